@@ -1,0 +1,210 @@
+"""A candidate as text: parsed once, checked once, hashed once; never executed on this side.
+
+The check is for quick feedback, not for safety: the sandbox holds without it.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import re
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from evaluators.task import Interface
+from searchspaces.space import Choice, FloatRange, ParameterValue, Range, SpaceError, read
+
+MAX_BYTES = 32_768
+MAX_NESTING = 60
+MAX_DEPTH = 150
+ALLOWED_IMPORTS = frozenset(
+    "numpy bisect collections copy dataclasses enum fractions functools heapq itertools math operator random "
+    "statistics typing __future__".split()
+)
+
+
+class Refused(Exception):
+    """The text is not a candidate; the message is the reason, fit for the next prompt."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Text that passed the check. ``hash`` is the SHA-256 of the normalised syntax tree (docstrings, comments and
+    layout do not count); ``defaults`` are the keyword-only arguments; ``nodes`` its size in tree nodes, the measure
+    of cost in code."""
+
+    code: str
+    hash: str
+    defaults: Mapping[str, ParameterValue]
+    space: Mapping[str, Range]
+    nodes: int
+    tree: ast.Module = field(repr=False, compare=False)
+
+
+def check(code: str, interface: Interface) -> Candidate:
+    """Parse and check ``code`` against ``interface``. Raises Refused with the first reason found."""
+    tree = parse(code)
+    _check_imports(tree)
+    function = _function(tree, interface)
+    defaults = _parameters(function, interface)
+    space = _space(tree, defaults)
+    return Candidate(code, fingerprint(tree), defaults, space, sum(1 for _ in ast.walk(tree)), tree)
+
+
+def parse(code: str) -> ast.Module:
+    """The syntax tree of hostile text. Size and nesting are bounded first, since deep nesting exhausts the parser.
+
+    Raises Refused."""
+    try:
+        size = len(code.encode("utf-8"))
+    except UnicodeEncodeError:
+        raise Refused("the code contains characters that are not valid Unicode") from None
+    if size > MAX_BYTES:
+        raise Refused(f"the code has {size} bytes; at most {MAX_BYTES} are allowed")
+    if "\0" in code:
+        raise Refused("the code contains a null byte")
+    if _nesting(code) > MAX_NESTING:
+        raise Refused(f"the code nests brackets or blocks deeper than {MAX_NESTING}")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(code)
+    except SyntaxError as error:
+        raise Refused(f"syntax error in line {error.lineno}: {error.msg}") from None
+    except (RecursionError, MemoryError, ValueError):
+        raise Refused("the code is too deeply nested to be parsed") from None
+    if _depth(tree) > MAX_DEPTH:
+        raise Refused(f"the syntax tree is deeper than {MAX_DEPTH} levels")
+    return tree
+
+
+def fingerprint(tree: ast.Module) -> str:
+    """SHA-256 of the normalised tree: docstrings are removed from it in place; layout and comments never were in it.
+    Names count."""
+    _strip_docstrings(tree)
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+def with_defaults(candidate: Candidate, values: Mapping[str, ParameterValue]) -> str:
+    """The text of a tuned child: ``candidate`` with other defaults, everything else to the letter.
+
+    Raises KeyError when a name is not a parameter."""
+    arguments = next(
+        n.args
+        for n in candidate.tree.body
+        if isinstance(n, ast.FunctionDef) and {a.arg for a in n.args.kwonlyargs} == set(candidate.defaults)
+    )
+    nodes = {a.arg: d for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d is not None}
+    lines = candidate.code.encode("utf-8").splitlines(keepends=True)
+    spots = sorted(((nodes[name], value) for name, value in values.items()), key=lambda s: _start(s[0]), reverse=True)
+    for node, value in spots:
+        first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
+        head, tail = lines[first][: node.col_offset], lines[last][node.end_col_offset :]
+        lines[first : last + 1] = [head + repr(value).encode() + tail]
+    return b"".join(lines).decode("utf-8")
+
+
+def _start(node: ast.expr) -> tuple[int, int]:
+    return node.lineno, node.col_offset
+
+
+def _nesting(code: str) -> int:
+    deepest = depth = 0
+    for character in code:
+        if character in "([{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in ")]}":
+            depth = max(0, depth - 1)
+    longest = max((len(m.group()) for m in re.finditer(r"(?:[-+~]\s*){20,}|(?:\bnot\s+){20,}", code)), default=0)
+    return max(deepest, longest)
+
+
+def _depth(tree: ast.AST) -> int:
+    deepest, stack = 0, [(tree, 1)]
+    while stack:
+        node, depth = stack.pop()
+        deepest = max(deepest, depth)
+        stack.extend((child, depth + 1) for child in ast.iter_child_nodes(node))
+    return deepest
+
+
+def _strip_docstrings(tree: ast.Module) -> None:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef):
+            body = [s for s in node.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
+            node.body = body or [ast.Pass()]
+
+
+def _check_imports(tree: ast.Module) -> None:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            modules = [a.name for a in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                raise Refused("relative imports are not allowed")
+            modules = [node.module or ""]
+        else:
+            continue
+        for module in modules:
+            if module.split(".")[0] not in ALLOWED_IMPORTS:
+                allowed = ", ".join(sorted(ALLOWED_IMPORTS - {"__future__"}))
+                raise Refused(f"import of {module[:60]!r} is not allowed; allowed are {allowed}")
+
+
+def _function(tree: ast.Module, interface: Interface) -> ast.FunctionDef:
+    found = [n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == interface.function]
+    expected = f"def {interface.function}({', '.join(a.name for a in interface.arguments)}, *, …)"
+    if not found:
+        raise Refused(f"there is no top-level function {interface.function!r}; expected {expected}")
+    if len(found) > 1:
+        raise Refused(f"the function {interface.function!r} is defined {len(found)} times")
+    return found[0]
+
+
+def _parameters(function: ast.FunctionDef, interface: Interface) -> dict[str, ParameterValue]:
+    arguments = function.args
+    positional = [a.arg for a in (*arguments.posonlyargs, *arguments.args)]
+    wanted = [a.name for a in interface.arguments]
+    if positional != wanted or arguments.vararg or arguments.kwarg or arguments.defaults:
+        raise Refused(
+            f"{function.name} must take exactly the positional arguments ({', '.join(wanted)}) without defaults; "
+            f"it has ({', '.join(positional)[:200]}); tunable numbers go after '*'"
+        )
+    defaults: dict[str, ParameterValue] = {}
+    for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+        try:
+            value = None if default is None else ast.literal_eval(default)
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+            value = None
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            raise Refused(f"the keyword-only argument {argument.arg!r} needs a number or string as its default")
+        if isinstance(value, float) and value - value != 0:
+            raise Refused(f"the default of {argument.arg!r} is not finite")
+        defaults[argument.arg] = value
+    return defaults
+
+
+def _space(tree: ast.Module, defaults: Mapping[str, ParameterValue]) -> dict[str, Range]:
+    found = [
+        n
+        for n in tree.body
+        if isinstance(n, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "SEARCH_SPACE" for t in n.targets)
+    ]
+    if not found:
+        return {}
+    if len(found) > 1:
+        raise Refused("SEARCH_SPACE is assigned more than once")
+    try:
+        space = read(found[0].value)
+    except SpaceError as error:
+        raise Refused(str(error)) from None
+    for name, declared in space.items():
+        if name not in defaults:
+            raise Refused(f"SEARCH_SPACE names {name!r}, which is not a keyword-only argument of the function")
+        value = defaults[name]
+        if not declared.holds(float(value) if isinstance(declared, FloatRange) and isinstance(value, int) else value):
+            shown = declared.choices if isinstance(declared, Choice) else (declared.low, declared.high)
+            raise Refused(f"the default {value!r} of {name!r} lies outside its SEARCH_SPACE {shown!r}")
+    return space

@@ -1,0 +1,249 @@
+"""The task contract: what a decision problem gives to the workbench.
+
+A task is found by name (see :mod:`evaluators.registry`), bound once to its options, and from then on is plain
+data plus four pure functions: its instances, its referee, its reader for the user's own files and its further
+figures. This module holds the contract for *answer* tasks: the child calls the candidate once for each
+instance and returns bytes of a fixed layout, which the referee validates and scores on the trusted side.
+
+Everything a candidate may know about an instance is in :attr:`Instance.payload`; the reference stays here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, Protocol, runtime_checkable
+
+Direction = Literal["minimize", "maximize"]
+Split = Literal["screen", "search", "gate", "final"]
+ReferenceKind = Literal["proved optimum", "bound", "best known", "baseline"]
+ValueKind = Literal["scalar", "array", "mask", "permutation"]
+DType = Literal["int64", "float64", "bool"]
+
+SPLITS: tuple[Split, ...] = ("screen", "search", "gate", "final")
+
+
+class TaskError(Exception):
+    """A user's mistake about a task (unknown name, bad option, broken instance file): one clear sentence."""
+
+
+class InvalidAnswer(Exception):
+    """The referee refuses an answer; the text is shown to the proposer. The candidate has no score."""
+
+
+class ImpossibleAnswer(InvalidAnswer):
+    """An answer beats a proved optimum: a bug or a cheat. The candidate is quarantined, never celebrated."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """One argument or the return value of a candidate, as data.
+
+    ``low`` and ``high`` bound the entries (``None`` = unbounded); ``length`` names the dimension of an array
+    (``"n"``; two values with the same name have the same length). ``unit`` is compared by the genetic proposer
+    when it builds sums, so equal quantities carry equal units.
+    """
+
+    name: str
+    kind: ValueKind
+    dtype: DType
+    description: str
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    length: str | None = None
+
+
+@dataclass(frozen=True)
+class Interface:
+    """The function a candidate implements: ``def function(arguments, *, parameters) -> returns``."""
+
+    function: str
+    summary: str
+    arguments: tuple[Value, ...]
+    returns: Value
+    facts: tuple[str, ...] = ()
+    """Constants and rules worth knowing, one sentence each; rendered into prompts."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One ``--option name=value`` of a task. ``choices`` are the words allowed, comma-separated lists of them
+    when ``many``."""
+
+    name: str
+    default: str
+    description: str
+    choices: tuple[str, ...] = ()
+    many: bool = False
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One problem. ``payload`` is all that crosses into the sandbox; ``answer_bytes`` is the exact length of
+    the answer; ``limit`` is the hard limit of one call in seconds of processor time; ``group`` is the class
+    (cell) by which scores are averaged and tests are stratified."""
+
+    id: str
+    group: str
+    size: int
+    payload: bytes
+    answer_bytes: int
+    limit: float
+    reference: float | None
+    reference_kind: ReferenceKind
+
+
+@dataclass(frozen=True)
+class InstanceSet:
+    """Instances in a fixed order in which the groups alternate (user files keep their own order)."""
+
+    name: str
+    instances: tuple[Instance, ...]
+
+    def __len__(self) -> int:
+        return len(self.instances)
+
+    def __iter__(self) -> Iterator[Instance]:
+        return iter(self.instances)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over everything that decides a score, in order."""
+        h = hashlib.sha256()
+        for i in self.instances:
+            head = f"{i.id}\0{i.group}\0{i.size}\0{i.answer_bytes}\0{i.limit!r}\0{i.reference!r}\0{i.reference_kind}\0"
+            h.update(head.encode())
+            h.update(len(i.payload).to_bytes(8, "little"))
+            h.update(i.payload)
+        return h.hexdigest()
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The referee's word on one answer: the raw objective ``value`` and the ``score`` built from it."""
+
+    value: float
+    score: float
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A published heuristic shipped as a candidate file, or (``kind="reference"``) a trusted policy without one."""
+
+    name: str
+    kind: Literal["baseline", "reference"]
+    source: str
+    path: Path | None = None
+
+
+@dataclass(frozen=True)
+class ShippedScore:
+    """Scores of one baseline as shipped with the package: split name ("search", "gate") → score."""
+
+    published: Mapping[str, float]
+    tuned: Mapping[str, float]
+    tuned_parameters: Mapping[str, float | int | str]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One further figure of a scored set, reported beside the score (plain gap, share optimal, …)."""
+
+    name: str
+    value: float
+    unit: str = ""
+
+
+class Task(Protocol):
+    """An answer task, bound to its options. Constructing one is cheap: instances are loaded when asked for."""
+
+    name: str
+    summary: str
+    direction: Direction
+    unit: str
+    measured: bool
+    version: str
+    """Evaluator version; stored scores of another version are never reused."""
+    interface: Interface
+    seeds: tuple[str, ...]
+    options: tuple[Option, ...]
+    settings: Mapping[str, str]
+    """The options as bound, defaults filled in."""
+    adapter: Path
+    """The only task code inside the sandbox: a module with ``answer(function, payload, parameters) -> bytes``."""
+    memory: int
+    """Bytes that a candidate may use on top of the interpreter."""
+    gate_blocks: int
+    """How many distinct gate blocks looks can draw; 1 = a fixed gate that is reused."""
+
+    def baselines(self) -> Mapping[str, Baseline]:
+        """Baselines and reference policies by name."""
+        ...
+
+    def shipped_scores(self) -> Mapping[str, ShippedScore]:
+        """Scores that ship with the package for these settings and this version; empty when none are."""
+        ...
+
+    def instances(self, split: Split) -> InstanceSet:
+        """The instances of a split. ``gate`` gives the report blocks, which no look ever opens.
+
+        Raises TaskError when the shipped data does not match its recorded SHA-256."""
+        ...
+
+    def gate(self, block: int) -> InstanceSet:
+        """Look block number ``block`` in ``range(gate_blocks)``."""
+        ...
+
+    def read(self, path: Path) -> InstanceSet:
+        """The user's own instances, ids kept, in file order. Raises TaskError with the line and what is wrong."""
+        ...
+
+    def judge(self, instance: Instance, answer: bytes) -> Judgement:
+        """Validate and score. Raises InvalidAnswer or ImpossibleAnswer; never runs candidate code."""
+        ...
+
+    def figures(self, instances: Sequence[Instance], values: Sequence[float]) -> tuple[Figure, ...]:
+        """Further figures over scored instances, given their raw objectives."""
+        ...
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What a reference solver says about one instance. ``optimum`` only when ``status`` is "proved"; ``bound`` is
+    a proved lower (minimising) bound; ``value`` is the objective of ``sequence``, the best answer found."""
+
+    id: str
+    status: Literal["proved", "bound", "limit"]
+    optimum: float | None
+    bound: float | None
+    value: float | None
+    sequence: tuple[int, ...] | None
+    seconds: float
+    states: int | None = None
+    gap: float | None = None
+
+
+@runtime_checkable
+class Provable(Protocol):
+    """A task that can prove or bound the user's own instances (``discover reference``)."""
+
+    solvers: tuple[str, ...]
+
+    def prove(self, instances: InstanceSet, solver: str, seconds: float) -> Iterator[Proof]:
+        """One proof an instance, in order. ``seconds`` limits each instance. Raises TaskError when ``solver`` is
+        unknown or needs a package that is not installed."""
+        ...
+
+
+def aggregate(instances: Sequence[Instance], scores: Sequence[float]) -> float:
+    """The score of a set: the mean over groups of the mean within the group, so that every class counts alike."""
+    if not scores or len(scores) > len(instances):
+        raise ValueError(f"{len(scores)} scores for {len(instances)} instances")
+    totals: dict[str, list[float]] = {}
+    for instance, score in zip(instances, scores, strict=False):
+        totals.setdefault(instance.group, []).append(score)
+    return sum(sum(v) / len(v) for v in totals.values()) / len(totals)
