@@ -1,0 +1,209 @@
+"""Opening a database: what it is, whether it is ours, and transactions with the right locks.
+
+SQLite runs in WAL mode with ``synchronous=FULL``, so a killed process or a power cut loses nothing committed.
+Writes begin with BEGIN IMMEDIATE: a transaction that will write waits at its start, never in its middle.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, Self
+
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, inspect, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.pool import StaticPool
+
+from db.errors import LedgerBehind, LedgerError, LedgerForeign, LedgerNewer, LedgerUnwritable, translate
+from db.migrations import REVISIONS, VERSION_TABLE
+
+BUSY_TIMEOUT = 30.0
+_WRITES = "discover_writes"
+_MAGIC = b"SQLite format 3\x00"
+
+
+class Store:
+    """An open database. Safe to share between threads: writes take turns, reads run beside them."""
+
+    def __init__(self, engine: Engine, clock: Callable[[], float] = time.time) -> None:
+        self._engine = engine
+        self._writer = engine.execution_options(**{_WRITES: True})
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._one_connection = isinstance(engine.pool, StaticPool)
+        self.where = engine.url.render_as_string(hide_password=True)
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A write transaction: committed at the end, rolled back by an exception. Not to be nested.
+        Raises LedgerError for the database's own failures."""
+        with self._lock, translated(self.where), self._writer.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A read transaction: one consistent state, whatever is written meanwhile."""
+        lock = self._lock if self._one_connection else nullcontext()
+        with lock, translated(self.where), self._engine.connect() as connection:
+            yield connection
+
+    def prepare_file(self) -> None:
+        """Switch the SQLite file to WAL, which it remembers, and prove that it can be written. Raises LedgerError."""
+        with translated(self.where), self._engine.connect() as connection:
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, sqlite3.Connection)
+            mode = driver.execute("PRAGMA journal_mode").fetchone()[0]
+            if mode != "wal":
+                connection.rollback()
+                driver.execute("PRAGMA journal_mode=WAL")
+        with self.writing():
+            pass
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+@contextmanager
+def translated(where: str) -> Iterator[None]:
+    """Turn the driver's errors into the ledger's; programming errors (IntegrityError, ...) stay what they are."""
+    try:
+        yield
+    except DBAPIError as error:
+        if type(error).__name__ not in ("OperationalError", "DatabaseError", "InternalError"):
+            raise
+        raise translate(error, where) from error
+
+
+def address(url_or_path: str | Path) -> URL:
+    """The URL of a path or a URL. Raises LedgerError for anything but SQLite and PostgreSQL."""
+    if isinstance(url_or_path, Path) or "://" not in url_or_path:
+        return URL.create("sqlite", database=str(Path(url_or_path).expanduser()))
+    try:
+        url = make_url(url_or_path)
+    except ArgumentError as error:
+        raise LedgerError(
+            "the database URL cannot be read; write sqlite:///file or postgresql://host/name"
+        ) from error
+    if url.get_backend_name() not in ("sqlite", "postgresql"):
+        raise LedgerError(f"{url.get_backend_name()} databases are not supported; use sqlite or postgresql")
+    return url
+
+
+def connect(url: URL, busy_timeout: float = BUSY_TIMEOUT) -> Engine:
+    """An engine with our settings; touches nothing yet. Raises LedgerError when the driver is missing."""
+    options: dict[str, Any] = {"pool_size": 16, "max_overflow": 16}
+    if in_memory(url):
+        options = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
+    try:
+        engine = create_engine(url, **options)
+    except ModuleNotFoundError as error:
+        raise LedgerError(
+            f"the driver {error.name} for this database is not installed; install it"
+        ) from error
+    if engine.dialect.name == "sqlite":
+        _set_up_sqlite(engine, busy_timeout)
+    return engine
+
+
+def in_memory(url: URL) -> bool:
+    return url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:")
+
+
+def file_of(url: URL) -> Path | None:
+    """The file of a SQLite URL; None for one in memory and for other databases."""
+    if url.get_backend_name() != "sqlite" or in_memory(url):
+        return None
+    return Path(str(url.database))
+
+
+def _set_up_sqlite(engine: Engine, busy_timeout: float) -> None:
+    @event.listens_for(engine, "connect")
+    def _connected(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # the driver must not begin transactions of its own
+        connection.execute(f"PRAGMA busy_timeout={int(busy_timeout * 1000)}")
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA synchronous=FULL")
+
+    @event.listens_for(engine, "begin")
+    def _begun(connection: Connection) -> None:
+        writes = connection.get_execution_options().get(_WRITES, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def check_file(path: Path, create: bool) -> None:
+    """Refuse what cannot be our file before anything is written to it.
+
+    Raises LedgerError (missing), LedgerUnwritable, LedgerForeign."""
+    if path.is_dir():
+        raise LedgerForeign(f"{path} is a folder; name a file in it for the ledger")
+    if not path.parent.is_dir():
+        raise LedgerUnwritable(
+            f"the folder {path.parent} does not exist; create it or name another place with --db"
+        )
+    if not path.exists():
+        if not create:
+            raise LedgerError(f"there is no ledger {path}; `discover run` makes one, --db names another")
+        return
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(_MAGIC))
+    except OSError as error:
+        raise LedgerUnwritable(
+            f"the ledger {path} cannot be read ({error.strerror}); check its permissions"
+        ) from error
+    if head and head != _MAGIC:
+        raise LedgerForeign(f"{path} is not a SQLite database; name another file")
+
+
+def revision(engine: Engine) -> str | None:
+    """The revision a database is at, None when it is empty. Never writes.
+
+    Raises LedgerForeign for a SQLite file with tables but without our version table, LedgerNewer for a revision
+    that this version of the package does not know."""
+    where = engine.url.render_as_string(hide_password=True)
+    with translated(where), engine.connect() as connection:
+        found = revision_of(connection)
+        if found is None and engine.dialect.name == "sqlite":
+            tables = inspect(connection).get_table_names()
+            if tables and VERSION_TABLE not in tables:
+                raise LedgerForeign(
+                    f"{where} holds other tables ({tables[0]}, …) and no ledger; name another file"
+                )
+    if found is not None and found not in REVISIONS:
+        raise LedgerNewer(
+            f"the ledger {where} was written by a newer version (schema {found}); upgrade discover"
+        )
+    return found
+
+
+def revision_of(connection: Connection) -> str | None:
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return None
+    found: str | None = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()
+    return found
+
+
+def require_head(engine: Engine, found: str | None) -> None:
+    """Raises LedgerBehind unless the database is at the newest revision."""
+    if found != REVISIONS[-1]:
+        where = engine.url.render_as_string(hide_password=True)
+        raise LedgerBehind(f"the ledger {where} is at schema {found or 'none'}, this version needs {REVISIONS[-1]}; "
+                           "run `discover db upgrade`")  # fmt: skip
+
+
+def insert_new(connection: Connection, table: Table, row: dict[str, object]) -> bool:
+    """Insert a row unless one with its key exists, also against other processes. True if it was inserted."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    result = connection.execute(dialect.insert(table).on_conflict_do_nothing(), row)
+    return result.rowcount == 1

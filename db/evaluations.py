@@ -1,0 +1,160 @@
+"""Candidates and their evaluations. A stored evaluation is a prefix of scores, only ever extended."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from dataclasses import replace
+from typing import Any, cast, get_args
+
+from sqlalchemy import Connection, Row, Table, insert, select, update
+
+from db.engine import Store, insert_new
+from db.errors import LedgerError
+from db.models import Candidate, Evaluation
+from db.packing import clean, pack, squeeze, stretch, unpack
+from db.records import EvaluationOutcome, EvaluationRecord
+
+OUTPUT_BYTES = 4096
+OPEN_OUTCOMES = frozenset({"scored", "stopped"})
+"""Outcomes that more instances may follow; all others are final."""
+_TABLE = Evaluation.__table__
+
+
+class Evaluations(Store):
+    def put_candidate(self, hash: str, code: str, nodes: int) -> bool:  # noqa: A002
+        """Store code under its hash unless it is there; the first text wins. True if it is new."""
+        row = {
+            "hash": hash,
+            "code": squeeze(code),
+            "code_bytes": len(code.encode("utf-8", "surrogatepass")),
+            "nodes": nodes,
+            "first_seen": self._clock(),
+        }
+        with self.writing() as c:
+            return insert_new(c, cast(Table, Candidate.__table__), row)
+
+    def candidate_code(self, hash: str) -> str:  # noqa: A002
+        """Raises LedgerError for an unknown hash."""
+        with self.reading() as c:
+            blob = c.execute(select(Candidate.code).where(Candidate.hash == hash)).scalar()
+        if blob is None:
+            raise LedgerError(f"there is no candidate {hash} in {self.where}")
+        return stretch(blob)
+
+    def evaluation(
+        self,
+        hash: str,  # noqa: A002
+        set_digest: str,
+        version: str,
+        isolated: bool,
+    ) -> EvaluationRecord | None:
+        with self.reading() as c:
+            row = _find(c, hash, set_digest, version, isolated)
+        return None if row is None else _record(row)
+
+    def store_evaluation(self, new: EvaluationRecord) -> EvaluationRecord:
+        """Insert an evaluation or extend the stored one; returns what is stored then. Times of instances that were
+        stored before stay. Storing the same again changes nothing.
+
+        Raises ValueError when ``new`` is malformed, shorter than the stored prefix, contradicts it, or would change
+        an invalid outcome."""
+        check(new)
+        with self.writing() as c:
+            row = _find(c, new.candidate, new.set_digest, new.evaluator_version, new.isolated, lock=True)
+            if row is None:
+                c.execute(insert(Evaluation), _columns(new))
+                return replace(new, reason=clean(new.reason), output=_bounded(new.output))
+            old = _record(row)
+            merged = extend(old, new)
+            if merged != old:
+                c.execute(update(Evaluation).where(Evaluation.id == row.id), _columns(merged))
+            return merged
+
+
+def check(new: EvaluationRecord) -> None:
+    """Raises ValueError for a record that contradicts itself."""
+    if new.outcome not in get_args(EvaluationOutcome):
+        raise ValueError(f"unknown outcome {new.outcome!r} of an evaluation")
+    if not len(new.scores) == len(new.values) == len(new.cpu):
+        raise ValueError("scores, values and cpu of an evaluation differ in length")
+    if not all(map(math.isfinite, new.scores)):
+        raise ValueError("a score is not finite; an invalid candidate has no score")
+    if new.m > new.set_size or (new.outcome == "scored" and new.m != new.set_size):
+        raise ValueError(f"{new.m} scores of a set of {new.set_size} cannot be {new.outcome}")
+
+
+def extend(old: EvaluationRecord, new: EvaluationRecord) -> EvaluationRecord:
+    """The stored evaluation after ``new`` arrived. Raises ValueError as :meth:`Evaluations.store_evaluation`."""
+    name = f"the evaluation of {new.candidate[:12]} on {new.set_name}"
+    if new.set_size != old.set_size:
+        raise ValueError(f"{name}: the set has {old.set_size} instances, not {new.set_size}")
+    if new.m < old.m:
+        raise ValueError(f"{name} holds {old.m} scores already, {new.m} would shorten it")
+    if pack(new.scores[: old.m]) != pack(old.scores) or pack(new.values[: old.m]) != pack(old.values):
+        raise ValueError(f"{name} contradicts the stored prefix of {old.m} scores")
+    if old.outcome not in OPEN_OUTCOMES:
+        if new.outcome != old.outcome or new.m != old.m:
+            raise ValueError(f"{name} ended as {old.outcome}, which is final")
+        return old
+    if old.outcome == "scored" and new.outcome not in ("scored", "quarantined"):
+        raise ValueError(f"{name} is complete; it can only be quarantined, not {new.outcome}")
+    grown = new.m > old.m
+    return replace(
+        new,
+        reason=clean(new.reason),
+        cpu=old.cpu + new.cpu[old.m :],
+        answers_digest=new.answers_digest if grown else old.answers_digest,
+        answers=new.answers if grown or new.answers is not None else old.answers,
+        output=_bounded(new.output) if new.output is not None else old.output,
+        marginal=old.marginal or new.marginal,
+        slow=old.slow or new.slow,
+    )
+
+
+def _bounded(output: bytes | None) -> bytes | None:
+    return None if output is None else output[:OUTPUT_BYTES]
+
+
+def _find(
+    c: Connection, candidate: str, set_digest: str, version: str, isolated: bool, lock: bool = False
+) -> Row[Any] | None:
+    statement = select(_TABLE).where(
+        Evaluation.candidate == candidate,
+        Evaluation.set_digest == set_digest,
+        Evaluation.evaluator_version == version,
+        Evaluation.isolated == isolated,
+    )
+    return c.execute(statement.with_for_update() if lock else statement).first()
+
+
+def _columns(record: EvaluationRecord) -> dict[str, Any]:
+    return {
+        "candidate": record.candidate,
+        "set_digest": record.set_digest,
+        "set_name": record.set_name,
+        "set_size": record.set_size,
+        "evaluator_version": record.evaluator_version,
+        "isolated": record.isolated,
+        "outcome": record.outcome,
+        "reason": clean(record.reason),
+        "m": record.m,
+        "scores": pack(record.scores),
+        "values": pack(record.values),
+        "cpu": pack(record.cpu),
+        "answers_digest": record.answers_digest,
+        "answers": None if record.answers is None else zlib.compress(record.answers),
+        "output": _bounded(record.output),
+        "marginal": record.marginal,
+        "slow": record.slow,
+    }
+
+
+def _record(row: Row[Any]) -> EvaluationRecord:
+    values = dict(row._mapping)
+    del values["id"], values["m"]
+    for name in ("scores", "values", "cpu"):
+        values[name] = unpack(values[name])
+    if values["answers"] is not None:
+        values["answers"] = zlib.decompress(values["answers"])
+    return EvaluationRecord(**values)

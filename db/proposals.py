@@ -1,0 +1,219 @@
+"""Proposals: an intent before each call, the reply before it is read."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Double,
+    Row,
+    SQLColumnExpression,
+    bindparam,
+    case,
+    cast,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.types import TypeEngine
+
+from db.engine import Store
+from db.models import Proposal
+from db.packing import clean, squeeze, stretch
+from db.records import ProposalRecord, ProposalState, Spent
+
+_TABLE = Proposal.__table__
+_FIND = select(_TABLE).where(
+    Proposal.run == bindparam("_run"), Proposal.k == bindparam("_k"), Proposal.r == bindparam("_r")
+)
+_REPLIED = Proposal.state == "replied"
+_UNCOUNTED = Proposal.prompt_tokens.is_(None) | Proposal.completion_tokens.is_(None)
+
+
+def _sum(column: SQLColumnExpression[Any], kind: type[TypeEngine[Any]]) -> ColumnElement[Any]:
+    return cast(func.coalesce(func.sum(column), 0), kind)
+
+
+_SPENT = select(
+    func.count(Proposal.k.distinct()).label("samples"),
+    func.count().label("requests"),
+    _sum(Proposal.prompt_tokens, BigInteger).label("prompt_tokens"),
+    _sum(Proposal.completion_tokens, BigInteger).label("completion_tokens"),
+    _sum(Proposal.cost, Double).label("cost"),
+    _sum(Proposal.seconds, Double).label("seconds"),
+    _sum(Proposal.asked - 1, BigInteger).label("repeated"),
+    func.count(case((_REPLIED & _UNCOUNTED, 1))).label("uncounted"),
+    func.count(case((_REPLIED & Proposal.cost.is_(None), 1))).label("unpriced"),
+).where(Proposal.run == bindparam("_run"))
+
+
+class Proposals(Store):
+    def intent(
+        self,
+        run: str,
+        k: int,
+        r: int,
+        *,
+        batch: int,
+        operator: str,
+        proposer: str,
+        seed: int,
+        messages_json: str | None = None,
+    ) -> ProposalRecord:
+        """Record that request (k, r) is about to be sent. One that has a row is returned as it stands; while it is
+        still open, ``asked`` goes up by one, since it may be paid twice."""
+        with self.writing() as c:
+            row = _find(c, run, k, r)
+            if row is None:
+                c.execute(insert(Proposal), _blank(run, k, r, batch, operator, proposer, seed, messages_json))
+            elif row.state == "intent":
+                c.execute(update(Proposal).where(Proposal.id == row.id).values(asked=Proposal.asked + 1))
+            else:
+                return _record(row)
+            return _record(_found(c, run, k, r))
+
+    def reply(
+        self,
+        run: str,
+        k: int,
+        r: int,
+        *,
+        state: ProposalState,
+        text: str | None = None,
+        model: str | None = None,
+        finish: str | None = None,
+        prompt_tokens: int | None = None,
+        completion_tokens: int | None = None,
+        cost: float | None = None,
+        seconds: float = 0.0,
+        reason: str = "",
+    ) -> ProposalRecord:
+        """Record what came back for an open intent. The first reply stands: a second one changes nothing, and the
+        stored row is returned. Raises ValueError without an intent."""
+        values = _answer(state, text, model, finish, prompt_tokens, completion_tokens, cost, seconds, reason)
+        with self.writing() as c:
+            row = _find(c, run, k, r)
+            if row is None:
+                raise ValueError(f"request ({k}, {r}) of run {run} has no intent; record it before the call")
+            if row.state != "intent":
+                return _record(row)
+            c.execute(update(Proposal).where(Proposal.id == row.id), values)
+            return _record(_found(c, run, k, r))
+
+    def record_reply(
+        self,
+        run: str,
+        k: int,
+        r: int,
+        *,
+        batch: int,
+        operator: str,
+        proposer: str,
+        seed: int,
+        messages_json: str | None = None,
+        state: ProposalState,
+        text: str | None = None,
+        model: str | None = None,
+        finish: str | None = None,
+        prompt_tokens: int | None = None,
+        completion_tokens: int | None = None,
+        cost: float | None = None,
+        seconds: float = 0.0,
+        reason: str = "",
+    ) -> ProposalRecord:
+        """Intent and reply in one transaction, for proposers that cost nothing. The first reply stands."""
+        values = _answer(state, text, model, finish, prompt_tokens, completion_tokens, cost, seconds, reason)
+        with self.writing() as c:
+            row = _find(c, run, k, r)
+            if row is None:
+                blank = _blank(run, k, r, batch, operator, proposer, seed, messages_json)
+                c.execute(insert(Proposal), blank | values)
+            elif row.state == "intent":
+                c.execute(update(Proposal).where(Proposal.id == row.id), values)
+            else:
+                return _record(row)
+            return _record(_found(c, run, k, r))
+
+    def proposal(self, run: str, k: int, r: int) -> ProposalRecord | None:
+        with self.reading() as c:
+            row = _find(c, run, k, r)
+        return None if row is None else _record(row)
+
+    def proposals(self, run: str, batch: int | None = None) -> tuple[ProposalRecord, ...]:
+        """In order of (k, r)."""
+        statement = select(_TABLE).where(Proposal.run == run).order_by(Proposal.k, Proposal.r)
+        if batch is not None:
+            statement = statement.where(Proposal.batch == batch)
+        with self.reading() as c:
+            return tuple(_record(row) for row in c.execute(statement))
+
+    def spent(self, run: str) -> Spent:
+        """What the run has used so far, open intents included."""
+        with self.reading() as c:
+            return Spent(**c.execute(_SPENT, {"_run": run}).one()._mapping)
+
+
+def _find(c: Connection, run: str, k: int, r: int) -> Row[Any] | None:
+    return c.execute(_FIND, {"_run": run, "_k": k, "_r": r}).first()
+
+
+def _found(c: Connection, run: str, k: int, r: int) -> Row[Any]:
+    row = _find(c, run, k, r)
+    assert row is not None
+    return row
+
+
+def _blank(
+    run: str, k: int, r: int, batch: int, operator: str, proposer: str, seed: int, messages: str | None
+) -> dict[str, Any]:
+    return {
+        "run": run,
+        "k": k,
+        "r": r,
+        "batch": batch,
+        "operator": operator,
+        "proposer": proposer,
+        "seed": seed,
+        "prompt": None if messages is None else squeeze(messages),
+        "state": "intent",
+        "seconds": 0.0,
+        "asked": 1,
+        "reason": "",
+    }
+
+
+def _answer(
+    state: str,
+    text: str | None,
+    model: str | None,
+    finish: str | None,
+    prompt_tokens: int | None,
+    completion_tokens: int | None,
+    cost: float | None,
+    seconds: float,
+    reason: str,
+) -> dict[str, Any]:
+    if state not in get_args(ProposalState) or state == "intent":
+        raise ValueError(f"unknown state {state!r} of a reply; expected replied, refused or failed")
+    return {
+        "state": state,
+        "reply": None if text is None else squeeze(text),
+        "model": None if model is None else clean(model),
+        "finish": None if finish is None else clean(finish),
+        "prompt_tokens": prompt_tokens,
+        "completion_tokens": completion_tokens,
+        "cost": cost,
+        "seconds": seconds,
+        "reason": clean(reason),
+    }
+
+
+def _record(row: Row[Any]) -> ProposalRecord:
+    values = dict(row._mapping)
+    for name in ("prompt", "reply"):
+        values[name] = None if values[name] is None else stretch(values[name])
+    return ProposalRecord(**values)

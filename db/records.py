@@ -1,0 +1,302 @@
+"""Plain frozen records: what goes into the ledger and what comes out. No session, no lazy loading."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, NewType
+
+EntryId = NewType("EntryId", int)
+StudyId = NewType("StudyId", int)
+LookId = NewType("LookId", int)
+
+RunStatus = Literal["running", "done", "interrupted", "failed"]
+ProposalState = Literal["intent", "replied", "refused", "failed"]
+EntryKind = Literal["seed", "own", "tuned", "submitted"]
+EntryOutcome = Literal[
+    "scored", "stopped", "rejected", "timeout", "killed", "error", "quarantined", "refused", "lost"
+]
+EvaluationOutcome = Literal["scored", "stopped", "rejected", "timeout", "killed", "error", "quarantined"]
+StudyState = Literal["running", "done", "failed"]
+TrialState = Literal["complete", "pruned", "failed"]
+Json = Mapping[str, object]
+
+TIMED_MARKS = frozenset({"slow", "marginal"})
+"""Marks that come from a clock; they differ between machines, so the digest of a run leaves them out."""
+
+
+class EntryKey(NamedTuple):
+    """Names an entry within a run, before and after it has a row."""
+
+    k: int
+    kind: EntryKind
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A run. ``settings``, ``versions`` and ``templates`` are frozen when it is made. ``batches_done`` is the last
+    integrated batch, -1 before the first. The ledger sets ``created`` and ``updated`` (UTC, s)."""
+
+    id: str
+    task: str
+    options: Json
+    settings: Json
+    seed: int
+    evaluator_version: str
+    versions: Json
+    templates: Json
+    isolated: bool
+    layers: Json
+    status: RunStatus = "running"
+    reason: str = ""
+    created: float = 0.0
+    updated: float = 0.0
+    batches_done: int = -1
+    control_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    id: int
+    run: str | None
+    kind: str
+    created: float
+    data: Json
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalRecord:
+    """One request of slot ``k`` (``r`` = 1 is the repair). ``asked`` counts how often the intent was sent; unknown
+    figures are None, never 0. ``prompt`` is the JSON text of the messages."""
+
+    id: int
+    run: str
+    k: int
+    r: int
+    batch: int
+    operator: str
+    proposer: str
+    model: str | None
+    seed: int
+    prompt: str | None
+    state: ProposalState
+    reply: str | None
+    finish: str | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    cost: float | None
+    seconds: float
+    asked: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a run has used. ``samples`` counts slots, ``requests`` proposals, ``repeated`` intents that were asked
+    again (perhaps paid twice). Sums hold the known figures only; ``uncounted`` and ``unpriced`` are the replies
+    without token counts and without a cost."""
+
+    samples: int
+    requests: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost: float
+    seconds: float
+    repeated: int
+    uncounted: int
+    unpriced: int
+
+    @property
+    def tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class NewEntry:
+    """An entry to be written; the ledger adds id, batch and depth. ``duplicate_of`` names the entry that owns the
+    evaluation of equal code. ``candidate`` is None for a reply that is no candidate."""
+
+    k: int
+    kind: EntryKind
+    operator: str
+    outcome: EntryOutcome
+    candidate: str | None = None
+    island: int = 0
+    reason: str = ""
+    score: float | None = None
+    m: int = 0
+    duplicate_of: EntryKey | None = None
+    marks: frozenset[str] = frozenset()
+    tuning_gain: float | None = None
+
+    @property
+    def key(self) -> EntryKey:
+        return EntryKey(self.k, self.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRecord:
+    """An entry as stored. ``depth`` is 0 without parents, else one more than the deepest parent."""
+
+    id: EntryId
+    run: str
+    k: int
+    kind: EntryKind
+    batch: int
+    island: int
+    operator: str
+    candidate: str | None
+    outcome: EntryOutcome
+    reason: str
+    score: float | None
+    m: int
+    duplicate_of: EntryId | None
+    depth: int
+    marks: frozenset[str]
+    archived_from: int | None
+    archived_to: int | None
+    tuning_gain: float | None
+
+    @property
+    def key(self) -> EntryKey:
+        return EntryKey(self.k, self.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """``parent`` is the parent number ``position`` of ``child``; the child belongs to the batch being written."""
+
+    child: EntryKey
+    parent: EntryKey
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """A member leaves the archive; the mark says why."""
+
+    key: EntryKey
+    mark: str = "evicted"
+
+
+@dataclass(frozen=True, slots=True)
+class NewLook:
+    """Gate look ``k`` (from 1) of a run."""
+
+    k: int
+    entry: EntryKey
+    champion: EntryKey
+    block: int
+    alpha: float
+    p_value: float
+    effect: float
+    passed: bool
+    detail: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LookRecord:
+    id: LookId
+    run: str
+    k: int
+    batch: int
+    entry: EntryId
+    champion: EntryId
+    block: int
+    alpha: float
+    p_value: float
+    effect: float
+    passed: bool
+    detail: Json
+
+
+@dataclass(frozen=True, slots=True)
+class NewPromotion:
+    """``look`` is the number of the look that was passed; None for the best seed."""
+
+    entry: EntryKey
+    look: int | None = None
+    gate_score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PromotionRecord:
+    id: int
+    run: str
+    batch: int
+    entry: EntryId
+    look: LookId | None
+    gate_score: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    """All that one batch changes, written in one transaction. Keys name entries of this batch or of earlier ones."""
+
+    entries: tuple[NewEntry, ...] = ()
+    parents: tuple[Edge, ...] = ()
+    enter: tuple[EntryKey, ...] = ()
+    leave: tuple[Leave, ...] = ()
+    looks: tuple[NewLook, ...] = ()
+    promotions: tuple[NewPromotion, ...] = ()
+    events: tuple[tuple[str, Json], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationRecord:
+    """A candidate on an instance set: the first ``len(scores)`` instances in the set's fixed order. ``values`` are
+    raw objectives, ``cpu`` processor seconds; all three have equal length. An invalid outcome is final."""
+
+    candidate: str
+    set_digest: str
+    set_name: str
+    set_size: int
+    evaluator_version: str
+    isolated: bool
+    outcome: EvaluationOutcome
+    scores: tuple[float, ...]
+    values: tuple[float, ...]
+    cpu: tuple[float, ...]
+    answers_digest: str
+    reason: str = ""
+    answers: bytes | None = None
+    output: bytes | None = None
+    marginal: bool = False
+    slow: bool = False
+
+    @property
+    def m(self) -> int:
+        return len(self.scores)
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRecord:
+    id: StudyId
+    run: str
+    k: int
+    entry: EntryId | None
+    seed: int
+    n_trials: int
+    state: StudyState
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRecord:
+    number: int
+    parameters: Json
+    state: TrialState
+    scores: tuple[float, ...]
+    value: float | None
+
+    @property
+    def m(self) -> int:
+        return len(self.scores)
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRecord:
+    id: int
+    run: str
+    entry: EntryId
+    path: str
+    created: float
