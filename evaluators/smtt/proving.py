@@ -1,0 +1,95 @@
+"""Proves or bounds single instances with a named solver and a time limit."""
+
+from __future__ import annotations
+
+import importlib.util
+import time as clock
+from collections.abc import Iterator
+
+from evaluators.smtt import exact
+from evaluators.smtt.constructive import good_sequence
+from evaluators.smtt.problem import Ints, decode, lower_bound, total_tardiness
+from evaluators.task import Instance, InstanceSet, Proof, TaskError
+
+SOLVERS = ("exact", "mip")
+
+
+def prove(instances: InstanceSet, solver: str, seconds: float) -> Iterator[Proof]:
+    """One proof an instance, in order, each within about ``seconds`` of wall clock.
+
+    Raises TaskError at once for an unknown solver or a limit that is not positive."""
+    if solver not in SOLVERS:
+        raise TaskError(f"unknown solver {solver!r}; expected one of {', '.join(SOLVERS)}")
+    if not seconds > 0:
+        raise TaskError(f"the time limit is {seconds!r} seconds; expected a positive number")
+    return (_exact(i, seconds) if solver == "exact" else _mip(i, seconds) for i in instances)
+
+
+def numba_installed() -> bool:
+    """Whether the extra ``exact`` is there; nothing is imported."""
+    return importlib.util.find_spec("numba") is not None
+
+
+def solve(processing_times: Ints, due_dates: Ints, seconds: float) -> exact.Solution:
+    """The best exact solver at hand: compiled to 1000 jobs with numba, pure Python to 200 without.
+
+    Raises OutOfBudget when the limit is reached or no solver takes so many jobs."""
+    n = len(processing_times)
+    if n > 50 and numba_installed():
+        from evaluators.smtt import exact_numba  # numba takes a second to load; small sets need none of it
+
+        if n <= exact_numba.LARGEST:
+            return exact_numba.solve(processing_times, due_dates, seconds=seconds)
+    elif n <= exact.LARGEST:
+        return exact.solve(processing_times, due_dates, seconds=seconds)
+    raise exact.OutOfBudget(f"no installed solver takes {n} jobs")
+
+
+def _exact(instance: Instance, seconds: float) -> Proof:
+    processing_times, due_dates = decode(instance.payload)
+    start = clock.perf_counter()
+    try:
+        found = solve(processing_times, due_dates, seconds)
+    except exact.OutOfBudget:
+        sequence = good_sequence(processing_times, due_dates)
+        value = total_tardiness(processing_times, due_dates, sequence)
+        return _proof(instance, "limit", lower_bound(processing_times, due_dates), value, sequence, start)
+    return _proof(instance, "proved", found.optimum, found.optimum, found.sequence, start, found.states)
+
+
+def _mip(instance: Instance, seconds: float) -> Proof:
+    from evaluators.smtt import mip  # scipy's solver is large
+
+    processing_times, due_dates = decode(instance.payload)
+    start = clock.perf_counter()
+    found = mip.solve(processing_times, due_dates, seconds)
+    bound = max(found.bound, lower_bound(processing_times, due_dates))
+    sequence = found.sequence
+    if sequence is None:
+        return Proof(instance.id, "limit", None, float(bound), None, None, clock.perf_counter() - start)
+    value = total_tardiness(processing_times, due_dates, sequence)
+    return _proof(instance, "proved" if bound >= value else "limit", bound, value, sequence, start)
+
+
+def _proof(
+    instance: Instance,
+    status: str,
+    bound: int,
+    value: int,
+    sequence: tuple[int, ...],
+    start: float,
+    states: int | None = None,
+) -> Proof:
+    """``gap`` is the share of the value that the bound leaves open."""
+    proved = status == "proved" or bound >= value
+    return Proof(
+        id=instance.id,
+        status="proved" if proved else "limit",
+        optimum=float(value) if proved else None,
+        bound=float(min(bound, value)),
+        value=float(value),
+        sequence=sequence,
+        seconds=clock.perf_counter() - start,
+        states=states,
+        gap=0.0 if proved else (value - bound) / value,
+    )
