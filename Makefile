@@ -1,0 +1,46 @@
+# Everything happens in .venv, made by uv where that is installed, else by venv and pip. Nothing is compiled.
+PYTHON ?= python3
+EXTRAS ?= dev
+WORKERS ?= 2
+
+comma := ,
+BIN := .venv/bin
+STAMP := .venv/.installed-$(subst $(comma),-,$(EXTRAS))
+
+.PHONY: run test lint format install clean
+
+run: $(STAMP)
+	@$(BIN)/discover run --task smtt --proposer genetic
+
+test: $(STAMP)
+	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+lint: $(STAMP)
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+format: $(STAMP)
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+install: $(STAMP)
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP): pyproject.toml
+	@command -v $(PYTHON) >/dev/null 2>&1 || { \
+	  echo "make: there is no '$(PYTHON)'. Install Python 3.11 to 3.14, or name one: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))' || { \
+	  echo "make: Python 3.11 to 3.14 is needed; '$(PYTHON)' is $$($(PYTHON) -V 2>&1). Name another: make PYTHON=python3.12"; \
+	  exit 1; }
+	@echo "Setting up .venv (once; a minute or two) ..."
+	@if command -v uv >/dev/null 2>&1; then \
+	  uv venv --quiet --allow-existing --python "$$(command -v $(PYTHON))" .venv && \
+	  uv pip install --quiet --python $(BIN)/python -e '.[$(EXTRAS)]'; \
+	elif ! $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then \
+	  echo "make: '$(PYTHON)' cannot make virtual environments. On Debian and Ubuntu: sudo apt install python3-venv"; exit 1; \
+	else \
+	  $(PYTHON) -m venv .venv && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(EXTRAS)]'; \
+	fi
+	@touch $@

@@ -1,0 +1,107 @@
+"""Where words go: data on stdout, everything else on stderr; whatever others wrote is escaped on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, TextIO
+
+from discovery.escape import plain
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+WIDTH = 120
+"""Columns where the output is no terminal and COLUMNS is not set."""
+
+
+def emit(data: Mapping[str, object]) -> None:
+    """One object on one line of stdout. ASCII only, so nothing in it can act on a terminal."""
+    sys.stdout.write(json.dumps(data, allow_nan=False, separators=(", ", ": ")) + "\n")
+    sys.stdout.flush()
+
+
+def note(text: str) -> None:
+    """One line for the user on stderr."""
+    sys.stderr.write(plain(text) + "\n")
+    sys.stderr.flush()
+
+
+def console(stream: TextIO | None = None) -> Console:
+    """A rich console on ``stream`` (default stdout) that adds nothing of its own to the text."""
+    from rich.console import Console
+
+    stream = stream or sys.stdout
+    width = None if stream.isatty() or os.environ.get("COLUMNS") else WIDTH
+    return Console(file=stream, highlight=False, emoji=False, markup=False, width=width)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, numeric: Sequence[str] = ()) -> None:
+    """A table on stdout; cells are plain values, columns named in ``numeric`` are set right."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        made.add_column(Text(column), justify="right" if column in numeric else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(Text(plain(shown(cell))) for cell in row))
+    console().print(made)
+
+
+def say(text: str = "") -> None:
+    """Lines of human output on stdout, escaped."""
+    sys.stdout.write(plain(text, lines=True) + "\n")
+
+
+def shown(value: object) -> str:
+    """A value as people read it: a dash for nothing, four significant digits, words for lists."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return number(value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k}={shown(v)}" for k, v in value.items()) or "-"
+    if isinstance(value, list | tuple):
+        return ", ".join(shown(v) for v in value) or "-"
+    return str(value)
+
+
+def number(value: float) -> str:
+    """Four significant digits, thousands whole."""
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:+.1f} %"
+
+
+def details(data: Mapping[str, object], title: str = "") -> None:
+    """An object for people: plain values as lines, nested objects indented, lists of objects as tables."""
+    if title:
+        say(title)
+    plain_values = {k: v for k, v in data.items() if not _nested(v)}
+    wide = max((len(k) for k in plain_values), default=0)
+    for key, value in plain_values.items():
+        say(f"{key.replace('_', ' '):<{wide}}  {shown(value)}")
+    for key, value in data.items():
+        if isinstance(value, Mapping) and _nested(value):
+            say()
+            details(value, key.replace("_", " ") + ":")
+        elif isinstance(value, list | tuple) and _nested(value):
+            rows = [r for r in value if isinstance(r, Mapping)]
+            columns = list(dict.fromkeys(c for r in rows for c in r))
+            figures = [c for c in columns if all(isinstance(r.get(c), int | float | None) for r in rows)]
+            say(f"\n{key.replace('_', ' ')}:")
+            table(columns, ([r.get(c) for c in columns] for r in rows), numeric=figures)
+
+
+def _nested(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return bool(value)
+    return isinstance(value, list | tuple) and bool(value) and isinstance(value[0], Mapping)

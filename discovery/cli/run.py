@@ -1,0 +1,154 @@
+"""``run`` and ``resume``: a run from the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from discovery.cli.live import View, view
+from discovery.cli.options import AsJson, Db, Quiet, TaskName, TaskOptions, Unsafe, setting, settings
+from discovery.cli.output import details, emit, note
+from discovery.cli.signals import listening
+from discovery.config import Loaded, RunSettings
+from discovery.errors import UsageError
+
+if TYPE_CHECKING:
+    from discovery.run import RunReport
+
+
+def register(app: typer.Typer) -> None:
+    app.command("run")(run)
+    app.command("resume")(resume)
+
+
+def run(
+    task: TaskName,
+    proposer: Annotated[str | None, setting("proposer")] = None,
+    model: Annotated[str | None, setting("model", metavar="NAME")] = None,
+    base_url: Annotated[str | None, setting("base_url", metavar="URL")] = None,
+    api_key_env: Annotated[str | None, setting("api_key_env", metavar="NAME")] = None,
+    temperature: Annotated[float | None, setting("temperature")] = None,
+    max_tokens: Annotated[int | None, setting("max_tokens")] = None,
+    timeout: Annotated[float | None, setting("timeout")] = None,
+    templates: Annotated[str | None, setting("templates", metavar="FOLDER")] = None,
+    replay: Annotated[
+        str | None, typer.Option(metavar="RUN|FILE", help="Answer from recorded replies.")
+    ] = None,
+    samples: Annotated[int | None, setting("samples")] = None,
+    tokens: Annotated[int | None, setting("tokens")] = None,
+    cost: Annotated[float | None, setting("cost")] = None,
+    minutes: Annotated[float | None, setting("minutes")] = None,
+    seed: Annotated[int | None, setting("seed")] = None,
+    batch: Annotated[int | None, setting("batch")] = None,
+    workers: Annotated[int | None, setting("workers")] = None,
+    executor: Annotated[str | None, setting("executor")] = None,
+    strategy: Annotated[str | None, setting("strategy")] = None,
+    islands: Annotated[int | None, setting("islands")] = None,
+    archive: Annotated[int | None, setting("archive")] = None,
+    tune: Annotated[bool | None, setting("tune")] = None,
+    trials: Annotated[int | None, setting("trials")] = None,
+    start: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--from", metavar="NAME|FILE", help="Start from this baseline, candidate or file; again for more."
+        ),
+    ] = None,
+    option: TaskOptions = None,
+    db: Db = None,
+    unsafe: Unsafe = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Discover a heuristic for a task. Without a model, the built-in genetic proposer works."""
+    flags: dict[str, object] = {
+        "proposer": proposer if replay is None or proposer is not None else "replay",
+        "model": model, "base_url": base_url, "api_key_env": api_key_env, "temperature": temperature,
+        "max_tokens": max_tokens, "timeout": timeout, "templates": templates, "samples": samples, "tokens": tokens,
+        "cost": cost, "minutes": minutes, "seed": seed, "batch": batch, "workers": workers, "executor": executor,
+        "strategy": strategy, "islands": islands, "archive": archive, "tune": tune, "trials": trials, "db": db,
+    }  # fmt: skip
+    loaded = settings(flags, task=task, options=option)
+    _fit_together(loaded, replay)
+    chosen = RunSettings(task, loaded.settings, tuple(start or ()), replay, unsafe)
+    _make_folder(loaded)
+    with view(quiet=quiet) as shown:
+        if not quiet:
+            for sentence in opening(loaded):
+                shown.say(sentence)
+        report = _watched_start(chosen, shown)
+    finish(report, as_json=as_json)
+
+
+def resume(
+    run: Annotated[str, typer.Argument(metavar="RUN", show_default=False)],
+    workers: Annotated[int | None, setting("workers")] = None,
+    db: Db = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Go on with a run that was interrupted or killed; its settings stay as they were."""
+    loaded = settings({"db": db, "workers": workers})
+    from discovery import run as engine
+
+    with view(quiet=quiet) as shown, listening(shown.say) as stop:
+        report = engine.resume(
+            loaded.settings.db, run, on_progress=shown, stop=stop, workers=loaded.settings.workers
+        )
+    finish(report, as_json=as_json)
+
+
+def opening(loaded: Loaded) -> list[str]:
+    """What a run says first: without a model, how to name one, and which local servers answer."""
+    chosen = loaded.settings
+    if chosen.proposer != "genetic":
+        return []
+    from discovery.cli import servers
+
+    found = [f"{s.sentence}; it is not used unless you name it." for s in servers.find()]
+    how = "No language model is used; to use one, add --model NAME (and --base-url URL for a server of your own)."
+    return [how, *found]
+
+
+def finish(report: RunReport, *, as_json: bool) -> None:
+    """Print the result of a run; raises Exit with its code."""
+    data = report.to_json()
+    if as_json:
+        emit(data)
+    else:
+        details(data)
+    if report.interrupted:
+        note(f"interrupted; go on with `discover resume {data['run']}`")
+        raise typer.Exit(130)
+    if not data["valid"]:
+        note(f"discover: nothing valid came out: {report.reason}")
+        raise typer.Exit(1)
+
+
+def _watched_start(chosen: RunSettings, shown: View) -> RunReport:
+    from discovery import run as engine
+
+    with listening(shown.say) as stop:
+        return engine.start(chosen, on_progress=shown, stop=stop)
+
+
+def _fit_together(loaded: Loaded, replay: str | None) -> None:
+    """Refuse combinations in which a flag would have no effect. Raises UsageError."""
+    chosen, origins = loaded.settings, loaded.origins
+    if chosen.proposer == "chat" and chosen.model is None:
+        raise UsageError(
+            "the chat proposer needs a model: add --model NAME (and --base-url URL for your own server)"
+        )
+    if chosen.proposer == "replay" and replay is None:
+        raise UsageError("the replay proposer needs --replay RUN or --replay FILE")
+    if replay is not None and chosen.proposer != "replay":
+        raise UsageError(f"--replay does not go with --proposer {chosen.proposer}; leave one out")
+    if chosen.proposer == "genetic" and origins["model"] == "flag":
+        raise UsageError("--model does not go with --proposer genetic; leave one out")
+
+
+def _make_folder(loaded: Loaded) -> None:
+    """The default ledger's folder is made; one that the user named must be there."""
+    if loaded.origins["db"] == "default":
+        Path(loaded.settings.db).parent.mkdir(exist_ok=True)
