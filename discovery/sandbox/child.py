@@ -1,0 +1,173 @@
+"""What runs after the fork: lock down, then load the candidate and answer its calls. From the first line of the
+candidate on, all of this belongs to the candidate; nothing here is trusted by the host.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sys
+import types
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+
+import numpy
+
+from discovery.sandbox import frames, kernel, landlock, rlimits
+from discovery.sandbox.seccomp import Filter
+
+Adapter = Callable[[Any, bytes, Mapping[str, Any]], bytes]
+SESSION = 3
+"""The descriptor of the session's socket in the child; 0 to 2 are the null device."""
+FILENAME = "<candidate>"
+NOT_LOCKED = 70
+_MOST_FILES = 64
+
+
+class Lock:
+    """The lock-down, prepared before the fork: what is None or empty is left out."""
+
+    def __init__(
+        self, limits: list[tuple[int, int]], no_new_privs: bool, ruleset: int | None, seccomp: Filter | None
+    ) -> None:
+        self._limits = limits
+        self._no_new_privs = no_new_privs
+        self._ruleset = ruleset
+        self._filter = seccomp
+
+    def apply(self, session: int, parent: int) -> None:
+        """Keep ``session`` as the only descriptor besides 0 to 2 and give up everything. Raises OSError."""
+        kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(NOT_LOCKED)
+        if self._no_new_privs:
+            kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+        if self._ruleset is not None:
+            landlock.restrict(self._ruleset)
+        os.dup2(session, SESSION)
+        os.closerange(SESSION + 1, _MOST_FILES)
+        rlimits.apply(self._limits)
+        if self._filter is not None:
+            self._filter.install()
+
+
+class _Sink:
+    """Stands for stdout and stderr and keeps the first 4 KB."""
+
+    encoding, errors, closed, name, mode = "utf-8", "replace", False, "<sink>", "w"
+
+    def __init__(self) -> None:
+        self.kept = b""
+
+    def write(self, text: str) -> int:
+        if len(self.kept) < frames.OUTPUT_BYTES:
+            self.kept += text[: frames.OUTPUT_BYTES].encode("utf-8", "replace")
+        return len(text)
+
+    def flush(self) -> None:
+        pass
+
+    def isatty(self) -> bool:
+        return False
+
+    def writable(self) -> bool:
+        return True
+
+
+def serve(adapter: Adapter | None) -> NoReturn:
+    """Speak the protocol on descriptor 3 until FINISH, then exit with status 0."""
+    sequence = 0
+    try:
+        sink = _Sink()
+        sys.stdout = sys.stderr = sink
+        _seed()
+        _send(frames.frame(frames.LOCKED, 0))
+        body = _receive()[2]
+        wanted = json.loads(body)
+        parameters = wanted["parameters"]
+        function = _load(wanted["code"], wanted["function"])
+        if adapter is None:
+            raise RuntimeError("this zygote has no adapter")
+        _send(frames.frame(frames.RESULT, 0))
+        while True:
+            kind, sequence, body = _receive()
+            if kind == frames.FINISH:
+                _send(frames.frame(frames.OUTPUT, sequence, sink.kept[: frames.OUTPUT_BYTES]))
+                os._exit(0)
+            answer = adapter(function, body, parameters)
+            _send(frames.HEADER.pack(len(answer), frames.RESULT, sequence) + answer)
+    except SystemExit:
+        os._exit(0)
+    except BaseException as error:
+        try:
+            _send(frames.frame(frames.ERROR, sequence, _describe(error)))
+        except BaseException:
+            os.write(SESSION, frames.frame(frames.ERROR, sequence, b"MemoryError"))
+    os._exit(0)
+
+
+def _load(code: str, name: str) -> Any:
+    module = types.ModuleType("candidate")
+    sys.modules["candidate"] = module
+    exec(compile(code, FILENAME, "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - the one place
+    try:
+        return module.__dict__[name]
+    except KeyError:
+        raise NameError(f"the module defines no {name!r}") from None
+
+
+def _seed() -> None:
+    """The same global generators in every child; unseeded numpy generators follow the one of ``random``."""
+    random.seed(0)
+    numpy.random.seed(0)
+    entropy = random.Random(0)
+    setattr(numpy.random.bit_generator, "randbits", entropy.getrandbits)  # noqa: B010 - not in numpy's stubs
+
+
+def _receive() -> tuple[int, int, bytes]:
+    data = os.read(SESSION, 65536)
+    while len(data) < frames.HEADER.size:
+        more = os.read(SESSION, 65536)
+        if not more:
+            os._exit(0)
+        data += more
+    length, kind, sequence = frames.HEADER.unpack_from(data)
+    missing = frames.HEADER.size + length - len(data)
+    if missing > 0:
+        parts = [data]
+        while missing > 0:
+            more = os.read(SESSION, min(missing, 1 << 20))
+            if not more:
+                os._exit(0)
+            parts.append(more)
+            missing -= len(more)
+        data = b"".join(parts)
+    return kind, sequence, data[frames.HEADER.size :]
+
+
+def _send(data: bytes) -> None:
+    sent = os.write(SESSION, data)
+    while sent < len(data):
+        data = data[sent:]
+        sent = os.write(SESSION, data)
+
+
+def _describe(error: BaseException) -> bytes:
+    line = error.lineno if isinstance(error, SyntaxError) else None
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == FILENAME:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    name = type(error).__name__
+    text = "the memory limit of the sandbox" if isinstance(error, MemoryError) else ""
+    if not text:
+        try:
+            text = str(error.msg if isinstance(error, SyntaxError) else error)[:300]
+        except BaseException:
+            text = "(no text)"
+    place = f" (line {line})" if isinstance(line, int) else ""
+    said = f"{name}: {text}".encode("utf-8", "backslashreplace")[: frames.ERROR_BYTES - len(place)]
+    return said + place.encode()

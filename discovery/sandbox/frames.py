@@ -1,0 +1,26 @@
+"""The frames between host and child: u32 length of the body, u8 kind, u32 sequence, then the body.
+
+The host sends LOAD, one CALL an instance and FINISH. The child sends LOCKED (locked down, before any code of the
+candidate ran), an empty RESULT for LOAD (sequence 0), one RESULT or ERROR a CALL, and OUTPUT for FINISH.
+"""
+
+from __future__ import annotations
+
+import struct
+
+HEADER = struct.Struct("<IBI")
+LOAD, CALL, RESULT, ERROR, OUTPUT, FINISH, LOCKED = range(1, 8)
+ERROR_BYTES = 300
+OUTPUT_BYTES = 4096
+
+FORK, END, PROBE, LAYERS = b"F", b"E", b"P", b"L"
+"""First byte of a control message from the host to the zygote."""
+PID = struct.Struct("<q")
+"""The zygote's reply to FORK: the pid, or minus an errno."""
+STATUS = struct.Struct("<q?dq")
+"""The zygote's reply to END: wait status, whether it did not leave on its own, processor seconds, largest resident
+set in bytes."""
+
+
+def frame(kind: int, sequence: int, body: bytes = b"") -> bytes:
+    return HEADER.pack(len(body), kind, sequence) + body

@@ -1,0 +1,44 @@
+"""Landlock: a ruleset without any rule, which denies every file, TCP port, outside signal and abstract socket that
+the kernel's version of it can deny."""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+
+from discovery.sandbox import kernel
+
+CREATE_RULESET, RESTRICT_SELF = 444, 446
+_VERSION = 1
+
+
+def abi() -> int:
+    """The kernel's Landlock version; 0 where there is none."""
+    try:
+        return kernel.syscall(CREATE_RULESET, 0, 0, _VERSION)
+    except OSError:
+        return 0
+
+
+def attributes(version: int) -> bytes:
+    """The struct landlock_ruleset_attr that handles all that ``version`` knows; empty for version 0."""
+    if version < 1:
+        return b""
+    bits = 13 + (version >= 2) + (version >= 3) + (version >= 5)
+    body = struct.pack("<Q", (1 << bits) - 1)
+    if version >= 4:
+        body += struct.pack("<Q", 0b11)
+    if version >= 6:
+        body += struct.pack("<Q", 0b11)
+    return body
+
+
+def ruleset(body: bytes) -> int:
+    """A descriptor of the ruleset with attributes ``body``. Raises OSError."""
+    buffer = ctypes.create_string_buffer(body, len(body))
+    return kernel.syscall(CREATE_RULESET, ctypes.addressof(buffer), len(body), 0)
+
+
+def restrict(descriptor: int) -> None:
+    """Put this process under the ruleset for good; needs no_new_privs. Raises OSError."""
+    kernel.syscall(RESTRICT_SELF, descriptor, 0)
