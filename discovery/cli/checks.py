@@ -31,7 +31,18 @@ def examine(loaded: Loaded) -> list[Check]:
     return [check for part in parts for check in part()]
 
 
+def own_version() -> str:
+    """The version of the installed package; a plain checkout has none."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("discover-heuristics")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
 def _machine() -> Iterator[Check]:
+    yield Check("discover", None, own_version())
     yield Check("python", None, f"{platform.python_version()} on {platform.system()} {platform.release()}")
     yield Check("cores", None, str(cores()))
 

@@ -27,19 +27,22 @@ app = typer.Typer(
 )
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        from discovery.cli.checks import own_version
+
+        typer.echo(f"discover {own_version()}")
+        raise typer.Exit
+
+
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and end.", is_eager=True)
+        bool, typer.Option("--version", help="Print the version and end.", callback=_version, is_eager=True)
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of every failure.")] = False,
 ) -> None:
-    del debug  # read from the words of the command line, where it may stand anywhere
-    if version:
-        from importlib.metadata import version as installed
-
-        typer.echo(installed("discover-heuristics"))
-        raise typer.Exit
+    del version, debug  # the one ends by its callback; the other may stand anywhere on the line: see main
 
 
 for group in (tasks, score, run, review, system):

@@ -42,7 +42,9 @@ def show(
     db: Db = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a run, or a candidate with its scores by class, prompt, reply and tuning."""
+    """Show a run or a candidate.
+
+    A candidate comes with its scores by class, its prompt, reply and tuning."""
     from discovery import review
 
     with review.opened(settings({"db": db}).settings.db) as ledger:
@@ -57,7 +59,7 @@ def show(
 
 
 def tree(run: Run, db: Db = None, as_json: AsJson = False) -> None:
-    """Show the lineage of a run: who came from whom, and how good each was."""
+    """Show who came from whom in a run."""
     from discovery import review
 
     with review.opened(settings({"db": db}).settings.db) as ledger:
@@ -75,7 +77,7 @@ def diff(
     db: Db = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare two candidates: their code and their scores by class."""
+    """Compare two candidates, code and scores."""
     from discovery import review
 
     with review.opened(settings({"db": db}).settings.db) as ledger:
@@ -91,7 +93,9 @@ def diff(
 def report(
     run: Run, db: Db = None, unsafe: Unsafe = False, quiet: Quiet = False, as_json: AsJson = False
 ) -> None:
-    """Score a run's winner on search, gate and final. Opening final is recorded and counted."""
+    """Open the final split for a run's winner.
+
+    Search, gate and final side by side; each opening is recorded and counted."""
     from discovery import review
 
     with review.opened(settings({"db": db}).settings.db) as ledger:

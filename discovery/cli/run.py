@@ -61,7 +61,9 @@ def run(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Discover a heuristic for a task. Without a model, the built-in genetic proposer works."""
+    """Discover a heuristic for a task.
+
+    Without a model, the built-in genetic proposer works."""
     flags: dict[str, object] = {
         "proposer": proposer if replay is None or proposer is not None else "replay",
         "model": model, "base_url": base_url, "api_key_env": api_key_env, "temperature": temperature,
@@ -88,7 +90,9 @@ def resume(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Go on with a run that was interrupted or killed; its settings stay as they were."""
+    """Go on with an interrupted run.
+
+    Its settings stay as they were."""
     loaded = settings({"db": db, "workers": workers})
     from discovery import run as engine
 

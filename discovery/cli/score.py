@@ -58,7 +58,9 @@ def score(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Score a candidate file or a baseline. Writes nothing; `known` names equal code in the ledger."""
+    """Score a candidate file or a baseline.
+
+    Writes nothing; `known` names equal code in the ledger."""
     loaded = settings({"db": db}, task=task, options=option)
     bound = task_of(task, loaded)
     if split is not None and instances is not None:
@@ -102,7 +104,9 @@ def tune(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Tune a candidate's numbers on the search split and write the tuned file."""
+    """Tune the numbers of a candidate.
+
+    On the search split; writes the tuned file."""
     bound = task_of(task, settings({}, task=task, options=option))
     text = candidate_text(file, bound)
     target = out or Path(f"{Path(file.removeprefix(BASELINE)).with_suffix('')}.tuned.py")

@@ -18,7 +18,9 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(db: Db = None, as_json: AsJson = False) -> None:
-    """Tell what this machine can isolate and whether the set-up works. Ends with 3 when a run would not start."""
+    """Check what this machine can isolate.
+
+    And whether the set-up works. Ends with 3 when a run would not start."""
     from discovery.cli.checks import examine
 
     checks = examine(settings({"db": db}))
@@ -34,7 +36,7 @@ def doctor(db: Db = None, as_json: AsJson = False) -> None:
 
 
 def config(as_json: AsJson = False) -> None:
-    """Show every setting with its value and where that came from."""
+    """Show every setting and its origin."""
     loaded = settings({})
     data = loaded.to_json()
     if as_json:

@@ -33,7 +33,9 @@ def tasks(
     name: Annotated[str | None, typer.Argument(help="One task in detail.", show_default=False)] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the tasks, or show one: its interface, its options and its seeds."""
+    """List the tasks, or explain one.
+
+    With a name: its interface, its options and its seeds."""
     from evaluators.registry import names
     from evaluators.task import TaskError
 
@@ -92,7 +94,9 @@ def baselines(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """The leaderboard of baselines and reference policies, as published and tuned."""
+    """Rank the known heuristics of a task.
+
+    Baselines and reference policies, with their scores as published and tuned."""
     bound = task_of(task, settings({}, task=task, options=option))
     if recompute:
         from discovery.scoring import baselines_report
@@ -121,10 +125,10 @@ def leaderboard(
     task: Task, scores: Mapping[str, tuple[float | None, float | None]]
 ) -> list[dict[str, object]]:
     """Rows as documented, the best first (by the better of its two scores), those without a score last."""
-    rows: list[tuple[float, str, dict[str, object]]] = []
+    rows = []
     for name, baseline in task.baselines().items():
         score, tuned = scores.get(name, (None, None))
-        row = {
+        row: dict[str, object] = {
             "name": name,
             "kind": baseline.kind,
             "score": score,
