@@ -6,9 +6,9 @@ the same result; they differ only in where and how many at once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from evaluators.task import InstanceSet
@@ -16,44 +16,44 @@ from evaluators.task import InstanceSet
 Outcome = Literal["scored", "stopped", "rejected", "timeout", "killed", "error", "quarantined"]
 
 
-@dataclass(frozen=True)
-class Rival:
-    """Scores of the snapshot's median member on the same instances; the job stops early when it is worse than these
-    beyond doubt."""
+class Watch(Protocol):
+    """Decides after each score whether the rest of a job is still worth running. A pure function of the scores."""
 
-    scores: tuple[float, ...]
+    def stop(self, scores: Sequence[float], total: int) -> bool:
+        """``scores`` of the first instances of ``total``. True ends the job with the outcome "stopped"."""
+        ...
 
 
 @dataclass(frozen=True)
 class StageJob:
-    """One candidate on one instance set. ``start`` skips the instances whose scores are stored already (a stored
-    evaluation is only ever extended); ``prior`` are those scores."""
+    """One candidate on one instance set. ``prior`` are the scores that are stored already, of the first instances: they
+    are not run again (a stored evaluation is only ever extended)."""
 
     code: str
     instances: InstanceSet
     parameters: Mapping[str, float | int | str]
     prior: tuple[float, ...] = ()
-    rival: Rival | None = None
-    call_limit: float | None = None
-    """The run's own limit of a call, s: exceeding it sets a flag, never a verdict."""
+    watch: Watch | None = None
+    call_limits: Mapping[int, float] = field(default_factory=dict)
+    """The run's own limit of a call by instance size, s: exceeding it sets a flag, never a verdict."""
+    confirm: bool = False
+    """Run in another zygote than ordinary jobs and in reversed order; scores come back in the set's order."""
 
 
 @dataclass(frozen=True)
 class StageResult:
-    """What came of a job. ``scores``, ``values`` and ``cpu`` hold the instances done, in order (without ``prior``);
-    ``answers_digest`` is the SHA-256 of the new answers. An invalid candidate has the outcome and a reason, and its
-    scores count for nothing."""
+    """What came of a job. ``scores``, ``values``, ``cpu`` (s) and ``answers`` hold the instances done, in order
+    (without ``prior``). An invalid candidate has the outcome and a reason, and its scores count for nothing."""
 
     outcome: Outcome
     reason: str
     scores: tuple[float, ...]
     values: tuple[float, ...]
     cpu: tuple[float, ...]
-    answers_digest: str
+    answers: tuple[bytes, ...] = ()
     output: bytes = b""
     marginal: bool = False
     slow: bool = False
-    answers: tuple[bytes, ...] = ()
 
 
 class Executor(Protocol):

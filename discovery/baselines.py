@@ -1,0 +1,28 @@
+"""What baselines score: as shipped with the package, published and tuned. Nothing tunes them on the way."""
+
+from __future__ import annotations
+
+from evaluators.task import Task
+
+
+def best_baseline(task: Task, split: str) -> tuple[str, float] | None:
+    """Name and score of the best shipped baseline on ``split`` ("search" or "gate"), tuned or not; None when no scores
+    ship for these options. Reference policies do not count."""
+    kinds = {name: b.kind for name, b in task.baselines().items()}
+    found = [
+        (score, name)
+        for name, shipped in task.shipped_scores().items()
+        if kinds.get(name) == "baseline"
+        for score in (shipped.published.get(split), shipped.tuned.get(split))
+        if score is not None
+    ]
+    if not found:
+        return None
+    score, name = min(found) if task.direction == "minimize" else max(found)
+    return name, score
+
+
+def shipped(task: Task, name: str, split: str) -> float | None:
+    """The shipped score of a baseline as published."""
+    scores = task.shipped_scores().get(name)
+    return scores.published.get(split) if scores else None

@@ -1,0 +1,462 @@
+"""One run as memos over the ledger: each question (what is slot 17? how did it do? its tuned child?) is answered from
+the ledger where the answer is there, and answered once where it is not.
+
+The graph only says when to ask what. Batch g is proposed from S(g−2), and stopped and tuned against S(g−1); at the
+moment both are asked, that is the newest snapshot there is, because batch g+1 is proposed while batch g is evaluated.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from db.ledger import Ledger
+from db.records import (
+    Edge,
+    EntryId,
+    EntryKey,
+    EntryRecord,
+    Integration,
+    Leave,
+    LookRecord,
+    NewEntry,
+    NewLook,
+    NewPromotion,
+)
+from discovery.candidate import Candidate, check
+from discovery.evaluation import Evaluated, Evaluation
+from discovery.gate import Gate, LookResult
+from discovery.population.archive import Archive, Member, Snapshot
+from discovery.slots import Slot, Slots, View
+from discovery.tuning import Tuned, Tuning
+from evaluators.task import Task
+
+REJECTED_SHOWN = 6
+"""How many recent failures a prompt may name."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The numbers that decide a run's course; frozen when it starts."""
+
+    seed: int
+    samples: int
+    batch: int
+    islands: int
+    archive: int
+    tune: bool
+
+    @property
+    def batches(self) -> int:
+        return -(-self.samples // self.batch)
+
+    def slots(self, g: int) -> range:
+        """Slot numbers of batch ``g``."""
+        return range(g * self.batch, min((g + 1) * self.batch, self.samples)) if g >= 0 else range(0)
+
+    @property
+    def tuned_a_batch(self) -> int:
+        return -(-self.batch // 4)
+
+
+@dataclass(frozen=True)
+class InFlight:
+    """Slots filled but not integrated, and how many branches are at work."""
+
+    filled: int
+    proposing: int
+    evaluating: int
+    tuning: int
+
+
+class Campaign:
+    """The state of a run in memory, rebuilt from the ledger when it is resumed."""
+
+    def __init__(
+        self,
+        run: str,
+        shape: Shape,
+        *,
+        task: Task,
+        ledger: Ledger,
+        evaluation: Evaluation,
+        slots: Slots,
+        tuning: Tuning,
+        gate: Gate,
+        seeds: tuple[Member, ...],
+        changed: Callable[[], None],
+    ) -> None:
+        self.run, self.shape, self.task, self.ledger = run, shape, task, ledger
+        self.evaluation, self.gate = evaluation, gate
+        self._slots, self._tuning, self._changed = slots, tuning, changed
+        self._archive = Archive(
+            seeds, islands=shape.islands, capacity=shape.archive, direction=task.direction
+        )
+        first = self._archive.snapshot()
+        self._snapshots: dict[int, Snapshot] = {-2: first, -1: first}
+        self._owners: dict[str, tuple[int, EntryKey]] = {m.hash: (-1, m.key) for m in reversed(seeds)}
+        self._failures: list[tuple[int, str]] = []
+        self._slot_memo: dict[int, Slot] = {}
+        self._evaluated_memo: dict[int, Evaluated] = {}
+        self._tuned_memo: dict[int, Tuned | None] = {}
+        self.done = -1
+        """The newest integrated batch."""
+        self.champion = first.seeds[0]
+        self.looks: list[NewLook] = []
+        self._hashes = {m.key: m.hash for m in seeds}
+        self._busy = {"slot": 0, "evaluated": 0, "tuned": 0}
+        self._lock = threading.Lock()
+
+    # -- questions, each asked by one branch of the graph -------------------------------------------------------------
+
+    def slot(self, k: int) -> Slot:
+        """Slot ``k``, proposed from the snapshot two batches back."""
+        if k not in self._slot_memo:
+            with self._doing("slot"):
+                self._slot_memo[k] = self._slots.fill(k, self._view(k // self.shape.batch - 2))
+        return self._slot_memo[k]
+
+    def evaluated(self, k: int) -> Evaluated | None:
+        """Slot ``k``'s candidate on screen and search; None when it has none of its own."""
+        slot = self.slot(k)
+        if slot.candidate is None or self.owner(k) is not None:
+            return None
+        if k not in self._evaluated_memo:
+            rival = self._snapshot(k // self.shape.batch - 1).median(k % self.shape.islands)
+            with self._doing("evaluated"):
+                self._evaluated_memo[k] = self.evaluation.search(slot.candidate, rival.scores)
+        return self._evaluated_memo[k]
+
+    def tuned(self, k: int) -> Tuned | None:
+        """Slot ``k``'s tuned child, when it has one that is better."""
+        if k not in self._tuned_memo:
+            slot, evaluated = self.slot(k), self.evaluated(k)
+            if slot.candidate is None or evaluated is None:
+                raise ValueError(f"slot {k} has nothing to tune")
+            with self._doing("tuned"):
+                self._tuned_memo[k] = self._tuning.tune(k, slot.candidate, evaluated)
+        return self._tuned_memo[k]
+
+    def owner(self, k: int) -> EntryKey | None:
+        """The entry that owns the evaluation of slot ``k``'s code when that is not slot ``k`` itself: the first one with
+        that code among entries up to batch g−2, the slots of batch g−1 and the earlier slots of batch g."""
+        candidate = self.slot(k).candidate
+        if candidate is None:
+            return None
+        g = k // self.shape.batch
+        known = self._owners.get(candidate.hash)
+        if known is not None and (known[0] <= g - 2 or (known[0] == g - 1 and known[1].kind == "own")):
+            return known[1]
+        before = () if self.done >= g - 1 else self.shape.slots(g - 1)
+        for j in (*before, *range(g * self.shape.batch, k)):
+            other = self.slot(j).candidate
+            if other is not None and other.hash == candidate.hash:
+                return EntryKey(j, "own")
+        return None
+
+    def to_tune(self, g: int) -> tuple[int, ...]:
+        """The slots of batch ``g`` whose numbers are tuned: the best quarter of those that were scored in full, have
+        parameters, and beat the median of their island in S(g−1)."""
+        if not self.shape.tune:
+            return ()
+        sign = 1 if self.task.direction == "minimize" else -1
+        ranked = []
+        for k in self.shape.slots(g):
+            slot, evaluated = self.slot(k), self.evaluated(k)
+            if slot.candidate is None or evaluated is None or evaluated.score is None or not slot.candidate.space:
+                continue
+            bar = self._snapshot(g - 1).median(k % self.shape.islands).score
+            if sign * evaluated.score < sign * bar:
+                ranked.append((sign * evaluated.score, k))
+        return tuple(k for _, k in sorted(ranked)[: self.shape.tuned_a_batch])
+
+    def in_flight(self) -> InFlight:
+        """What is being done right now, for the progress report."""
+        g = self.done + 1
+        filled = sum(k in self._slot_memo for k in (*self.shape.slots(g), *self.shape.slots(g + 1)))
+        return InFlight(filled, *(self._busy[name] for name in ("slot", "evaluated", "tuned")))
+
+    def hash_of(self, key: EntryKey) -> str:
+        """The code hash of an integrated entry."""
+        return self._hashes[key]
+
+    # -- integration --------------------------------------------------------------------------------------------------
+
+    def integrate(self, g: int) -> None:
+        """Enter batch ``g`` into the ledger in one transaction, slots in order, then tuned children, then at most one
+        gate look. Elites are run again first; a difference quarantines them."""
+        if g <= self.done:
+            return
+        entries: list[NewEntry] = []
+        edges: list[Edge] = []
+        members: list[Member] = []
+        for k in self.shape.slots(g):
+            entry, member = self._own(k)
+            entries.append(entry)
+            edges += [Edge(entry.key, p.key, n) for n, p in enumerate(self.slot(k).plan.parents)]
+            members += [member] if member else []
+        for k in sorted(self.to_tune(g)):
+            made = self._child(k)
+            if made is not None and all(made[0].candidate != e.candidate for e in entries):
+                entries.append(made[0])
+                edges.append(Edge(made[0].key, EntryKey(k, "own"), 0))
+                members.append(made[1])
+        quarantined = self._confirm(members)
+        entries = [self._quarantine(e, quarantined) for e in entries]
+        members = [m for m in members if m.key not in quarantined]
+        entered, left = self._archive.admit(members)
+        look = self._look(members)
+        promotions: tuple[NewPromotion, ...] = ()
+        if look is not None and look[1].passed:
+            self.champion = look[0]
+            promotions = (NewPromotion(look[0].key, look[1].k),)
+        self.ledger.integrate(
+            self.run,
+            g,
+            Integration(
+                entries=tuple(entries),
+                parents=tuple(edges),
+                enter=entered,
+                leave=tuple(Leave(key) for key in left),
+                looks=(look[1],) if look is not None else (),
+                promotions=promotions,
+            ),
+        )
+        self._remember(g, entries)
+        self._changed()
+
+    def restore(self) -> None:
+        """Rebuild the state from the ledger, batch by batch, as :meth:`integrate` made it."""
+        by_batch: dict[int, list[EntryRecord]] = {}
+        keys = {}
+        for entry in self.ledger.entries(self.run):
+            keys[entry.id] = entry.key
+            if entry.batch >= 0:
+                by_batch.setdefault(entry.batch, []).append(entry)
+        members = {m.key: m for m in self.newest.seeds}
+        for g in sorted(by_batch):
+            rows = sorted(by_batch[g], key=lambda e: (e.kind != "own", e.k))
+            full = [self._stored(e) for e in rows if e.outcome == "scored" and e.duplicate_of is None]
+            members.update({m.key: m for m in full})
+            self._archive.admit(full)
+            self._remember(g, [_again(e) for e in rows])
+        for look in self.ledger.looks(self.run):
+            self.looks.append(_look_again(look, keys))
+        for promotion in self.ledger.promotions(self.run):
+            self.champion = members[keys[promotion.entry]]
+
+    def _stored(self, entry: EntryRecord) -> Member:
+        """The member of an integrated entry, from the ledger."""
+        assert entry.candidate is not None
+        candidate = check(self.ledger.candidate_code(entry.candidate), self.task.interface)
+        evaluated = self.evaluation.stage(candidate, self.task.instances("search"))
+        member = self._member(_again(entry), candidate, evaluated)
+        assert member is not None
+        return member
+
+    def _remember(self, g: int, entries: Iterable[NewEntry]) -> None:
+        for entry in entries:
+            if entry.candidate is not None:
+                self._hashes[entry.key] = entry.candidate
+            if entry.candidate is not None and entry.duplicate_of is None:
+                self._owners.setdefault(entry.candidate, (g, entry.key))
+            if entry.outcome not in ("scored", "stopped", "lost") and entry.duplicate_of is None:
+                self._failures.append((g, f"{entry.operator}: {entry.outcome}: {entry.reason}"))
+        self._failures = self._failures[-8 * REJECTED_SHOWN :]
+        self._snapshots[g] = self._archive.snapshot()
+        self._snapshots.pop(g - 3, None)
+        self.done = g
+        for k in self.shape.slots(g - 1):
+            self._slot_memo.pop(k, None)
+            self._evaluated_memo.pop(k, None)
+            self._tuned_memo.pop(k, None)
+
+    def _own(self, k: int) -> tuple[NewEntry, Member | None]:
+        slot, island = self.slot(k), k % self.shape.islands
+        base = NewEntry(k=k, kind="own", operator=slot.plan.operator, outcome="lost", island=island)
+        if slot.candidate is None:
+            return replace(base, outcome="lost" if slot.lost else "refused", reason=slot.reason), None
+        self.ledger.put_candidate(slot.candidate.hash, slot.candidate.code, slot.candidate.nodes)
+        owner = self.owner(k)
+        if owner is not None:
+            return self._duplicate(base, slot.candidate.hash, owner), None
+        evaluated = self.evaluated(k)
+        assert evaluated is not None
+        entry = replace(
+            base,
+            candidate=slot.candidate.hash,
+            outcome=evaluated.outcome,
+            reason=evaluated.reason,
+            score=evaluated.score,
+            m=evaluated.m,
+            marks=_marks(evaluated),
+        )
+        return entry, self._member(entry, slot.candidate, evaluated)
+
+    def _child(self, k: int) -> tuple[NewEntry, Member] | None:
+        child = self.tuned(k)
+        if child is None or child.candidate.hash in self._owners:
+            return None
+        self.ledger.put_candidate(child.candidate.hash, child.candidate.code, child.candidate.nodes)
+        entry = NewEntry(
+            k=k,
+            kind="tuned",
+            operator="tune",
+            outcome=child.evaluated.outcome,
+            candidate=child.candidate.hash,
+            island=k % self.shape.islands,
+            score=child.evaluated.score,
+            m=child.evaluated.m,
+            marks=_marks(child.evaluated),
+            tuning_gain=child.gain,
+        )
+        member = self._member(entry, child.candidate, child.evaluated)
+        return (entry, member) if member else None
+
+    def _member(self, entry: NewEntry, candidate: Candidate, evaluated: Evaluated) -> Member | None:
+        if evaluated.score is None:
+            return None
+        groups = group_means([i.group for i in self.task.instances("search")], evaluated.scores)
+        return Member(
+            key=entry.key,
+            hash=candidate.hash,
+            code=candidate.code,
+            score=evaluated.score,
+            scores=evaluated.scores,
+            nodes=candidate.nodes,
+            island=entry.island,
+            by_group=groups,
+        )
+
+    def _duplicate(self, entry: NewEntry, hash_: str, owner: EntryKey) -> NewEntry:
+        """The entry of a slot whose code another entry owns, integrated already or an earlier one of this batch."""
+        done: NewEntry | EntryRecord | None = self.ledger.entry(self.run, owner.k, owner.kind)
+        if done is None:
+            done = self._own(owner.k)[0]
+        return replace(
+            entry,
+            candidate=hash_,
+            duplicate_of=owner,
+            outcome=done.outcome,
+            reason=done.reason,
+            score=done.score,
+            m=done.m,
+        )
+
+    def _confirm(self, members: list[Member]) -> dict[EntryKey, str]:
+        """Members that would enter the archive, run again; those that differ, with the difference."""
+        quarantined: dict[EntryKey, str] = {}
+        for member in members:
+            if self._archive.would_enter(member):
+                difference = self.evaluation.confirm(check(member.code, self.task.interface))
+                if difference is not None:
+                    quarantined[member.key] = difference
+        return quarantined
+
+    @staticmethod
+    def _quarantine(entry: NewEntry, quarantined: dict[EntryKey, str]) -> NewEntry:
+        if entry.key not in quarantined:
+            return entry
+        marks = entry.marks | {"quarantined"}
+        return replace(entry, outcome="quarantined", reason=quarantined[entry.key], score=None, marks=marks)
+
+    def _look(self, members: list[Member]) -> tuple[Member, NewLook] | None:
+        if not members:
+            return None
+        best = min(members, key=lambda m: (m.score if self.task.direction == "minimize" else -m.score, m.key))
+        if not self.gate.worth_a_look(best, self.champion):
+            return None
+        sides = [check(m.code, self.task.interface) for m in (best, self.champion)]
+        result = self.gate.look(len(self.looks) + 1, sides[0], sides[1])
+        self.looks.append(self._look_row(best, result))
+        return best, self.looks[-1]
+
+    def _look_row(self, challenger: Member, result: LookResult) -> NewLook:
+        paired = result.paired
+        champion = self.champion.key
+        return NewLook(
+            k=result.number,
+            entry=challenger.key,
+            champion=champion,
+            block=result.block,
+            alpha=result.level,
+            p_value=paired.p if paired else 1.0,
+            effect=paired.effect if paired else 0.0,
+            passed=result.passed,
+            detail={
+                "reused": result.reused,
+                "failure": result.failure,
+                "interval": [paired.low, paired.high] if paired else None,
+            },
+        )
+
+    @contextmanager
+    def _doing(self, what: str) -> Iterator[None]:
+        with self._lock:
+            self._busy[what] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._busy[what] -= 1
+            self._changed()
+
+    # -- snapshots ----------------------------------------------------------------------------------------------------
+
+    def _snapshot(self, g: int) -> Snapshot:
+        return self._snapshots[max(g, -2)]
+
+    @property
+    def newest(self) -> Snapshot:
+        return self._snapshots[self.done]
+
+    def _view(self, g: int) -> View:
+        rejected = [text for batch, text in self._failures if batch <= g][-REJECTED_SHOWN:]
+        known = frozenset(h for h, (batch, _) in self._owners.items() if batch <= g)
+        return View(self._snapshot(g), known, tuple(rejected))
+
+
+def group_means(groups: list[str], scores: tuple[float, ...]) -> dict[str, float]:
+    """Mean score by class."""
+    cells: dict[str, list[float]] = {}
+    for group, score in zip(groups, scores, strict=False):
+        cells.setdefault(group, []).append(score)
+    return {g: sum(v) / len(v) for g, v in cells.items()}
+
+
+def _marks(evaluated: Evaluated) -> frozenset[str]:
+    marks = {"slow"} if evaluated.slow else set()
+    if evaluated.marginal:
+        marks.add("marginal")
+    if evaluated.outcome == "quarantined":
+        marks.add("quarantined")
+    return frozenset(marks)
+
+
+def _again(entry: EntryRecord) -> NewEntry:
+    return NewEntry(
+        k=entry.k,
+        kind=entry.kind,
+        operator=entry.operator,
+        outcome=entry.outcome,
+        candidate=entry.candidate,
+        reason=entry.reason,
+        island=entry.island,
+        duplicate_of=entry.key if entry.duplicate_of is not None else None,
+    )
+
+
+def _look_again(look: LookRecord, keys: Mapping[EntryId, EntryKey]) -> NewLook:
+    return NewLook(
+        k=look.k,
+        entry=keys[look.entry],
+        champion=keys[look.champion],
+        block=look.block,
+        alpha=look.alpha,
+        p_value=look.p_value,
+        effect=look.effect,
+        passed=look.passed,
+        detail=look.detail,
+    )

@@ -1,0 +1,216 @@
+"""Stages of an evaluation over the ledger: what is stored is not run again, what runs is stored at once.
+
+A stored evaluation is the prefix of m scores in the set's order and only ever extended; verdicts on prefixes (the
+early stop) are pure functions and apply alike to stored scores.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from db.ledger import Ledger
+from db.records import EvaluationRecord
+from discovery.candidate import Candidate
+from discovery.execution.base import Executor, Outcome, StageJob, StageResult, Watch
+from discovery.statistics import EarlyStop
+from evaluators.task import InstanceSet, Task, aggregate
+
+ANSWER_BYTES_KEPT = 8_000_000
+"""Answers of a set larger than this are kept as their digest only."""
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A candidate on one set. ``score`` exists only for the outcome "scored"; ``m`` counts the instances whose scores
+    count (a stopped candidate keeps those up to the look that stopped it)."""
+
+    outcome: Outcome
+    reason: str
+    score: float | None
+    scores: tuple[float, ...]
+    cpu: tuple[float, ...]
+    marginal: bool = False
+    slow: bool = False
+
+    @property
+    def m(self) -> int:
+        return len(self.scores)
+
+    @property
+    def valid(self) -> bool:
+        """Whether the candidate ran well as far as it was run."""
+        return self.outcome in ("scored", "stopped")
+
+
+def chain(start: str, answers: Sequence[bytes]) -> str:
+    """Running SHA-256 over answers; extending a stored prefix gives the digest of the whole."""
+    digest = start
+    for answer in answers:
+        digest = hashlib.sha256(digest.encode() + answer).hexdigest()
+    return digest
+
+
+class Evaluation:
+    """Runs stages of candidates on an executor and keeps them in the ledger. Thread-safe as the two are."""
+
+    def __init__(self, task: Task, executor: Executor, ledger: Ledger) -> None:
+        self._task = task
+        self._executor = executor
+        self._ledger = ledger
+        self.call_limits: dict[int, float] = {}
+        """The run's call limit by instance size, s; set once the seeds are scored."""
+
+    def stored(self, hash_: str, instances: InstanceSet) -> EvaluationRecord | None:
+        """What the ledger has of this code on this set, under this evaluator version and isolation."""
+        return self._ledger.evaluation(hash_, instances.digest, self._task.version, self._executor.isolated)
+
+    def search(self, candidate: Candidate, rival: Sequence[float] | None) -> Evaluated:
+        """Screen, then the search split, stopped early against ``rival`` (scores of the island's median member)."""
+        screened = self.stage(candidate, self._task.instances("screen"))
+        if screened.outcome != "scored":
+            return replace(screened, scores=(), score=None)
+        stop = EarlyStop(tuple(rival), self._task.direction) if rival is not None else None
+        return self.stage(candidate, self._task.instances("search"), stop)
+
+    def stage(self, candidate: Candidate, instances: InstanceSet, stop: EarlyStop | None = None) -> Evaluated:
+        """One set in one child. Stored scores are used first; the rest is run, and stored before this returns."""
+        record = self.stored(candidate.hash, instances)
+        total = len(instances)
+        if record is not None and record.outcome not in ("scored", "stopped"):
+            return self._view(record, instances, None)
+        if record is not None:
+            looked = stop.stops_at(record.scores, total) if stop else None
+            if looked is not None or record.m == total:
+                return self._view(record, instances, looked)
+        result = self._executor.submit(self._job(candidate, instances, record, stop)).result()
+        record = self._keep(candidate, self._merge(candidate, instances, record, result))
+        looked = stop.stops_at(record.scores, total) if stop and record.outcome in ("scored", "stopped") else None
+        return self._view(record, instances, looked)
+
+    def whole(self, candidate: Candidate, instances: InstanceSet) -> Evaluated:
+        """A large set (gate, report) in as many children as there are workers, at once."""
+        record = self.stored(candidate.hash, instances)
+        if record is None:
+            results = [f.result() for f in [self._executor.submit(j) for j in self._split(candidate, instances)]]
+            record = self._keep(candidate, self._merge(candidate, instances, None, _joined(results)))
+        return self._view(record, instances, None)
+
+    def trial(self, candidate: Candidate, parameters: Mapping[str, float | int | str], watch: Watch) -> StageResult:
+        """One tuning trial on the search split in one child; the caller records it."""
+        instances = self._task.instances("search")
+        job = StageJob(candidate.code, instances, dict(parameters), watch=watch, call_limits=self.call_limits)
+        return self._executor.submit(job).result()
+
+    def adopt(self, candidate: Candidate, result: StageResult) -> None:
+        """Store a complete trial as the evaluation of the tuned child whose defaults it ran with."""
+        instances = self._task.instances("search")
+        if self.stored(candidate.hash, instances) is None:
+            self._keep(candidate, self._merge(candidate, instances, None, result))
+
+    def confirm(self, candidate: Candidate) -> str | None:
+        """Run the search split again in another zygote and in reversed order, and keep the answers. Returns what
+        differs from the stored scores, or None when all are equal."""
+        instances = self._task.instances("search")
+        record = self.stored(candidate.hash, instances)
+        if record is None or record.m != len(instances):
+            raise ValueError(f"candidate {candidate.hash[:8]} is not fully scored, so it cannot be confirmed")
+        if record.answers is not None:
+            return None
+        job = StageJob(candidate.code, instances, {}, call_limits=self.call_limits, confirm=True)
+        result = self._executor.submit(job).result()
+        if result.outcome != "scored":
+            return f"run again in reversed order it ended as {result.outcome}: {result.reason}"
+        differ = [i.id for i, a, b in zip(instances, record.scores, result.scores, strict=True) if a != b]
+        if differ:
+            return f"run again in reversed order it scores differently on {len(differ)} instances, first {differ[0]}"
+        kept = b"".join(result.answers)
+        if len(kept) <= ANSWER_BYTES_KEPT:
+            self._keep(candidate, replace(record, answers=kept, answers_digest=chain("", result.answers)))
+        return None
+
+    def _keep(self, candidate: Candidate, record: EvaluationRecord) -> EvaluationRecord:
+        """Store a record and return what the ledger then holds. When another run has stored this code's evaluation in
+        the meantime and the two differ (a clock's verdict), the first one stands."""
+        self._ledger.put_candidate(candidate.hash, candidate.code, candidate.nodes)
+        try:
+            return self._ledger.store_evaluation(record)
+        except ValueError:
+            first = self._ledger.evaluation(
+                record.candidate, record.set_digest, record.evaluator_version, record.isolated
+            )
+            if first is None:
+                raise
+            return first
+
+    def _job(
+        self, candidate: Candidate, instances: InstanceSet, record: EvaluationRecord | None, stop: EarlyStop | None
+    ) -> StageJob:
+        prior = record.scores if record is not None else ()
+        return StageJob(candidate.code, instances, {}, tuple(prior), stop, self.call_limits)
+
+    def _split(self, candidate: Candidate, instances: InstanceSet) -> list[StageJob]:
+        # Contiguous parts: classes and sizes alternate in a set's order, so equal parts are equal work.
+        parts = min(self._executor.workers, len(instances))
+        cuts = [len(instances) * k // parts for k in range(parts + 1)]
+        return [
+            StageJob(candidate.code, InstanceSet(instances.name, instances.instances[a:b]), {})
+            for a, b in itertools.pairwise(cuts)
+        ]
+
+    def _merge(
+        self,
+        candidate: Candidate,
+        instances: InstanceSet,
+        record: EvaluationRecord | None,
+        result: StageResult,
+    ) -> EvaluationRecord:
+        old = (record.scores, record.values, record.cpu) if record is not None else ((), (), ())
+        valid = result.outcome in ("scored", "stopped")
+        scores = (*old[0], *result.scores)
+        return EvaluationRecord(
+            candidate=candidate.hash,
+            set_digest=instances.digest,
+            set_name=instances.name,
+            set_size=len(instances),
+            evaluator_version=self._task.version,
+            isolated=self._executor.isolated,
+            outcome="scored" if valid and len(scores) == len(instances) else result.outcome,
+            reason=result.reason,
+            scores=scores,
+            values=(*old[1], *result.values),
+            cpu=(*old[2], *result.cpu)[: len(scores)],
+            answers_digest=chain(record.answers_digest if record is not None else "", result.answers),
+            answers=None,
+            output=result.output or None,
+            marginal=result.marginal or (record is not None and record.marginal),
+            slow=result.slow or (record is not None and record.slow),
+        )
+
+    def _view(self, record: EvaluationRecord, instances: InstanceSet, looked: int | None) -> Evaluated:
+        if looked is not None:
+            scores, cpu = record.scores[:looked], record.cpu[:looked]
+            return Evaluated("stopped", "", None, scores, cpu, record.marginal, record.slow)
+        score = aggregate(instances.instances, record.scores) if record.outcome == "scored" else None
+        return Evaluated(
+            record.outcome, record.reason, score, record.scores, record.cpu, record.marginal, record.slow
+        )
+
+
+def _joined(results: Sequence[StageResult]) -> StageResult:
+    """Results of consecutive parts as one; the first failure decides."""
+    failed = next((r for r in results if r.outcome != "scored"), None)
+    if failed is not None:
+        return replace(failed, scores=(), values=(), cpu=(), answers=())
+    return StageResult(
+        outcome="scored",
+        reason="",
+        scores=tuple(s for r in results for s in r.scores),
+        values=tuple(v for r in results for v in r.values),
+        cpu=tuple(c for r in results for c in r.cpu),
+        answers=tuple(a for r in results for a in r.answers),
+        marginal=any(r.marginal for r in results),
+        slow=any(r.slow for r in results),
+    )

@@ -1,0 +1,116 @@
+"""One stage of one candidate: pump the instances into one child, judge each answer, stop when told.
+
+The referee (``task.judge``) and the watch run here, on the trusted side; the next instance is released only after
+the answer of the one before.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+from discovery.execution.base import Outcome, StageJob, StageResult
+from discovery.sandbox.base import CandidateFailure, Sandbox, Session
+from evaluators.task import ImpossibleAnswer, Instance, InvalidAnswer, Task
+
+@dataclass
+class _Tally:
+    """What one session has produced so far."""
+
+    scores: list[float] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+    answers: list[bytes] = field(default_factory=list)
+    outcome: Outcome = "scored"
+    reason: str = ""
+    output: bytes = b""
+
+
+def run_stage(sandbox: Sandbox, task: Task, job: StageJob) -> StageResult:
+    """Run ``job`` in one session of ``sandbox``. A failing candidate is a result; only a sandbox that cannot isolate
+    raises (SandboxUnavailable)."""
+    todo = job.instances.instances[len(job.prior) :]
+    order = tuple(reversed(todo)) if job.confirm else todo
+    tally = _Tally()
+    with sandbox.session(job.code, task.interface.function, job.parameters) as session:
+        try:
+            _pump(session, task, job, order, tally)
+            tally.output = session.finish().output
+        except CandidateFailure as failure:
+            tally.outcome, tally.reason = failure.kind, failure.reason
+            if len(tally.cpu) == len(tally.scores):
+                tally.cpu.append(failure.cpu_seconds)
+    return _result(tally, job, order)
+
+
+def _pump(session: Session, task: Task, job: StageJob, order: tuple[Instance, ...], tally: _Tally) -> None:
+    total, prior = len(job.instances), list(job.prior)
+    for instance in order:
+        answer = session.call(instance.payload, instance.answer_bytes, instance.limit)
+        tally.cpu.append(answer.cpu_seconds)
+        try:
+            judgement = task.judge(instance, answer.data)
+        except InvalidAnswer as error:
+            tally.outcome = "quarantined" if isinstance(error, ImpossibleAnswer) else "rejected"
+            tally.reason = f"instance {instance.id}: {error}"
+            return
+        tally.scores.append(judgement.score)
+        tally.values.append(judgement.value)
+        tally.answers.append(answer.data)
+        if job.watch is not None and job.watch.stop([*prior, *tally.scores], total):
+            tally.outcome = "stopped"
+            return
+
+
+def _result(tally: _Tally, job: StageJob, order: tuple[Instance, ...]) -> StageResult:
+    step = -1 if job.confirm else 1
+    return StageResult(
+        outcome=tally.outcome,
+        reason=tally.reason,
+        scores=tuple(tally.scores[::step]),
+        values=tuple(tally.values[::step]),
+        cpu=tuple(tally.cpu[::step]),
+        answers=tuple(tally.answers[::step]),
+        output=tally.output,
+        slow=any(c > job.call_limits.get(i.size, math.inf) for i, c in zip(order, tally.cpu, strict=False)),
+    )
+
+
+def doubtful(job: StageJob, result: StageResult) -> tuple[int, ...]:
+    """Positions of the calls whose processor time has to be taken again: those that ended between the limit and twice
+    the limit, else the slowest one between half the limit and the limit; none for a clear verdict."""
+    if result.outcome not in ("scored", "stopped") or (job.confirm and result.outcome == "stopped"):
+        return ()
+    todo = job.instances.instances[len(job.prior) :]
+    ratios = [c / i.limit for i, c in zip(todo, result.cpu, strict=False)]
+    over = tuple(k for k, r in enumerate(ratios) if r > 1)
+    slowest = max(range(len(ratios)), key=ratios.__getitem__, default=None)
+    if over or slowest is None or ratios[slowest] <= 0.5:
+        return over
+    return (slowest,)
+
+
+def settle(sandbox: Sandbox, task: Task, job: StageJob, result: StageResult) -> StageResult:
+    """Take the doubtful calls of ``result`` again (the caller sees to it that nothing else runs) and give the final
+    verdict, flagged marginal: the second measurement decides."""
+    again = doubtful(job, result)
+    if not again:
+        return result
+    todo = job.instances.instances[len(job.prior) :]
+    alone = replace(job.instances, instances=tuple(todo[k] for k in again))
+    second = run_stage(sandbox, task, StageJob(job.code, alone, job.parameters))
+    cpu = list(result.cpu)
+    for k, seconds in zip(again, second.cpu, strict=False):
+        cpu[k] = seconds
+    settled = replace(result, cpu=tuple(cpu), marginal=True)
+    if second.outcome != "scored":
+        return replace(settled, outcome=second.outcome, reason=second.reason)
+    late = next((k for k in again if cpu[k] > todo[k].limit), None)
+    if late is None:
+        return settled
+    instance = todo[late]
+    reason = (
+        f"instance {instance.id} (size {instance.size}) took {cpu[late]:.3f} s of processor time; "
+        f"the limit is {instance.limit:g} s"
+    )
+    return replace(settled, outcome="timeout", reason=reason)

@@ -1,0 +1,84 @@
+"""The gate: a challenger meets the champion on instances that the search has never seen.
+
+Look k of a run draws block k of a pool in an order seeded by the run; its level shrinks so that all looks together
+keep the error at 5 %. Report blocks, which no look ever opens, give the scores that are quoted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from discovery.candidate import Candidate
+from discovery.draws import generator, key
+from discovery.evaluation import Evaluated, Evaluation
+from discovery.population.archive import Member
+from discovery.statistics import MARGIN, PairedResult, alpha, paired_test
+from evaluators.task import InstanceSet, Task
+
+ENTRY_LEVEL = 0.1
+"""A challenger must be better on search with p below this before a look is spent on it."""
+
+
+@dataclass(frozen=True)
+class LookResult:
+    """What a look found. ``failure`` says why a challenger (or champion) had no scores on the block."""
+
+    number: int
+    block: int
+    reused: bool
+    level: float
+    paired: PairedResult | None
+    failure: str = ""
+
+    @property
+    def passed(self) -> bool:
+        return self.paired is not None and self.paired.p < self.level
+
+
+class Gate:
+    """Looks of one run."""
+
+    def __init__(self, seed: int, *, task: Task, evaluation: Evaluation) -> None:
+        self._seed, self._task, self._evaluation = seed, task, evaluation
+        self._order = list(range(task.gate_blocks))
+        generator(seed, "gate blocks").shuffle(self._order)
+
+    def worth_a_look(self, challenger: Member, champion: Member) -> bool:
+        """Whether the challenger is at least 0.5 % better on the search split, with p < 0.1."""
+        groups = [i.group for i in self._task.instances("search")]
+        result = paired_test(
+            challenger.scores,
+            champion.scores,
+            groups,
+            self._task.direction,
+            key(self._seed, "entry"),
+            margin=0.0,
+        )
+        return result.effect >= MARGIN and result.p < ENTRY_LEVEL
+
+    def look(self, number: int, challenger: Candidate, champion: Candidate) -> LookResult:
+        """Look ``number`` (from 1). Both run on the block; what is stored is not run again."""
+        place = (number - 1) % len(self._order)
+        block, reused = self._order[place], number > len(self._order)
+        instances = self._task.gate(block)
+        sides = [self._evaluation.whole(c, instances) for c in (challenger, champion)]
+        level = alpha(number)
+        for side, name in zip(sides, ("challenger", "champion"), strict=True):
+            if side.outcome != "scored":
+                return LookResult(number, block, reused, level, None, f"the {name} ended as {side.outcome}: {side.reason}")
+        paired = paired_test(
+            sides[0].scores,
+            sides[1].scores,
+            [i.group for i in instances],
+            self._task.direction,
+            key(self._seed, number, "look"),
+        )
+        return LookResult(number, block, reused, level, paired)
+
+    def report(self, candidate: Candidate) -> Evaluated:
+        """The candidate on the report blocks."""
+        return self._evaluation.whole(candidate, self.report_set)
+
+    @property
+    def report_set(self) -> InstanceSet:
+        return self._task.instances("gate")

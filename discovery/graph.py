@@ -1,0 +1,140 @@
+"""The graph of a run: a super-step proposes batch c while it evaluates batch c−1, one branch a slot.
+
+State holds two counters, nothing else; everything that a node finds or makes lives in the ledger, and every node looks
+there first. So a node may run twice, and a graph killed anywhere goes on from its last checkpoint.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypedDict
+
+from discovery.budget import Budget
+from discovery.campaign import Campaign
+from discovery.errors import EnvironmentProblem
+
+# Read once, when langgraph is imported: checkpoints are then plain data, never objects.
+os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
+
+from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.graph import END, START, StateGraph
+from langgraph.types import Send
+
+CHECKPOINTS_KEPT = 2
+
+
+class State(TypedDict):
+    """``cycle`` c proposes batch c and evaluates batch c−1; ``last`` is the last batch to be proposed (lowered when a
+    budget ends)."""
+
+    cycle: int
+    last: int
+
+
+class Branch(TypedDict):
+    k: int
+
+
+def build(campaign: Campaign, budget: Budget, saver: SqliteSaver) -> Any:  # noqa: ANN401 - langgraph's generic graph
+    """The compiled graph over ``campaign``."""
+    shape = campaign.shape
+
+    def propose(state: Branch) -> dict[str, int]:
+        campaign.slot(state["k"])
+        return {}
+
+    def evaluate(state: Branch) -> dict[str, int]:
+        campaign.evaluated(state["k"])
+        return {}
+
+    def tune(state: Branch) -> dict[str, int]:
+        campaign.tuned(state["k"])
+        return {}
+
+    def choose(state: State) -> dict[str, int]:
+        return {"cycle": state["cycle"]}
+
+    def integrate(state: State) -> dict[str, int]:
+        cycle, last = state["cycle"], state["last"]
+        if cycle > 0:
+            campaign.integrate(cycle - 1)
+        if cycle < last and budget.exhausted() is not None:
+            last = cycle
+        return {"cycle": cycle + 1, "last": last}
+
+    def start_cycle(state: State) -> list[Send] | str:
+        cycle, last = state["cycle"], state["last"]
+        sends = [Send("propose", {"k": k}) for k in (shape.slots(cycle) if cycle <= last else ())]
+        sends += [Send("evaluate", {"k": k}) for k in (shape.slots(cycle - 1) if 0 < cycle <= last + 1 else ())]
+        return sends or END
+
+    def start_tuning(state: State) -> list[Send] | str:
+        g = state["cycle"] - 1
+        slots = campaign.to_tune(g) if campaign.done < g else ()
+        return [Send("tune", {"k": k}) for k in slots] or "integrate"
+
+    graph = StateGraph(State)
+    graph.add_node("propose", propose, input_schema=Branch)
+    graph.add_node("evaluate", evaluate, input_schema=Branch)
+    graph.add_node("choose", choose)
+    graph.add_node("tune", tune, input_schema=Branch)
+    graph.add_node("integrate", integrate)
+    graph.add_conditional_edges(START, start_cycle, ["propose", "evaluate", END])
+    graph.add_edge("propose", "choose")
+    graph.add_edge("evaluate", "choose")
+    graph.add_conditional_edges("choose", start_tuning, ["tune", "integrate"])
+    graph.add_edge("tune", "integrate")
+    graph.add_conditional_edges("integrate", start_cycle, ["propose", "evaluate", END])
+    return graph.compile(checkpointer=saver)
+
+
+@contextmanager
+def checkpoints(path: Path) -> Iterator[SqliteSaver]:
+    """The checkpointer of one run, in its own file. Raises EnvironmentProblem when it cannot be opened."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(path, check_same_thread=False)
+        saver = SqliteSaver(connection)
+        saver.setup()
+    except (OSError, sqlite3.Error) as error:
+        raise EnvironmentProblem(f"the checkpoints of the run cannot be opened at {path}: {error}") from error
+    try:
+        yield saver
+    finally:
+        connection.close()
+
+
+def prune(saver: SqliteSaver, thread: str) -> None:
+    """Delete all but the latest checkpoints of ``thread``; the saver keeps every one otherwise."""
+    with saver.lock:
+        for table in ("checkpoints", "writes"):
+            saver.conn.execute(
+                f"DELETE FROM {table} WHERE thread_id = ? AND checkpoint_id NOT IN (SELECT checkpoint_id FROM "  # noqa: S608
+                "checkpoints WHERE thread_id = ? ORDER BY checkpoint_id DESC LIMIT ?)",
+                (thread, thread, CHECKPOINTS_KEPT),
+            )
+        saver.conn.commit()
+
+
+def steps(campaign: Campaign, budget: Budget, saver: SqliteSaver) -> Iterator[None]:
+    """Run the graph, or go on with it, one super-step at a time; the checkpoint of a step is on disk when it is
+    yielded. The caller may stop between any two."""
+    graph = build(campaign, budget, saver)
+    shape = campaign.shape
+    config = {
+        "configurable": {"thread_id": campaign.run},
+        "max_concurrency": 2 * shape.batch,
+        "recursion_limit": 10 * (shape.batches + 2),
+    }
+    resumed = saver.get_tuple({"configurable": {"thread_id": campaign.run}}) is not None
+    begin: State | None = None if resumed else {"cycle": campaign.done + 1, "last": shape.batches - 1}
+    done = campaign.done
+    for _ in graph.stream(begin, config, stream_mode="values", durability="sync"):
+        yield
+        if campaign.done != done:
+            prune(saver, campaign.run)
+            done = campaign.done

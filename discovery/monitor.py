@@ -1,0 +1,141 @@
+"""Watches a campaign and tells a listener how it goes: one :class:`~discovery.progress.Progress` a change."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from db.ledger import Ledger
+from db.records import EntryKey
+from discovery.baselines import best_baseline, shipped
+from discovery.budget import Budget
+from discovery.campaign import Campaign
+from discovery.config import Settings
+from discovery.population.archive import Member
+from discovery.progress import Look, Phase, Progress, Spent, Standing
+from evaluators.task import Task
+
+LOOKS_SHOWN = 3
+
+
+class Monitor:
+    """Counts what the campaign's memos hold beyond what is integrated. Called from many threads at once."""
+
+    def __init__(
+        self,
+        run: str,
+        task: Task,
+        settings: Settings,
+        proposer: str,
+        listener: Callable[[Progress], None] | None,
+    ) -> None:
+        self._task = task
+        self._listener = listener
+        self._lock = threading.Lock()
+        self._gates: dict[EntryKey, float | None] = {}
+        self._campaign: Campaign | None = None
+        self._budget: Budget | None = None
+        self._ledger: Ledger | None = None
+        self._names: Mapping[EntryKey, str] = {}
+        self._integrated = -2
+        self._counted = Progress(run, task.name, task.direction, task.unit, proposer, "preparing")
+        best, best_gate = best_baseline(task, "search"), best_baseline(task, "gate")
+        self._progress = replace(
+            self._counted,
+            samples=Spent(0, settings.samples),
+            tokens=Spent(0, settings.tokens),
+            cost=Spent(0, settings.cost),
+            seconds=Spent(0, settings.minutes * 60 if settings.minutes else None),
+            baseline=Standing(best[0], best[1], best_gate[1] if best_gate else None) if best else None,
+        )
+
+    def watch(
+        self, campaign: Campaign, budget: Budget, ledger: Ledger, names: Mapping[EntryKey, str]
+    ) -> None:
+        """From now on, tell about this campaign. ``names`` are the seeds'."""
+        self._campaign, self._budget, self._ledger, self._names = campaign, budget, ledger, names
+        self.changed()
+
+    def phase(self, phase: Phase) -> None:
+        self._progress = replace(self._progress, phase=phase)
+        self.changed()
+
+    def gate_score(self, key: EntryKey, score: float | None) -> None:
+        """A score on the report blocks became known."""
+        self._gates[key] = score
+        self.changed()
+
+    def changed(self) -> None:
+        """Something happened; a listener that is busy with the last change is not asked to catch up."""
+        if self._listener is None or not self._lock.acquire(blocking=False):
+            return
+        try:
+            self._progress = self._look_around()
+            self._listener(self._progress)
+        finally:
+            self._lock.release()
+
+    def _look_around(self) -> Progress:
+        campaign, budget, ledger = self._campaign, self._budget, self._ledger
+        if campaign is None or budget is None or ledger is None:
+            return self._progress
+        if campaign.done != self._integrated:
+            self._recount(campaign, ledger)
+        counted = self._progress
+        running = campaign.in_flight()
+        used = min(campaign.shape.samples, (campaign.done + 1) * campaign.shape.batch + running.filled)
+        share = used / campaign.shape.samples if campaign.shape.samples else 1.0
+        seconds = budget.seconds
+        return replace(
+            counted,
+            batch=campaign.done + 1,
+            samples=Spent(used, campaign.shape.samples),
+            seconds=replace(counted.seconds, used=seconds),
+            proposing=running.proposing,
+            evaluating=running.evaluating,
+            tuning=running.tuning,
+            eta=seconds * (1 - share) / share if share > 0.02 else None,
+        )
+
+    def _recount(self, campaign: Campaign, ledger: Ledger) -> None:
+        """Read what the last integration changed."""
+        entries = [e for e in ledger.entries(campaign.run) if e.kind != "seed"]
+        owned = [e for e in entries if e.duplicate_of is None and e.candidate is not None]
+        failures: Counter[str] = Counter(e.outcome for e in entries if e.duplicate_of is None)
+        lost = {k: n for k, n in failures.items() if k not in ("scored", "stopped")}
+        spent = ledger.spent(campaign.run)
+        members = campaign.newest.members()
+        champion = campaign.champion
+        self._progress = replace(
+            self._progress,
+            evaluated=len(owned),
+            valid=sum(e.outcome in ("scored", "stopped") for e in owned),
+            duplicates=sum(e.duplicate_of is not None for e in entries),
+            failures=lost,
+            tokens=replace(self._progress.tokens, used=spent.tokens),
+            cost=replace(self._progress.cost, used=spent.cost),
+            best=self._standing(members[0]),
+            champion=self._standing(champion),
+            seeds=tuple(self._standing(m) for m in campaign.newest.seeds),
+            looks=tuple(
+                Look(
+                    number=look.k,
+                    candidate=campaign.hash_of(look.entry)[:8],
+                    gain=look.effect,
+                    p=look.p_value,
+                    alpha=look.alpha,
+                    promoted=look.passed,
+                )
+                for look in campaign.looks[-LOOKS_SHOWN:]
+            ),
+        )
+        self._integrated = campaign.done
+
+    def _standing(self, member: Member) -> Standing:
+        name = self._names.get(member.key)
+        gate = self._gates.get(member.key)
+        if name is not None:
+            return Standing(name, member.score, gate if gate is not None else shipped(self._task, name, "gate"))
+        return Standing(member.hash[:8], member.score, gate)

@@ -1,0 +1,86 @@
+"""Strategies: who becomes a parent, and by which operator. One small Protocol; the loop is the same for all.
+
+A plan is a pure function of the slot, the snapshot and the slot's own generator.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Protocol
+
+from discovery.errors import UsageError
+from discovery.population.archive import Member, Snapshot
+from discovery.proposers.base import Operator
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a slot does: the operator and its parents, the first one being edited."""
+
+    operator: Operator
+    parents: tuple[Member, ...]
+
+
+class Strategy(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    def plan(self, island: int, snapshot: Snapshot, draw: random.Random) -> Plan:
+        """The plan of a slot of ``island``."""
+        ...
+
+
+@dataclass(frozen=True)
+class Islands:
+    """Tournament selection within an island; now and then a parent comes from the next island (migration by mating,
+    so that islands exchange what works without copies)."""
+
+    name: str = "islands"
+    tournament: int = 3
+    combine: float = 0.2
+    simplify: float = 0.05
+    migrate: float = 0.1
+
+    def plan(self, island: int, snapshot: Snapshot, draw: random.Random) -> Plan:
+        roll = draw.random()
+        first = self._parent(island, snapshot, draw)
+        if roll < self.combine:
+            others = [m for m in self._pool(island, snapshot, draw) if m.scores != first.scores]
+            if others:
+                return Plan("combine", (first, self._tournament(tuple(others), draw)))
+        elif roll < self.combine + self.simplify:
+            return Plan("simplify", (first,))
+        return Plan("improve", (first,))
+
+    def _pool(self, island: int, snapshot: Snapshot, draw: random.Random) -> tuple[Member, ...]:
+        step = 1 if draw.random() < self.migrate else 0
+        return snapshot.islands[(island + step) % len(snapshot.islands)]
+
+    def _parent(self, island: int, snapshot: Snapshot, draw: random.Random) -> Member:
+        return self._tournament(self._pool(island, snapshot, draw), draw)
+
+    def _tournament(self, pool: tuple[Member, ...], draw: random.Random) -> Member:
+        # Islands are sorted best first, so the smallest index wins.
+        return pool[min(draw.randrange(len(pool)) for _ in range(self.tournament))]
+
+
+@dataclass(frozen=True)
+class BestOfN:
+    """Every proposal starts from a seed: the control, and the simplest baseline of a search."""
+
+    name: str = "best-of-n"
+
+    def plan(self, island: int, snapshot: Snapshot, draw: random.Random) -> Plan:  # noqa: ARG002
+        return Plan("improve", (draw.choice(snapshot.seeds),))
+
+
+STRATEGIES: dict[str, Strategy] = {s.name: s for s in (Islands(), BestOfN())}
+
+
+def strategy(name: str) -> Strategy:
+    """The strategy by name. Raises UsageError."""
+    try:
+        return STRATEGIES[name]
+    except KeyError:
+        raise UsageError(f"unknown strategy {name!r}; there are: {', '.join(STRATEGIES)}") from None

@@ -1,0 +1,141 @@
+"""The result of a run as ``discover run`` prints it, read from the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from db.ledger import Ledger
+from db.records import EntryRecord
+from discovery.baselines import best_baseline
+from evaluators.task import Task
+
+
+@dataclass(frozen=True)
+class Best:
+    """A candidate with its search score and its score on the report blocks of the gate."""
+
+    candidate: str
+    score: float | None
+    gate: float | None
+    promoted: bool
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """How a run ended. ``best`` is the champion: the last candidate that passed the gate, else the best seed."""
+
+    run: str
+    task: str
+    proposer: str
+    status: str
+    reason: str
+    samples: int
+    evaluated: int
+    valid: int
+    best: Best
+    seed: tuple[str, float | None, float | None]
+    """Name, search and gate score of the best seed."""
+    baseline: tuple[str, float | None, float | None] | None
+    failures: Mapping[str, int]
+    tokens: int
+    cost: float | None
+    seconds: float
+    isolated: bool
+    control: Mapping[str, object] | None = None
+
+    @property
+    def interrupted(self) -> bool:
+        return self.status == "interrupted"
+
+    def to_json(self) -> dict[str, object]:
+        """The documented object of ``run --json`` and ``resume --json``."""
+        named = self.baseline or self.seed
+        return {
+            "run": self.run,
+            "task": self.task,
+            "proposer": self.proposer,
+            "samples": self.samples,
+            "evaluated": self.evaluated,
+            "valid": self.valid,
+            "best": {
+                "candidate": self.best.candidate,
+                "score": self.best.score,
+                "gate": self.best.gate,
+                "promoted": self.best.promoted,
+                "baseline": {"name": named[0], "score": named[1], "gate": named[2]},
+                "seed": {"name": self.seed[0], "score": self.seed[1], "gate": self.seed[2]},
+            },
+            "control": dict(self.control) if self.control is not None else None,
+            "tokens": self.tokens,
+            "cost": self.cost,
+            "seconds": round(self.seconds, 3),
+            "status": self.status,
+            "failures": dict(self.failures),
+            "isolated": self.isolated,
+        }
+
+
+def run_report(ledger: Ledger, task: Task, run: str, *, seconds: float) -> RunReport:
+    """The report of a run as the ledger has it now."""
+    record = ledger.run(run)
+    entries = ledger.entries(run)
+    drawn = [e for e in entries if e.kind != "seed"]
+    owned = [e for e in drawn if e.duplicate_of is None]
+    failures: dict[str, int] = {}
+    for entry in owned:
+        if entry.outcome not in ("scored", "stopped"):
+            failures[entry.outcome] = failures.get(entry.outcome, 0) + 1
+    gates = {
+        str(e.data["candidate"]): e.data["score"] for e in ledger.events(run, "report blocks")
+    }
+    champion = ledger.champion(run)
+    assert champion is not None, "a run has a champion once its seeds are stored"
+    seeds = [e for e in entries if e.kind == "seed"]
+    sign = 1 if task.direction == "minimize" else -1
+    seed = min(seeds, key=lambda e: sign * (e.score or 0.0))
+    names = {str(h): str(n) for n, h in _seed_names(record.settings)}
+    search, gate = best_baseline(task, "search"), best_baseline(task, "gate")
+    spent = ledger.spent(run)
+    proposer = _proposer(record.settings)
+    return RunReport(
+        run=run,
+        task=record.task,
+        proposer=proposer,
+        status=record.status,
+        reason=record.reason or _why_lost(failures),
+        samples=sum(e.kind == "own" for e in drawn),
+        evaluated=sum(e.candidate is not None for e in owned),
+        valid=sum(e.outcome in ("scored", "stopped") for e in owned),
+        best=Best(
+            champion.candidate or "", champion.score, _gate(gates, champion), champion.kind != "seed"
+        ),
+        seed=(names.get(seed.candidate or "", "seed"), seed.score, _gate(gates, seed)),
+        baseline=(search[0], search[1], gate[1] if gate and gate[0] == search[0] else None) if search else None,
+        failures=failures,
+        tokens=spent.tokens,
+        cost=None if spent.unpriced and proposer == "chat" else spent.cost,
+        seconds=seconds,
+        isolated=record.isolated,
+    )
+
+
+def _gate(gates: Mapping[str, object], entry: EntryRecord) -> float | None:
+    score = gates.get(entry.candidate or "")
+    return float(score) if isinstance(score, int | float) else None
+
+
+def _seed_names(settings: Mapping[str, object]) -> list[tuple[str, str]]:
+    rows = settings["seeds"]
+    return [(str(n), str(h)) for n, h in rows] if isinstance(rows, list) else []
+
+
+def _proposer(settings: Mapping[str, object]) -> str:
+    inner = settings["settings"]
+    return str(inner["proposer"]) if isinstance(inner, dict) else ""
+
+
+def _why_lost(failures: Mapping[str, int]) -> str:
+    if not failures:
+        return "no proposal was made"
+    return ", ".join(f"{n} {kind}" for kind, n in sorted(failures.items(), key=lambda x: -x[1]))

@@ -1,0 +1,300 @@
+"""Scoring and tuning outside any run: always runs, writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from db.records import TrialState
+from discovery.baselines import best_baseline
+from discovery.candidate import Candidate, Refused, check, fingerprint, parse, with_defaults
+from discovery.draws import key
+from discovery.errors import NothingValid, UsageError
+from discovery.execution.base import Executor, StageJob, StageResult, Watch
+from discovery.execution.make import make_executor
+from discovery.seeds import baseline_code
+from evaluators.task import Figure, Instance, InstanceSet, Split, Task, aggregate
+from searchspaces.space import ParameterValue
+from searchspaces.tuner import Finished, Tuner
+
+__all__ = ["ScoreReport", "TuneReport", "baseline_code", "baselines_report", "score_text", "tune_text"]
+
+Say = Callable[[str], None]
+CHUNK = 40
+"""Instances run between two progress messages."""
+
+
+@dataclass(frozen=True)
+class ScoreReport:
+    """One candidate on one set. ``rows`` are the scored instances in order: (instance, score, value, seconds)."""
+
+    task: Task
+    split: str
+    outcome: str
+    reason: str
+    known: str | None
+    score: float | None
+    baseline: tuple[str, float] | None
+    rows: tuple[tuple[Instance, float, float, float], ...]
+    figures: tuple[Figure, ...]
+    isolated: bool
+    marginal: bool
+    output: bytes = b""
+
+    def to_json(self) -> dict[str, object]:
+        """The documented object of ``score --json``."""
+        kinds: dict[str, int] = {}
+        for instance, *_ in self.rows:
+            kinds[instance.reference_kind] = kinds.get(instance.reference_kind, 0) + 1
+        return {
+            "task": self.task.name,
+            "split": self.split,
+            "outcome": self.outcome,
+            "reason": self.reason,
+            "known": self.known,
+            "score": self.score,
+            "direction": self.task.direction,
+            "unit": self.task.unit,
+            "baseline": {"name": self.baseline[0], "score": self.baseline[1]} if self.baseline else None,
+            "instances": [
+                {
+                    "id": i.id,
+                    "score": score,
+                    "value": int(value) if value == int(value) else value,
+                    "reference": i.reference,
+                    "reference_kind": i.reference_kind,
+                    "cpu_seconds": seconds,
+                }
+                for i, score, value, seconds in self.rows
+            ],
+            "figures": {f.name: f.value for f in self.figures},
+            "reference_kinds": kinds,
+            "isolated": self.isolated,
+            "marginal": self.marginal,
+        }
+
+
+@dataclass(frozen=True)
+class TuneReport:
+    """``code`` is the tuned text (the text as given when no trial was better)."""
+
+    code: str
+    default_score: float
+    tuned_score: float
+    parameters: Mapping[str, ParameterValue]
+    trials: int
+
+
+@contextmanager
+def _executor(task: Task, workers: int, unsafe: bool) -> Iterator[Executor]:
+    executor = make_executor(task, "local", workers, unsafe=unsafe)
+    try:
+        yield executor
+    finally:
+        executor.close()
+
+
+def score_text(
+    code: str,
+    task: Task,
+    instances: InstanceSet,
+    *,
+    parameters: Mapping[str, ParameterValue] | None = None,
+    check_first: bool = True,
+    unsafe: bool = False,
+    ledger_url: str | None = None,
+    progress: Say | None = None,
+) -> ScoreReport:
+    """Run a candidate on a set in one child. Instances without a reference take the best baseline's value, run live.
+
+    Raises UsageError for parameters that the candidate does not have; a refused candidate is a report."""
+    given = dict(parameters or {})
+    refusal, known = None, None
+    try:
+        known = _known(code, ledger_url)
+        if check_first:
+            candidate = check(code, task.interface)
+            _check_parameters(candidate, given)
+    except Refused as error:
+        refusal = str(error) if check_first else None
+    with _executor(task, 1, unsafe) as executor:
+        if refusal is not None:
+            return _report(task, instances, known, StageResult("rejected", refusal, (), (), ()), executor)
+        baseline = None
+        if any(i.reference is None for i in instances):
+            instances, baseline = _with_baseline_values(task, instances, executor, progress)
+        result = _run(executor, code, instances, given, progress)
+        return _report(task, instances, known, result, executor, baseline)
+
+
+def _run(
+    executor: Executor,
+    code: str,
+    instances: InstanceSet,
+    parameters: Mapping[str, ParameterValue],
+    progress: Say | None,
+) -> StageResult:
+    watch = _Telling(progress) if progress is not None and len(instances) > CHUNK else None
+    return executor.submit(StageJob(code, instances, dict(parameters), watch=watch)).result()
+
+
+@dataclass(frozen=True)
+class _Telling:
+    """A watch that stops nothing and says how far it is."""
+
+    say: Say
+
+    def stop(self, scores: Any, total: int) -> bool:  # noqa: ANN401
+        if len(scores) % CHUNK == 0 and len(scores) < total:
+            self.say(f"{len(scores)}/{total} instances")
+        return False
+
+
+def _report(
+    task: Task,
+    instances: InstanceSet,
+    known: str | None,
+    result: StageResult,
+    executor: Executor,
+    baseline: tuple[str, float] | None = None,
+) -> ScoreReport:
+    scored = result.outcome == "scored"
+    rows = tuple(zip(instances, result.scores, result.values, result.cpu, strict=False))
+    return ScoreReport(
+        task=task,
+        split=instances.name,
+        outcome=result.outcome,
+        reason=result.reason,
+        known=known,
+        score=aggregate(instances.instances, result.scores) if scored else None,
+        baseline=baseline or best_baseline(task, instances.name),
+        rows=rows,
+        figures=task.figures(instances.instances, result.values) if scored else (),
+        isolated=executor.isolated,
+        marginal=result.marginal,
+        output=result.output,
+    )
+
+
+def _known(code: str, ledger_url: str | None) -> str | None:
+    """The hash under which the ledger holds equal code, or None."""
+    if ledger_url is None:
+        return None
+    from db.errors import LedgerError
+    from db.ledger import Ledger
+
+    hash_ = fingerprint(parse(code))
+    ledger = Ledger.open(ledger_url, create=False)
+    try:
+        ledger.candidate_code(hash_)
+        return hash_
+    except LedgerError:
+        return None
+    finally:
+        ledger.close()
+
+
+def _check_parameters(candidate: Candidate, given: Mapping[str, ParameterValue]) -> None:
+    for name, value in given.items():
+        if name not in candidate.defaults:
+            has = ", ".join(candidate.defaults) or "none"
+            raise UsageError(f"the candidate has no parameter {name!r}; it has: {has}")
+        if isinstance(value, str) != isinstance(candidate.defaults[name], str):
+            kind = "a text" if isinstance(candidate.defaults[name], str) else "a number"
+            raise UsageError(f"the parameter {name} is {kind}, not {value!r}")
+
+
+def _with_baseline_values(
+    task: Task, instances: InstanceSet, executor: Executor, progress: Say | None
+) -> tuple[InstanceSet, tuple[str, float]]:
+    """References for instances that have none: the best baseline's value on each, all baselines run live."""
+    open_ = [k for k, i in enumerate(instances) if i.reference is None]
+    best: dict[int, float] = {}
+    sign = 1 if task.direction == "minimize" else -1
+    # Judging needs some reference; the raw objective, which is all that is used here, does not depend on it.
+    blank = InstanceSet(
+        instances.name, tuple(replace(instances.instances[k], reference=0.0, reference_kind="baseline") for k in open_)
+    )
+    totals: dict[str, float] = {}
+    for name, baseline in task.baselines().items():
+        if baseline.path is None:
+            continue
+        if progress is not None:
+            progress(f"baseline {name} on {len(open_)} instances without an optimum")
+        result = executor.submit(StageJob(baseline_code(task, name), blank, {})).result()
+        for k, value in zip(open_, result.values, strict=False):
+            best[k] = value if k not in best else min(best[k], value, key=lambda v: sign * v)
+        if result.outcome == "scored":
+            totals[name] = sum(result.values)
+    if len(best) < len(open_) or not totals:
+        raise NothingValid("no baseline gave an answer for every instance without an optimum, so nothing can be scored")
+    filled = tuple(
+        replace(i, reference=best[k], reference_kind="baseline") if k in best else i
+        for k, i in enumerate(instances)
+    )
+    completed = InstanceSet(instances.name, filled)
+    name = min(totals, key=lambda n: sign * totals[n])
+    result = executor.submit(StageJob(baseline_code(task, name), completed, {})).result()
+    return completed, (name, aggregate(completed.instances, result.scores))
+
+
+def tune_text(
+    code: str, task: Task, *, trials: int, seed: int, unsafe: bool = False, progress: Say | None = None
+) -> TuneReport:
+    """Tune a candidate's declared numbers on the search split; trial 0 is its own defaults.
+
+    Raises UsageError when it declares none or is refused, NothingValid when its defaults have no score."""
+    try:
+        candidate = check(code, task.interface)
+    except Refused as error:
+        raise UsageError(f"this is not a candidate for task {task.name!r}: {error}") from None
+    if not candidate.space:
+        raise UsageError("the candidate declares no SEARCH_SPACE, so there is nothing to tune")
+    instances = task.instances("search")
+    sign = 1 if task.direction == "minimize" else -1
+    tuner = Tuner(
+        candidate.space, candidate.defaults, seed=key(seed, "tune"), direction=task.direction
+    )
+    best: Finished | None = None
+    default = 0.0
+    with _executor(task, 1, unsafe) as executor:
+        for number in range(trials):
+            suggestion = tuner.ask()
+            watch: Watch | None = tuner.watch() if number else None
+            result = executor.submit(StageJob(code, instances, dict(suggestion.parameters), watch=watch)).result()
+            value = aggregate(instances.instances, result.scores) if result.outcome == "scored" else None
+            if number == 0:
+                if value is None:
+                    raise NothingValid(f"with its own defaults the candidate ended as {result.outcome}: {result.reason}")
+                default = value
+            state: TrialState = "complete" if value is not None else "pruned" if result.outcome == "stopped" else "failed"
+            finished = Finished(number, suggestion.parameters, state, result.scores, value)
+            tuner.tell(finished)
+            if value is not None and (best is None or best.value is None or sign * value < sign * best.value):
+                best = finished
+            if progress is not None:
+                progress(f"trial {number + 1}/{trials}: {state}, best {best.value if best else None}")
+    assert best is not None and best.value is not None
+    return TuneReport(with_defaults(candidate, best.parameters), default, best.value, best.parameters, trials)
+
+
+def baselines_report(
+    task: Task, split: Split, *, unsafe: bool = False, progress: Say | None = None
+) -> dict[str, tuple[float | None, float | None]]:
+    """Scores of the baselines on ``split``, run anew: name → (as published, with the shipped tuned numbers)."""
+    shipped, instances = task.shipped_scores(), task.instances(split)
+    found: dict[str, tuple[float | None, float | None]] = {}
+    with _executor(task, 1, unsafe) as executor:
+        for name, baseline in task.baselines().items():
+            if baseline.path is None:
+                continue
+            if progress is not None:
+                progress(f"running {name}")
+            code = baseline_code(task, name)
+            numbers = shipped[name].tuned_parameters if name in shipped else {}
+            runs = [_run(executor, code, instances, p, None) for p in ({}, numbers)[: 2 if numbers else 1]]
+            scores = [aggregate(instances.instances, r.scores) if r.outcome == "scored" else None for r in runs]
+            found[name] = (scores[0], scores[1] if numbers else None)
+    return found

@@ -1,0 +1,141 @@
+"""The tests that decide: early stop and promotion. Paired on common instances, one-sided, seeded.
+
+Scores may be minimised or maximised; everything here first turns them so that a positive difference favours the
+candidate.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluators.task import Direction
+
+FLIPS = 99_999
+MARGIN = 0.005
+"""The smallest effect worth promoting, relative to the champion."""
+STOP_LEVEL = 0.01
+GATE_LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class PairedResult:
+    """``effect``: relative improvement of the stratified mean over the champion's (positive = better). ``p``: one-sided
+    p-value of H0 "not better by the margin". ``low``, ``high``: 95 % interval of the effect."""
+
+    effect: float
+    p: float
+    low: float
+    high: float
+
+
+def alpha(look: int) -> float:
+    """Level of look number ``look`` (from 1): 0.05·6/(π²k²), which sums to 0.05 over all looks."""
+    return GATE_LEVEL * 6 / (math.pi**2 * look**2)
+
+
+def gains(candidate: Sequence[float], rival: Sequence[float], direction: Direction) -> NDArray[np.float64]:
+    """Per-instance gain of the candidate over the rival, positive = better."""
+    difference = np.asarray(rival, dtype=np.float64) - np.asarray(candidate, dtype=np.float64)
+    return difference if direction == "minimize" else -difference
+
+
+def one_sided_p(values: NDArray[np.float64]) -> float:
+    """p of the paired t-test that the mean of ``values`` is at most 0 (small = positive beyond doubt)."""
+    from scipy.special import stdtr
+
+    m = len(values)
+    if m < 2:
+        return 1.0
+    mean, deviation = float(values.mean()), float(values.std(ddof=1))
+    if deviation <= 1e-15 * max(1.0, abs(mean)):
+        return 0.0 if mean > 0 else 1.0
+    return float(stdtr(m - 1, -mean / (deviation / math.sqrt(m))))
+
+
+def quarters(total: int) -> tuple[int, ...]:
+    """Numbers of scores after which the early stop looks: ¼, ½ and ¾ of ``total``."""
+    return tuple(sorted({math.ceil(total * q) for q in (0.25, 0.5, 0.75)} - {total}))
+
+
+@dataclass(frozen=True)
+class EarlyStop:
+    """The watch of the search split: stop when paired worse than ``rival`` (the island's median full member) with
+    p < 0.01, looked at after ¼, ½ and ¾. Pure, so stored scores meet the same verdict."""
+
+    rival: tuple[float, ...]
+    direction: Direction
+
+    def stop(self, scores: Sequence[float], total: int) -> bool:
+        m = len(scores)
+        if m not in quarters(total) or m > len(self.rival):
+            return False
+        return one_sided_p(-gains(scores, self.rival[:m], self.direction)) < STOP_LEVEL
+
+    def stops_at(self, scores: Sequence[float], total: int) -> int | None:
+        """The first look at which stored scores would have been stopped, or None."""
+        return next((m for m in quarters(total) if m <= len(scores) and self.stop(scores[:m], total)), None)
+
+
+def weights(groups: Sequence[str]) -> NDArray[np.float64]:
+    """Weight of each instance in the mean over groups of the group means."""
+    counts: dict[str, int] = {}
+    for group in groups:
+        counts[group] = counts.get(group, 0) + 1
+    return np.array([1.0 / (len(counts) * counts[g]) for g in groups])
+
+
+def paired_test(
+    candidate: Sequence[float],
+    champion: Sequence[float],
+    groups: Sequence[str],
+    direction: Direction,
+    seed: int,
+    *,
+    margin: float = MARGIN,
+) -> PairedResult:
+    """One-sided paired permutation test by 99,999 seeded sign flips, stratified: the statistic is the mean over
+    groups of the mean gain within the group. H0: not better than the champion by ``margin`` (relative; for a
+    minimised positive score: candidate ≥ 0.995 × champion).
+
+    Raises ValueError when the three sequences differ in length."""
+    if not len(candidate) == len(champion) == len(groups):
+        raise ValueError(f"paired test of {len(candidate)} and {len(champion)} scores in {len(groups)} groups")
+    w = weights(groups)
+    gain = gains(candidate, champion, direction)
+    level = np.asarray(champion, dtype=np.float64)
+    baseline = abs(float(w @ level))
+    shifted = w * (gain - margin * np.abs(level))
+    observed = float(shifted.sum())
+    slack = 1e-12 * float(np.abs(shifted).sum())
+    as_extreme = int(np.count_nonzero(_flips(shifted, seed) >= observed - slack))
+    effect = float(w @ gain) / baseline if baseline else 0.0
+    half = 1.96 * _stratified_error(gain, groups) / baseline if baseline else 0.0
+    return PairedResult(effect, (1 + as_extreme) / (1 + FLIPS), effect - half, effect + half)
+
+
+def _flips(values: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+    """FLIPS sums of ``values`` with random signs. Raw bits of PCG64, whose stream numpy promises to keep."""
+    bits = np.random.PCG64(seed)
+    words = -(-len(values) // 64)
+    sums = np.empty(FLIPS)
+    total = float(values.sum())
+    for start in range(0, FLIPS, 4096):
+        rows = min(4096, FLIPS - start)
+        raw = bits.random_raw(rows * words).astype("<u8", copy=False).view(np.uint8).reshape(rows, words * 8)
+        kept = np.unpackbits(raw, axis=1, count=len(values)).astype(np.float64)
+        sums[start : start + rows] = 2.0 * (kept @ values) - total
+    return sums
+
+
+def _stratified_error(gain: NDArray[np.float64], groups: Sequence[str]) -> float:
+    """Standard error of the mean over groups of the group means."""
+    cells: dict[str, list[float]] = {}
+    for group, value in zip(groups, gain, strict=True):
+        cells.setdefault(group, []).append(float(value))
+    variance = sum(float(np.var(v, ddof=1)) / len(v) for v in cells.values() if len(v) > 1)
+    return math.sqrt(variance) / len(cells)
