@@ -161,19 +161,27 @@ def _optimum(
     return best
 
 
+def takes(processing_times: Ints) -> bool:
+    """Whether the instance is small enough and each of its states fits 64 bits."""
+    n = len(processing_times)
+    return n <= LARGEST and int(processing_times.sum()).bit_length() + 3 * _bits(n) <= 63
+
+
+def _bits(n: int) -> int:
+    return max(1, (n - 1).bit_length())
+
+
 def solve(
     processing_times: Ints, due_dates: Ints, *, states: int | None = None, seconds: float | None = None
 ) -> Solution:
     """As :func:`evaluators.smtt.exact.solve`, with the same optimum, witness and state count.
 
-    Raises OutOfBudget, also when a state does not fit 64 bits, and ValueError when n is above :data:`LARGEST`."""
+    Raises OutOfBudget, and ValueError for an instance that it does not take."""
     n = len(processing_times)
-    if n > LARGEST:
-        raise ValueError(f"{n} jobs; the compiled solver takes at most {LARGEST}")
+    if not takes(processing_times):
+        raise ValueError(f"{n} jobs of {processing_times.sum()} time units; a state does not fit 64 bits")
     problem = Ordered.of(processing_times, due_dates)
-    bits = max(1, (n - 1).bit_length())
-    if int(processing_times.sum()).bit_length() + 3 * bits > 63:
-        raise OutOfBudget("a state does not fit 64 bits")
+    bits = _bits(n)
     deadline = None if seconds is None else clock.perf_counter() + seconds
     p, d, rank = (np.array(a, dtype=np.int64) for a in (problem.p, problem.d, problem.rank))
     arena = np.empty(n * (n + 5) // 2 + n + 8, dtype=np.int64)
