@@ -11,10 +11,22 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, inspect, make_url, text
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    Executable,
+    Table,
+    create_engine,
+    event,
+    inspect,
+    make_url,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import StaticPool
@@ -36,7 +48,7 @@ class Store:
         self._clock = clock
         self._lock = threading.RLock()
         self._one_connection = isinstance(engine.pool, StaticPool)
-        self.where = engine.url.render_as_string(hide_password=True)
+        self.where = name_of(engine.url)
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -57,12 +69,11 @@ class Store:
         with translated(self.where), self._engine.connect() as connection:
             driver = connection.connection.driver_connection
             assert isinstance(driver, sqlite3.Connection)
-            mode = driver.execute("PRAGMA journal_mode").fetchone()[0]
-            if mode != "wal":
-                connection.rollback()
-                driver.execute("PRAGMA journal_mode=WAL")
-        with self.writing():
-            pass
+            if driver.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+                _switch_to_wal(driver)
+        # BEGIN IMMEDIATE alone succeeds on a read-only file, so a write is tried and rolled back.
+        with self._lock, translated(self.where), self._writer.connect() as connection:
+            connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = version_num"))
 
     def close(self) -> None:
         self._engine.dispose()
@@ -82,7 +93,15 @@ def translated(where: str) -> Iterator[None]:
     except DBAPIError as error:
         if type(error).__name__ not in ("OperationalError", "DatabaseError", "InternalError"):
             raise
+        raise translate(error.orig, where) from error
+    except sqlite3.DatabaseError as error:  # from a pragma, which does not pass through SQLAlchemy
         raise translate(error, where) from error
+
+
+def name_of(url: URL) -> str:
+    """A database as sentences name it: the path of a file, else the URL without its password."""
+    path = file_of(url)
+    return str(path) if path is not None else url.render_as_string(hide_password=True)
 
 
 def address(url_or_path: str | Path) -> URL:
@@ -127,6 +146,19 @@ def file_of(url: URL) -> Path | None:
     return Path(str(url.database))
 
 
+def _switch_to_wal(driver: sqlite3.Connection) -> None:
+    """SQLite does not wait for this lock, so that two processes which open a new ledger at once must try again."""
+    deadline = time.monotonic() + driver.execute("PRAGMA busy_timeout").fetchone()[0] / 1000
+    while True:
+        try:
+            driver.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
 def _set_up_sqlite(engine: Engine, busy_timeout: float) -> None:
     @event.listens_for(engine, "connect")
     def _connected(connection: sqlite3.Connection, _record: object) -> None:
@@ -145,17 +177,17 @@ def check_file(path: Path, create: bool) -> None:
     """Refuse what cannot be our file before anything is written to it.
 
     Raises LedgerError (missing), LedgerUnwritable, LedgerForeign."""
-    if path.is_dir():
-        raise LedgerForeign(f"{path} is a folder; name a file in it for the ledger")
-    if not path.parent.is_dir():
-        raise LedgerUnwritable(
-            f"the folder {path.parent} does not exist; create it or name another place with --db"
-        )
-    if not path.exists():
-        if not create:
-            raise LedgerError(f"there is no ledger {path}; `discover run` makes one, --db names another")
-        return
     try:
+        if path.is_dir():
+            raise LedgerForeign(f"{path} is a folder; name a file in it for the ledger")
+        if not path.parent.is_dir():
+            raise LedgerUnwritable(
+                f"the folder {path.parent} does not exist; create it or name another place with --db"
+            )
+        if not path.exists():
+            if not create:
+                raise LedgerError(f"there is no ledger {path}; `discover run` makes one, --db names another")
+            return
         with path.open("rb") as file:
             head = file.read(len(_MAGIC))
     except OSError as error:
@@ -171,7 +203,7 @@ def revision(engine: Engine) -> str | None:
 
     Raises LedgerForeign for a SQLite file with tables but without our version table, LedgerNewer for a revision
     that this version of the package does not know."""
-    where = engine.url.render_as_string(hide_password=True)
+    where = name_of(engine.url)
     with translated(where), engine.connect() as connection:
         found = revision_of(connection)
         if found is None and engine.dialect.name == "sqlite":
@@ -197,13 +229,17 @@ def revision_of(connection: Connection) -> str | None:
 def require_head(engine: Engine, found: str | None) -> None:
     """Raises LedgerBehind unless the database is at the newest revision."""
     if found != REVISIONS[-1]:
-        where = engine.url.render_as_string(hide_password=True)
+        where = name_of(engine.url)
         raise LedgerBehind(f"the ledger {where} is at schema {found or 'none'}, this version needs {REVISIONS[-1]}; "
                            "run `discover db upgrade`")  # fmt: skip
 
 
 def insert_new(connection: Connection, table: Table, row: dict[str, object]) -> bool:
     """Insert a row unless one with its key exists, also against other processes. True if it was inserted."""
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    result = connection.execute(dialect.insert(table).on_conflict_do_nothing(), row)
-    return result.rowcount == 1
+    return connection.execute(_insert_new(connection.dialect.name, table), row).rowcount == 1
+
+
+@cache
+def _insert_new(dialect: str, table: Table) -> Executable:
+    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    return insert(table).on_conflict_do_nothing()

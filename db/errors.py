@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from sqlalchemy.exc import DBAPIError
-
 
 class LedgerError(Exception):
     """The ledger cannot do what was asked; the text says what, why and what to do."""
@@ -29,9 +27,9 @@ class LedgerLocked(LedgerError):
     """Another process held the database for longer than the busy timeout."""
 
 
-def translate(error: DBAPIError, where: str) -> LedgerError:
+def translate(error: object, where: str) -> LedgerError:
     """The ledger's error for a driver's error; ``where`` names the database without secrets."""
-    text = " ".join(str(error.orig).split())
+    text = " ".join(str(error).split())
     low = text.lower()
     if "locked" in low or "busy" in low:
         return LedgerLocked(f"the ledger {where} is in use by another process; wait for it or end it")

@@ -262,7 +262,7 @@ def _write_looks(
 ) -> dict[int, int]:
     """The ids of the run's looks that this batch's promotions name, by number."""
     if new.looks:
-        rows = [
+        made = [
             {
                 "run": run,
                 "k": look.k,
@@ -278,11 +278,12 @@ def _write_looks(
             }
             for look in new.looks
         ]
-        c.execute(insert(Look), rows)
+        c.execute(insert(Look), made)
     named = [p.look for p in new.promotions if p.look is not None]
     if not named:
         return {}
-    found = dict(c.execute(select(Look.k, Look.id).where(Look.run == run, Look.k.in_(named))).tuples().all())
+    rows = c.execute(select(Look.k, Look.id).where(Look.run == run, Look.k.in_(named)))
+    found = {row.k: row.id for row in rows}
     for k in named:
         if k not in found:
             raise ValueError(f"a promotion names look {k}, which run {run} has not made")

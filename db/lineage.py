@@ -64,9 +64,10 @@ def path_to_root(ledger: Store, run: str, entry: EntryId) -> tuple[EntryId, ...]
 
 def generation_counts(ledger: Store, run: str) -> dict[int, int]:
     """How many entries there are at each depth (0 has no parents)."""
-    statement = select(Entry.depth, func.count()).where(Entry.run == run).group_by(Entry.depth)
+    counts = select(Entry.depth, func.count().label("n")).where(Entry.run == run)
+    statement = counts.group_by(Entry.depth).order_by(Entry.depth)
     with ledger.reading() as c:
-        return dict(sorted(c.execute(statement).tuples()))
+        return {row.depth: row.n for row in c.execute(statement)}
 
 
 @contextmanager
