@@ -1,7 +1,7 @@
 """Text that others wrote (models, candidates, files, servers), made safe to print.
 
-A terminal obeys control characters, an editor reorders by bidirectional marks, and rich reads ``[…]`` as markup.
-Everything printed that did not come from this package goes through here first.
+A terminal obeys control characters and reorders by bidirectional marks. Everything printed that did not come from
+this package goes through here first. Markup needs no escape: :func:`discovery.cli.output.console` interprets none.
 """
 
 from __future__ import annotations
@@ -22,13 +22,6 @@ def plain(text: str, *, limit: int | None = None, lines: bool = False) -> str:
     shown = text[:limit] if cut else text
     result = "".join(c if _harmless(c, lines) else _escaped(c) for c in shown)
     return result + "…" if cut else result
-
-
-def safe(text: str, *, limit: int | None = None, lines: bool = False) -> str:
-    """:func:`plain`, with rich's markup escaped as well: for strings that rich prints."""
-    from rich.markup import escape
-
-    return escape(plain(text, limit=limit, lines=lines))
 
 
 def _harmless(character: str, lines: bool) -> bool:

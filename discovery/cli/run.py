@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from discovery.cli.live import View, view
-from discovery.cli.options import AsJson, Db, Quiet, TaskName, TaskOptions, Unsafe, setting, settings
-from discovery.cli.output import details, emit, note
+from discovery.cli.live import View, clock, view
+from discovery.cli.options import AsJson, Db, Quiet, TaskName, TaskOptions, Unsafe, setting, settings, task_of
+from discovery.cli.output import emit, note, say, table
 from discovery.cli.signals import listening
 from discovery.config import Loaded, RunSettings
 from discovery.errors import UsageError
 
 if TYPE_CHECKING:
-    from discovery.run import RunReport
+    from discovery.report import RunReport
 
 
 def register(app: typer.Typer) -> None:
@@ -72,6 +72,7 @@ def run(
         "strategy": strategy, "islands": islands, "archive": archive, "tune": tune, "trials": trials, "db": db,
     }  # fmt: skip
     loaded = settings(flags, task=task, options=option)
+    task_of(task, loaded)
     _fit_together(loaded, replay)
     chosen = RunSettings(task, loaded.settings, tuple(start or ()), replay, unsafe)
     _make_folder(loaded)
@@ -97,9 +98,7 @@ def resume(
     from discovery import run as engine
 
     with view(quiet=quiet) as shown, listening(shown.say) as stop:
-        report = engine.resume(
-            loaded.settings.db, run, on_progress=shown, stop=stop, workers=loaded.settings.workers
-        )
+        report = engine.resume(loaded.settings.db, run, on_progress=shown, stop=stop, workers=workers)
     finish(report, as_json=as_json)
 
 
@@ -121,13 +120,38 @@ def finish(report: RunReport, *, as_json: bool) -> None:
     if as_json:
         emit(data)
     else:
-        details(data)
+        tell(report)
     if report.interrupted:
-        note(f"interrupted; go on with `discover resume {data['run']}`")
+        note(f"interrupted; go on with `discover resume {report.run}`")
         raise typer.Exit(130)
-    if not data["valid"]:
+    if not report.valid:
         note(f"discover: nothing valid came out: {report.reason}")
         raise typer.Exit(1)
+
+
+def tell(report: RunReport) -> None:
+    """The result for people: the champion beside the best seed and the best baseline, and where to go from here."""
+    seen = f"{report.samples} samples, {report.evaluated} evaluated, {report.valid} valid, {clock(report.seconds)}"
+    say(f"run {report.run}, {report.proposer} on {report.task}: {seen}")
+    if report.failures:
+        say("lost: " + ", ".join(f"{n} {kind}" for kind, n in report.failures.items()))
+    best = report.best
+    champion = "champion" if best.promoted else "champion (still the best seed)"
+    rows: list[tuple[object, ...]] = [(champion, best.candidate[:8], best.score, best.gate)]
+    rows.append(("best seed", *report.seed))
+    if report.baseline is not None:
+        rows.append(("best baseline", *report.baseline))
+    table(("", "name", "search", "gate"), rows, numeric=("search", "gate"))
+    if report.tokens:
+        say(
+            f"{report.tokens} tokens, "
+            + ("cost unknown" if report.cost is None else f"{report.cost:.4f} US dollars")
+        )
+    if not report.isolated:
+        note("note: this run was not isolated (--unsafe-no-sandbox); its results are marked")
+    say(
+        f"The rule: discover show {best.candidate[:8]} --code    Held-out scores: discover report {report.run}"
+    )
 
 
 def _watched_start(chosen: RunSettings, shown: View) -> RunReport:

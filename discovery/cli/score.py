@@ -65,17 +65,18 @@ def score(
     bound = task_of(task, loaded)
     if split is not None and instances is not None:
         raise UsageError("--split and --instances exclude each other; give one")
+    text = candidate_text(candidate, bound)
     chosen = (
         bound.read(instances) if instances is not None else bound.instances((split or Split.search).value)
     )
     from discovery.scoring import score_text
 
     report = score_text(
-        candidate_text(candidate, bound),
+        text,
         bound,
         chosen,
         parameters=parameters(param),
-        check=not no_check,
+        check_first=not no_check,
         unsafe=unsafe,
         ledger_url=_ledger(loaded.settings.db, named=loaded.origins["db"] != "default"),
         progress=None if quiet else note,
@@ -169,7 +170,7 @@ def reference(
 def candidate_text(name: str, task: Task) -> str:
     """The text of ``baseline:NAME`` or of a file."""
     if name.startswith(BASELINE):
-        from discovery.scoring import baseline_code
+        from discovery.seeds import baseline_code
 
         return baseline_code(task, name.removeprefix(BASELINE))
     return source_text(Path(name))

@@ -1,6 +1,9 @@
-"""``doctor``, ``config``, ``db upgrade`` and ``mock-llm``: the machine and the set-up."""
+"""``doctor``, ``config``, ``db upgrade`` and ``mock-llm``: the machine and what surrounds a run."""
 
 from __future__ import annotations
+
+import sys
+from typing import Annotated
 
 import typer
 
@@ -11,6 +14,7 @@ from discovery.cli.output import details, emit, say, shown, table
 def register(app: typer.Typer) -> None:
     app.command("doctor")(doctor)
     app.command("config")(config)
+    app.command("mock-llm")(mock_llm)
     database = typer.Typer(help="The ledger's schema.", no_args_is_help=True, rich_markup_mode=None)
     database.command("upgrade")(upgrade)
     database.callback()(_database)
@@ -61,3 +65,24 @@ def upgrade(db: Db = None, as_json: AsJson = False) -> None:
     before, after = bring(target.render_as_string(hide_password=False))
     data = {"db": target.render_as_string(hide_password=True), "before": before, "after": after}
     emit(data) if as_json else details(data)
+
+
+def mock_llm(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 = any free port.")] = 8090,
+    fail: Annotated[
+        str, typer.Option(metavar="KIND=SHARE,…", help="Failures to play, such as 429=0.1,prose=0.2.")
+    ] = "",
+    delay: Annotated[float, typer.Option(min=0.0, help="Seconds before each reply.")] = 0.0,
+    model: Annotated[str, typer.Option(metavar="NAME", help="The model's name.")] = "mock",
+) -> None:
+    """Serve scripted replies like a model.
+
+    A fake endpoint on 127.0.0.1 for tests and demonstrations: small seeded edits, no intelligence, and failures on
+    demand. Ctrl-C ends it."""
+    from discovery.mock_llm import parse_failures, serve
+
+    def announce(url: str) -> None:
+        say(f"serving {model} at {url}")
+        sys.stdout.flush()
+
+    serve(port=port, fail=parse_failures(fail), delay=delay, model=model, announce=announce)
