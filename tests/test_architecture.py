@@ -1,0 +1,157 @@
+"""The rooms and their one-way arrows, read from the syntax trees: no module is imported for it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("discovery", "evaluators", "searchspaces", "db")
+LEVELS = (
+    # What everything may use; it knows nothing of proposing, running or judging.
+    ("candidate", "config", "draws", "errors", "escape", "progress"),
+    # The rooms of the loop (every module of discovery that is named nowhere else here).
+    (),
+    # A whole run, and what is read from one.
+    ("graph", "run", "scoring", "review"),
+    # What people touch.
+    ("cli", "web"),
+)
+CHILD = {"discovery/sandbox/child.py"}
+"""Where candidate code is executed: inside the sandbox, nowhere else."""
+RUNS_TEXT = {"eval", "exec", "compile", "__import__"}
+READS_OBJECTS = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "jsonpickle"}
+
+
+def modules() -> list[Path]:
+    return sorted(p.relative_to(ROOT) for name in PACKAGES for p in (ROOT / name).rglob("*.py"))
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Dotted names of all modules imported anywhere in it, also inside functions."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, "imports are absolute here"
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def tree(path: Path) -> ast.Module:
+    return ast.parse((ROOT / path).read_text(encoding="utf-8"))
+
+
+def level(module: str) -> int:
+    """The level of ``discovery.<room>…``."""
+    room = module.split(".")[1]
+    return next((number for number, rooms in enumerate(LEVELS) if room in rooms), 1)
+
+
+def forbidden(module: str, imported: str) -> bool:
+    """Whether the arrow from one of our modules to another breaks the order of the rooms."""
+    package, target = module.split(".")[0], imported.split(".")[0]
+    if target not in PACKAGES:
+        return False
+    if package != "discovery":
+        return target != package
+    if target != "discovery" or "." not in imported:
+        return False
+    return level(imported) > level(module)
+
+
+def dotted(path: Path) -> str:
+    parts = path.with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@pytest.mark.parametrize(
+    "module, imported, expected",
+    [
+        ("discovery.cli.run", "discovery.run", False),
+        ("discovery.run", "discovery.cli.run", True),
+        ("discovery.graph", "discovery.evaluation", False),
+        ("discovery.evaluation", "discovery.graph", True),
+        ("discovery.proposers.chat", "discovery.population.archive", False),
+        ("discovery.config", "discovery.proposers.base", True),
+        ("discovery.evaluation", "db.ledger", False),
+        ("db.ledger", "discovery.draws", True),
+        ("evaluators.smtt.task", "searchspaces.space", True),
+        ("evaluators.smtt.task", "evaluators.task", False),
+        ("searchspaces.tuner", "optuna", False),
+    ],
+)
+def test_the_rule_itself(module: str, imported: str, expected: bool) -> None:
+    assert forbidden(module, imported) is expected
+
+
+def test_the_modules_are_found() -> None:
+    found = {dotted(p) for p in modules()}
+    assert {
+        "discovery.cli.main",
+        "discovery.sandbox.child",
+        "evaluators.task",
+        "searchspaces.space",
+        "db",
+    } <= found
+
+
+def test_arrows_point_one_way() -> None:
+    wrong = {f"{dotted(p)} → {i}" for p in modules() for i in imports(tree(p)) if forbidden(dotted(p), i)}
+    assert not wrong
+
+
+def test_nothing_but_the_child_runs_text_or_reads_objects() -> None:
+    wrong = []
+    for path in modules():
+        if path.as_posix() in CHILD:
+            continue
+        found = tree(path)
+        for node in ast.walk(found):
+            if isinstance(node, ast.Name) and node.id in RUNS_TEXT:
+                wrong.append(f"{path}:{node.lineno} {node.id}")
+        wrong += [f"{path} imports {i}" for i in imports(found) if i.split(".")[0] in READS_OBJECTS]
+    assert not wrong
+
+
+def test_the_sandbox_child_imports_no_more_of_us_than_the_sandbox() -> None:
+    for name in ("child.py", "zygote.py", "frames.py", "kernel.py"):
+        path = Path("discovery/sandbox") / name
+        ours = {i for i in imports(tree(path)) if i.split(".")[0] in PACKAGES}
+        assert all(i.startswith("discovery.sandbox") for i in ours), f"{path}: {ours}"
+
+
+def test_baselines_are_candidates_and_import_nothing_of_ours() -> None:
+    for path in modules():
+        if "baselines" in path.parts and path.name != "__init__.py":
+            assert not [i for i in imports(tree(path)) if i.split(".")[0] in PACKAGES], path
+
+
+def test_the_top_of_the_command_line_is_light() -> None:
+    """Modules of the command line import the standard library, typer and light modules of ours at their top."""
+    light = (
+        "typer",
+        "discovery.cli",
+        "discovery.config",
+        "discovery.errors",
+        "discovery.escape",
+        "discovery.progress",
+    )
+    for path in modules():
+        if path.parts[:2] != ("discovery", "cli"):
+            continue
+        for node in tree(path).body:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                for name in imports(node):
+                    ours = name.split(".")[0] in (
+                        *PACKAGES,
+                        "rich",
+                        "numpy",
+                        "sqlalchemy",
+                        "openai",
+                        "optuna",
+                    )
+                    assert not ours or name.startswith(light), f"{path}: {name}"
