@@ -233,7 +233,9 @@ def _against(progress: Progress) -> str:
     rivals = [r for r in (_best_seed(progress), progress.baseline) if r is not None]
     shown = []
     for rival in {r.name: r for r in rivals}.values():
-        better = gain(progress.direction, progress.best.search if progress.best else None, rival.search)
+        if progress.best is None or rival.name == progress.best.name:
+            continue
+        better = gain(progress.direction, progress.best.search, rival.search)
         if better is not None:
             shown.append(f"{percent(better)} against {rival.name}")
     return f" ({', '.join(shown)})" if shown else ""

@@ -55,6 +55,11 @@ def test_a_line_compares_with_the_best_seed_and_the_best_baseline() -> None:
     assert line.endswith("valid 95 · lost 5 timeout, 2 rejected")
 
 
+def test_a_seed_that_leads_is_not_compared_with_itself() -> None:
+    leading = replace(PROGRESS, best=PROGRESS.seeds[1], baseline=None)
+    assert "best mdd 16 on search ·" in live.line(leading)
+
+
 def test_a_line_before_anything_is_known() -> None:
     bare = Progress("r-1", "smtt", "minimize", "%", "genetic", "preparing")
     assert live.line(bare) == "0:00 smtt preparing · 0 samples · valid 0"
