@@ -79,7 +79,9 @@ class ZygoteSandbox:
             self.report = examine(zygote, self._layers, full=False)
             complaint = self.report.complaint()
             if complaint and not self._unsafe:
-                raise SandboxUnavailable(f"{complaint}; --unsafe goes on without and marks every result")
+                raise SandboxUnavailable(
+                    f"{complaint}; --unsafe-no-sandbox goes on without it and marks every result"
+                )
             self.isolated = not complaint
             if complaint:
                 zygote.use([name for name in REQUIRED if self.report.held.get(name)])

@@ -72,7 +72,7 @@ class Zygote:
             self._control.send(json.dumps(config).encode())
             self._patience(_START_SECONDS)
             ready = json.loads(self._reply())
-        except ZygoteDied as error:
+        except (ZygoteDied, OSError) as error:
             self.close()
             raise SandboxUnavailable(f"the sandbox's zygote did not start: {error}") from None
         finally:

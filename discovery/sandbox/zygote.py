@@ -69,9 +69,10 @@ class _Zygote:
         self._filter = seccomp.Filter(program) if program else None
         entered = namespaces.enter() if "namespaces" in layers else ()
         kernel.drop_capabilities()
-        kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != self._parent:
-            os._exit(0)
+        # the kernel sends this also when only the host's thread that started us ends, hence no SIGKILL
+        signal.signal(signal.SIGUSR1, self._orphaned)
+        kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGUSR1)
+        self._orphaned()
         self._lock = self._locked(layers)
         sys.path = []
         sys.path_importer_cache.clear()
@@ -120,6 +121,12 @@ class _Zygote:
             os.kill(self._child, signal.SIGKILL)
             os.waitpid(self._child, 0)
             self._child = 0
+
+    def _orphaned(self, *_: object) -> None:
+        """Leave when the host is gone; the end of the control socket may be kept open by a fork of it."""
+        if os.getppid() != self._parent:
+            self.kill()
+            os._exit(0)
 
     def _fork(self, session: int) -> int:
         self.kill()
