@@ -242,4 +242,4 @@ def insert_new(connection: Connection, table: Table, row: dict[str, object]) -> 
 @cache
 def _insert_new(dialect: str, table: Table) -> Executable:
     insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
-    return insert(table).on_conflict_do_nothing()
+    return insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)

@@ -7,7 +7,7 @@ import zlib
 from dataclasses import replace
 from typing import Any, cast, get_args
 
-from sqlalchemy import Connection, Row, Table, insert, select, update
+from sqlalchemy import Connection, Row, Table, bindparam, insert, select, update
 
 from db.engine import Store, insert_new
 from db.errors import LedgerError
@@ -18,7 +18,14 @@ from db.records import EvaluationOutcome, EvaluationRecord
 OUTPUT_BYTES = 4096
 OPEN_OUTCOMES = frozenset({"scored", "stopped"})
 """Outcomes that more instances may follow; all others are final."""
-_TABLE = Evaluation.__table__
+_FIND = select(Evaluation.__table__).where(
+    Evaluation.candidate == bindparam("_candidate"),
+    Evaluation.set_digest == bindparam("_set"),
+    Evaluation.evaluator_version == bindparam("_version"),
+    Evaluation.isolated == bindparam("_isolated"),
+)
+_FIND_LOCKED = _FIND.with_for_update()
+_INSERT = insert(Evaluation.__table__)  # type: ignore[arg-type]
 
 
 class Evaluations(Store):
@@ -63,7 +70,7 @@ class Evaluations(Store):
         with self.writing() as c:
             row = _find(c, new.candidate, new.set_digest, new.evaluator_version, new.isolated, lock=True)
             if row is None:
-                c.execute(insert(Evaluation), _columns(new))
+                c.execute(_INSERT, _columns(new))
                 return replace(new, reason=clean(new.reason), output=_bounded(new.output))
             old = _record(row)
             merged = extend(old, new)
@@ -119,13 +126,8 @@ def _bounded(output: bytes | None) -> bytes | None:
 def _find(
     c: Connection, candidate: str, set_digest: str, version: str, isolated: bool, lock: bool = False
 ) -> Row[Any] | None:
-    statement = select(_TABLE).where(
-        Evaluation.candidate == candidate,
-        Evaluation.set_digest == set_digest,
-        Evaluation.evaluator_version == version,
-        Evaluation.isolated == isolated,
-    )
-    return c.execute(statement.with_for_update() if lock else statement).first()
+    values = {"_candidate": candidate, "_set": set_digest, "_version": version, "_isolated": isolated}
+    return c.execute(_FIND_LOCKED if lock else _FIND, values).first()
 
 
 def _columns(record: EvaluationRecord) -> dict[str, Any]:

@@ -20,6 +20,13 @@ SEED_BATCH = -1
 SEEDS_FROM = -2
 """S(-2) and S(-1) hold the seeds, so the first two batches have snapshots."""
 _CHUNK = 200
+_INSERT_ENTRY = insert(Entry.__table__)  # type: ignore[arg-type]
+_INSERT_PARENT = insert(Parent.__table__)  # type: ignore[arg-type]
+_OWN = (
+    select(Entry.id).where(Entry.run == Study.run, Entry.k == Study.k, Entry.kind == "own").scalar_subquery()
+)
+_LINK_STUDIES = update(Study).where(Study.run == bindparam("_run"), Study.entry.is_(None)).values(entry=_OWN)
+"""Studies begin before their entry has a row; this points them at it."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +105,7 @@ class Integrations(Store):
                 for p in new.promotions
             ]
             c.execute(insert(Promotion), rows)
-        _link_studies(c, run)
+        c.execute(_LINK_STUDIES, {"_run": run})
 
 
 def _lock_run(c: Connection, run: str, where: str) -> int:
@@ -166,7 +173,7 @@ def _write_entries(
                 "tuning_gain": e.tuning_gain,
             }
         )
-    c.execute(insert(Entry), rows)
+    c.execute(_INSERT_ENTRY, rows)
     written = _lookup(c, run, depths)
     everything = {**(known or {}), **written}
     if edges:
@@ -174,7 +181,7 @@ def _write_entries(
             {"child": written[e.child].id, "position": e.position, "parent": _need(everything, e.parent).id}
             for e in edges
         ]
-        c.execute(insert(Parent), linked)
+        c.execute(_INSERT_PARENT, linked)
     duplicates = [
         {"_id": written[e.key].id, "_of": _need(everything, e.duplicate_of).id}
         for e in entries
@@ -288,16 +295,6 @@ def _write_looks(
         if k not in found:
             raise ValueError(f"a promotion names look {k}, which run {run} has not made")
     return found
-
-
-def _link_studies(c: Connection, run: str) -> None:
-    """Studies began before their entry had a row; point them at it now."""
-    own = (
-        select(Entry.id)
-        .where(Entry.run == Study.run, Entry.k == Study.k, Entry.kind == "own")
-        .scalar_subquery()
-    )
-    c.execute(update(Study).where(Study.run == run, Study.entry.is_(None)).values(entry=own))
 
 
 def join_marks(marks: Iterable[str]) -> str | None:

@@ -6,17 +6,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Connection, Integer, bindparam, func, literal, select
+from sqlalchemy import Connection, bindparam, func, literal, select
 from sqlalchemy.sql.selectable import Select
 
 from db.engine import Store
 from db.errors import LedgerError
-from db.models import Entry, Parent
+from db.models import ROW_ID, Entry, Parent
 from db.records import EntryId
 
 
 def _closure(upwards: bool) -> Select[int]:
-    start = bindparam("start", type_=Integer)
+    start = bindparam("start", type_=ROW_ID)
     found = select(start.label("id")).cte("found", recursive=True)
     here, there = (Parent.child, Parent.parent) if upwards else (Parent.parent, Parent.child)
     found = found.union(select(there).join(found, here == found.c.id))
@@ -55,7 +55,7 @@ def children(ledger: Store, run: str, entry: EntryId) -> tuple[EntryId, ...]:
 
 def path_to_root(ledger: Store, run: str, entry: EntryId) -> tuple[EntryId, ...]:
     """The line of first parents from the root down to ``entry``, both included. Raises LedgerError."""
-    line = select(literal(entry, Integer).label("id")).cte("line", recursive=True)
+    line = select(literal(entry, ROW_ID).label("id")).cte("line", recursive=True)
     line = line.union(select(Parent.parent).join(line, Parent.child == line.c.id).where(Parent.position == 0))
     with _in_run(ledger, run, entry) as c:
         statement = select(Entry.id).join(line, line.c.id == Entry.id).order_by(Entry.depth)

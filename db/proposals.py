@@ -30,6 +30,7 @@ _TABLE = Proposal.__table__
 _FIND = select(_TABLE).where(
     Proposal.run == bindparam("_run"), Proposal.k == bindparam("_k"), Proposal.r == bindparam("_r")
 )
+_INSERT = insert(_TABLE)  # type: ignore[arg-type]
 _REPLIED = Proposal.state == "replied"
 _UNCOUNTED = Proposal.prompt_tokens.is_(None) | Proposal.completion_tokens.is_(None)
 
@@ -69,7 +70,7 @@ class Proposals(Store):
         with self.writing() as c:
             row = _find(c, run, k, r)
             if row is None:
-                c.execute(insert(Proposal), _blank(run, k, r, batch, operator, proposer, seed, messages_json))
+                c.execute(_INSERT, _blank(run, k, r, batch, operator, proposer, seed, messages_json))
             elif row.state == "intent":
                 c.execute(update(Proposal).where(Proposal.id == row.id).values(asked=Proposal.asked + 1))
             else:
@@ -131,7 +132,7 @@ class Proposals(Store):
             row = _find(c, run, k, r)
             if row is None:
                 blank = _blank(run, k, r, batch, operator, proposer, seed, messages_json)
-                c.execute(insert(Proposal), blank | values)
+                c.execute(_INSERT, blank | values)
             elif row.state == "intent":
                 c.execute(update(Proposal).where(Proposal.id == row.id), values)
             else:

@@ -1,0 +1,217 @@
+# ruff: noqa: T201, B023
+"""How fast the ledger is: 100,000 candidates written batch by batch as a run writes them, then the queries.
+
+    python benchmarks/ledger.py [--candidates 100000] [--folder DIR]
+
+Parents come from an archive of 40 that slowly turns over. Processor time is what a row costs us; the wall time adds
+the disk, and the last column compares with a bare sqlite3 insert on the same machine, since absolute times mean little.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sqlite3
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from db import lineage
+from db.ledger import Ledger
+from db.records import (
+    Edge,
+    EntryId,
+    EntryKey,
+    EvaluationRecord,
+    Integration,
+    Leave,
+    NewEntry,
+    RunRecord,
+)
+
+RUN = "r-bench"
+BATCH = 8
+ISLANDS = 4
+MEMBERS = 10
+INSTANCES = 120
+CODE = '''
+import numpy as np
+
+SEARCH_SPACE = {"k": {"low": 0.25, "high": 8.0, "log": True}}
+
+
+def order(processing_times, due_dates, *, k=2.0):
+    """Apparent tardiness cost with weight %d."""
+    p = np.asarray(processing_times)
+    d = np.asarray(due_dates)
+    time, left, sequence = 0, list(range(len(p))), []
+    while left:
+        slack = [max(0.0, d[j] - p[j] - time) for j in left]
+        best = max(range(len(left)), key=lambda i: np.exp(-slack[i] / (k * p.mean())) / p[left[i]])
+        sequence.append(left.pop(best))
+        time += p[sequence[-1]]
+    return sequence
+'''
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--candidates", type=int, default=100_000)
+    parser.add_argument("--folder", type=Path)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        path = Path(folder) / "ledger.sqlite"
+        with Ledger.open(path) as ledger:
+            members = _write(ledger, options.candidates)
+            _report_size(path, options.candidates)
+            _queries(ledger, members, options.candidates)
+        _bare(Path(folder) / "bare.sqlite")
+
+
+def _write(ledger: Ledger, count: int) -> list[EntryKey]:
+    """The run; returns the archive at the end. Prints what each kind of row costs."""
+    spent: dict[str, list[float]] = {}
+    draw = random.Random(0)
+    ledger.create_run(RunRecord(RUN, "smtt", {}, {}, 0, "1", {}, {}, True, {}))
+    ledger.put_candidate(f"{0:064x}", CODE % 0, 90)
+    seed = NewEntry(0, "seed", "create", "scored", f"{0:064x}", score=1.0, m=INSTANCES)
+    ledger.store_seed_entries(RUN, [seed], seed.key)
+    islands: list[list[EntryKey]] = [[seed.key] for _ in range(ISLANDS)]
+    for g in range(count // BATCH):
+        slots = range(g * BATCH, (g + 1) * BATCH)
+        texts = {k: CODE % draw.randrange(2**60) for k in slots}
+        _timed(
+            spent,
+            "put_candidate",
+            BATCH,
+            lambda: [ledger.put_candidate(f"{k:064x}", texts[k], 90) for k in slots if k],
+        )
+        _timed(spent, "record_reply", BATCH, lambda: [_reply(ledger, g, k, texts[k]) for k in slots])
+        _timed(spent, "store_evaluation", BATCH, lambda: [_evaluate(ledger, k, draw.random()) for k in slots])
+        batch = _batch(draw, islands, slots)
+        _timed(spent, "integrate", BATCH, lambda: ledger.integrate(RUN, g, batch))
+    print(f"{'row':<18}{'cpu ms':>9}{'wall ms':>9}   last tenth / first tenth (wall)")
+    for name, times in spent.items():
+        cpu, wall = statistics.fmean(times[::2]), statistics.fmean(times[1::2])
+        tenth = max(1, len(times) // 20)
+        growth = statistics.fmean(times[1::2][-tenth:]) / statistics.fmean(times[1::2][:tenth])
+        print(f"{name:<18}{cpu:>9.3f}{wall:>9.3f}   {growth:.2f}")
+    return sorted({key for island in islands for key in island})
+
+
+def _timed(spent: dict[str, list[float]], name: str, rows: int, work: Callable[[], object]) -> None:
+    """Append (cpu, wall) milliseconds a row."""
+    cpu, wall = time.process_time(), time.perf_counter()
+    work()
+    spent.setdefault(name, []).extend(
+        (1e3 * (time.process_time() - cpu) / rows, 1e3 * (time.perf_counter() - wall) / rows)
+    )
+
+
+def _reply(ledger: Ledger, g: int, k: int, text: str) -> None:
+    ledger.record_reply(
+        RUN, k, 0, batch=g, operator="improve", proposer="genetic", seed=k, state="replied", text=text
+    )
+
+
+def _evaluate(ledger: Ledger, k: int, mean: float) -> None:
+    scores = tuple(mean + i / INSTANCES for i in range(INSTANCES))
+    record = EvaluationRecord(
+        f"{k:064x}", "set", "search", INSTANCES, "1", True, "scored", scores, scores, scores, "digest"
+    )
+    ledger.store_evaluation(record)
+
+
+def _batch(draw: random.Random, islands: list[list[EntryKey]], slots: range) -> Integration:
+    """Two parents from the slot's island; one child in 30 replaces its oldest member (more while it fills up)."""
+    entries, edges, enter, leave = [], [], [], []
+    before = [list(island) for island in islands]
+    for k in slots:
+        entry = NewEntry(
+            k, "own", "combine", "scored", f"{k:064x}", k % ISLANDS, score=draw.random(), m=INSTANCES
+        )
+        entries.append(entry)
+        island = islands[k % ISLANDS]
+        for position in range(2):
+            edges.append(Edge(entry.key, draw.choice(before[k % ISLANDS]), position))
+        if len(island) < MEMBERS or draw.random() < 1 / 30:
+            if len(island) >= MEMBERS:
+                oldest = island.pop(0)
+                leave += [Leave(oldest)] * all(oldest not in other for other in islands)
+            island.append(entry.key)
+            enter.append(entry.key)
+    return Integration(tuple(entries), tuple(edges), tuple(enter), tuple(leave))
+
+
+def _report_size(path: Path, count: int) -> None:
+    total = sum(p.stat().st_size for p in path.parent.iterdir())
+    print(
+        f"size {total / 1e6:.0f} MB, {total / count:.0f} bytes a candidate ({INSTANCES} scores, values and times)"
+    )
+
+
+def _queries(ledger: Ledger, members: list[EntryKey], count: int) -> None:
+    newest = ledger.entry(RUN, *members[-1])
+    seed = ledger.entry(RUN, 0, "seed")
+    middle = ledger.entry(RUN, count // 2, "own")
+    assert newest is not None and seed is not None and middle is not None
+    last = count // BATCH - 1
+    cases: list[tuple[str, Callable[[], object]]] = [
+        ("ancestors of the newest member", lambda: lineage.ancestors(ledger, RUN, newest.id)),
+        ("ancestors of a middle entry", lambda: lineage.ancestors(ledger, RUN, middle.id)),
+        ("descendants of a middle entry", lambda: lineage.descendants(ledger, RUN, middle.id)),
+        ("descendants of an early member", lambda: lineage.descendants(ledger, RUN, _early(ledger))),
+        ("descendants of the seed (all)", lambda: lineage.descendants(ledger, RUN, seed.id)),
+        ("path_to_root", lambda: lineage.path_to_root(ledger, RUN, newest.id)),
+        ("children of the seed", lambda: lineage.children(ledger, RUN, seed.id)),
+        ("generation_counts", lambda: lineage.generation_counts(ledger, RUN)),
+        ("snapshot, last", lambda: ledger.snapshot(RUN, last)),
+        ("snapshot, middle", lambda: ledger.snapshot(RUN, last // 2)),
+        ("entry by hash", lambda: [ledger.entry_by_hash(RUN, f"{count // 3:064x}")]),
+        ("entries of a batch", lambda: ledger.entries(RUN, last // 2)),
+        ("all entries", lambda: ledger.entries(RUN)),
+        ("spent", lambda: [ledger.spent(RUN)]),
+        ("digest", lambda: [ledger.digest(RUN)]),
+    ]
+    print(f"{'query':<34}{'rows':>8}{'median ms':>11}{'us a row':>10}")
+    for name, query in cases:
+        times = []
+        for _ in range(5):
+            start = time.perf_counter()
+            found = query()
+            times.append(1e3 * (time.perf_counter() - start))
+        rows = len(found)  # type: ignore[arg-type]
+        median = statistics.median(times)
+        print(f"{name:<34}{rows:>8}{median:>11.2f}{1e3 * median / max(rows, 1):>10.2f}")
+
+
+def _early(ledger: Ledger) -> EntryId:
+    """The entry with the most descendants but for the seed: the first member of an island."""
+    entry = ledger.entry(RUN, 1, "own")
+    assert entry is not None
+    return entry.id
+
+
+def _bare(path: Path, rows: int = 2000) -> None:
+    """What the disk and sqlite3 alone need for one row in one transaction, with the same settings."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("CREATE TABLE t (a INTEGER PRIMARY KEY, b BLOB)")
+    cpu, wall = time.process_time(), time.perf_counter()
+    for i in range(rows):
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("INSERT INTO t VALUES (?, ?)", (i, b"x" * 500))
+        connection.execute("COMMIT")
+    print(
+        f"bare sqlite3 transaction of one row: cpu {1e3 * (time.process_time() - cpu) / rows:.3f} ms, "
+        f"wall {1e3 * (time.perf_counter() - wall) / rows:.3f} ms"
+    )
+
+
+if __name__ == "__main__":
+    main()
