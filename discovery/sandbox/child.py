@@ -118,12 +118,23 @@ def _load(code: str, name: str) -> Any:
         raise NameError(f"the module defines no {name!r}") from None
 
 
-def _seed() -> None:
-    """The same global generators in every child; unseeded numpy generators follow the one of ``random``."""
-    random.seed(0)
-    numpy.random.seed(0)
+def make_repeatable() -> None:
+    """Before the fork: generators that a candidate leaves unseeded draw from one fixed stream."""
     entropy = random.Random(0)
     setattr(numpy.random.bit_generator, "randbits", entropy.getrandbits)  # noqa: B010 - not in numpy's stubs
+    original = random.Random.seed
+
+    def seed(self: random.Random, a: Any = None, version: int = 2) -> None:
+        original(self, entropy.getrandbits(64) if a is None else a, version)
+
+    setattr(random.Random, "seed", seed)  # noqa: B010 - a method, replaced on purpose
+    random.seed = random._inst.seed
+
+
+def _seed() -> None:
+    """After the fork: Python reseeds ``random`` there by itself."""
+    random.seed(0)
+    numpy.random.seed(0)
 
 
 def _receive() -> tuple[int, int, bytes]:

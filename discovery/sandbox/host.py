@@ -16,7 +16,7 @@ from typing import NoReturn
 from discovery.escape import plain
 from discovery.sandbox import frames
 from discovery.sandbox.base import Answer, CandidateFailure, Closing, FailureKind, Layers, SandboxUnavailable
-from discovery.sandbox.process import REQUIRED, Ending, Zygote, ZygoteDied
+from discovery.sandbox.process import REQUIRED, Ending, Zygote, ZygoteDied, clock
 from discovery.sandbox.selftest import LayerReport, examine
 
 LOAD_SECONDS = 1.0
@@ -56,15 +56,19 @@ class ZygoteSandbox:
         unsafe: bool = False,
     ) -> None:
         self._adapter, self._memory, self._layers, self._unsafe = adapter, memory, layers, unsafe
+        self._closed = False
         self._zygote = self._start()
 
     def session(self, code: str, function: str, parameters: Mapping[str, float | int | str]) -> ZygoteSession:
         """A new child with ``code``. What loading it gives is seen by the first call."""
+        if self._closed:
+            raise RuntimeError("the sandbox is closed")
         wanted = {"code": code, "function": function, "parameters": dict(parameters)}
         return ZygoteSession(self, json.dumps(wanted).encode())
 
     def close(self) -> None:
         """End the zygote and whatever child it has."""
+        self._closed = True
         self._zygote.close()
 
     def __enter__(self) -> ZygoteSandbox:
@@ -85,6 +89,9 @@ class ZygoteSandbox:
             self.isolated = not complaint
             if complaint:
                 zygote.use([name for name in REQUIRED if self.report.held.get(name)])
+        except ZygoteDied as error:
+            zygote.close()
+            raise SandboxUnavailable(f"the sandbox's zygote died at its start ({error})") from None
         except BaseException:
             zygote.close()
             raise
@@ -154,7 +161,7 @@ class ZygoteSession:
         finally:
             theirs.close()
         self._socket = ours
-        self._clock = (~self._pid << 3) | 2
+        self._clock = clock(self._pid)
         self._sequence = 0
         self._before = 0.0
         self._loaded = self._locked = False
@@ -357,11 +364,11 @@ class ZygoteSession:
     def _look(self, budget: float, waited: float | None = None) -> None:
         """Nothing came for a while: is the child over its budget, or asleep?"""
         interval = self._waits if waited is None else waited
-        clock = time.clock_gettime(self._clock)
-        used = clock - self._before
+        now = time.clock_gettime(self._clock)
+        used = now - self._before
         if used >= budget:
             self._fail("timeout", f"more than {budget:.3g} s of processor time")
-        if clock - self._seen < interval / 10:
+        if now - self._seen < interval / 10:
             if _asleep(self._pid):
                 self._idle += interval
             else:
@@ -370,7 +377,7 @@ class ZygoteSession:
                 self._fail("timeout", f"it slept for {IDLE_SECONDS:g} s instead of answering")
             if self._starved >= STARVED_SECONDS + 20 * budget:
                 self._fail("timeout", "it made no progress")
-        self._seen = clock
+        self._seen = now
         if waited is None:
             self._wait(min(max(budget - used, 0.002), _LOOK_SECONDS))
 

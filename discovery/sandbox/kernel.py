@@ -9,6 +9,8 @@ PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS = 1,
 PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_prctl = _libc.prctl
+_prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
 _syscall = _libc.syscall
 _syscall.restype = ctypes.c_long
 _syscall.argtypes = [ctypes.c_long] * 7
@@ -24,8 +26,7 @@ def syscall(number: int, *arguments: int) -> int:
 
 
 def prctl(option: int, *arguments: int) -> int:
-    _libc.prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
-    result: int = _libc.prctl(option, *arguments, *[0] * (4 - len(arguments)))
+    result: int = _prctl(option, *arguments, *[0] * (4 - len(arguments)))
     if result == -1:
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error))

@@ -5,6 +5,7 @@ No namespace of process ids: the host reads the child's clock by its pid.
 
 from __future__ import annotations
 
+import ctypes
 import os
 from pathlib import Path
 
@@ -56,8 +57,6 @@ def _empty_root() -> None:
     os.chdir("/tmp")
     kernel.libc("mount", b"none", b"/tmp", b"tmpfs", flags | _MS_REMOUNT | _MS_RDONLY, b"size=4k,mode=555")
     number = {"x86_64": 155, "aarch64": 41}[os.uname().machine]
-    import ctypes
-
     dot = ctypes.create_string_buffer(b".")
     kernel.syscall(number, ctypes.addressof(dot), ctypes.addressof(dot))
     kernel.libc("umount2", b".", _MNT_DETACH)

@@ -184,6 +184,13 @@ def test_an_answer_before_its_instance_is_refused(sandbox: ZygoteSandbox) -> Non
     assert "before the instance" in caught.value.reason
 
 
+def test_bytes_behind_an_answer_are_seen_at_once(sandbox: ZygoteSandbox) -> None:
+    code = "import posix\ndef f(v): posix.write(3, b'\\x08\\0\\0\\0\\x03\\x01\\0\\0\\0' + bytes(9))"
+    with pytest.raises(CandidateFailure) as caught, sandbox.session(code, "f", {}) as session:
+        session.call(numbers(1), 8, 0.5)
+    assert (caught.value.kind, caught.value.reason) == ("rejected", "extra bytes after an answer")
+
+
 def test_a_child_that_never_reads_is_given_up(
     sandbox: ZygoteSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

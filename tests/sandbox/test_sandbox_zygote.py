@@ -74,6 +74,8 @@ def test_closing_ends_everything() -> None:
     session = sandbox.session("while True: pass", "f", {})
     pids = [sandbox._zygote.pid, session._pid]
     sandbox.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        sandbox.session(COUNT, "f", {})
     assert all(_gone(pid) for pid in pids)
 
 
