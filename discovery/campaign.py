@@ -8,26 +8,25 @@ moment both are asked, that is the newest snapshot there is, because batch g+1 i
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from db.ledger import Ledger
 from db.records import (
     Edge,
-    EntryId,
     EntryKey,
     EntryRecord,
     Integration,
     Leave,
-    LookRecord,
     NewEntry,
     NewLook,
     NewPromotion,
 )
-from discovery.candidate import Candidate, check
+from discovery.candidate import check
 from discovery.evaluation import Evaluated, Evaluation
 from discovery.gate import Gate, LookResult
+from discovery.members import as_new, look_as_new, marks, member_of
 from discovery.population.archive import Archive, Member, Snapshot
 from discovery.slots import Slot, Slots, View
 from discovery.tuning import Tuned, Tuning
@@ -140,8 +139,8 @@ class Campaign:
         return self._tuned_memo[k]
 
     def owner(self, k: int) -> EntryKey | None:
-        """The entry that owns the evaluation of slot ``k``'s code when that is not slot ``k`` itself: the first one with
-        that code among entries up to batch g−2, the slots of batch g−1 and the earlier slots of batch g."""
+        """The entry that owns the evaluation of slot ``k``'s code when that is not slot ``k`` itself: the first with that
+        code among entries up to batch g−2, the slots of batch g−1 and the earlier slots of batch g."""
         candidate = self.slot(k).candidate
         if candidate is None:
             return None
@@ -165,7 +164,12 @@ class Campaign:
         ranked = []
         for k in self.shape.slots(g):
             slot, evaluated = self.slot(k), self.evaluated(k)
-            if slot.candidate is None or evaluated is None or evaluated.score is None or not slot.candidate.space:
+            if (
+                slot.candidate is None
+                or evaluated is None
+                or evaluated.score is None
+                or not slot.candidate.space
+            ):
                 continue
             bar = self._snapshot(g - 1).median(k % self.shape.islands).score
             if sign * evaluated.score < sign * bar:
@@ -241,9 +245,9 @@ class Campaign:
             full = [self._stored(e) for e in rows if e.outcome == "scored" and e.duplicate_of is None]
             members.update({m.key: m for m in full})
             self._archive.admit(full)
-            self._remember(g, [_again(e) for e in rows])
+            self._remember(g, [as_new(e) for e in rows])
         for look in self.ledger.looks(self.run):
-            self.looks.append(_look_again(look, keys))
+            self.looks.append(look_as_new(look, keys))
         for promotion in self.ledger.promotions(self.run):
             self.champion = members[keys[promotion.entry]]
 
@@ -252,7 +256,7 @@ class Campaign:
         assert entry.candidate is not None
         candidate = check(self.ledger.candidate_code(entry.candidate), self.task.interface)
         evaluated = self.evaluation.stage(candidate, self.task.instances("search"))
-        member = self._member(_again(entry), candidate, evaluated)
+        member = member_of(self.task, as_new(entry), candidate, evaluated)
         assert member is not None
         return member
 
@@ -291,9 +295,9 @@ class Campaign:
             reason=evaluated.reason,
             score=evaluated.score,
             m=evaluated.m,
-            marks=_marks(evaluated),
+            marks=marks(evaluated),
         )
-        return entry, self._member(entry, slot.candidate, evaluated)
+        return entry, member_of(self.task, entry, slot.candidate, evaluated)
 
     def _child(self, k: int) -> tuple[NewEntry, Member] | None:
         child = self.tuned(k)
@@ -309,26 +313,11 @@ class Campaign:
             island=k % self.shape.islands,
             score=child.evaluated.score,
             m=child.evaluated.m,
-            marks=_marks(child.evaluated),
+            marks=marks(child.evaluated),
             tuning_gain=child.gain,
         )
-        member = self._member(entry, child.candidate, child.evaluated)
+        member = member_of(self.task, entry, child.candidate, child.evaluated)
         return (entry, member) if member else None
-
-    def _member(self, entry: NewEntry, candidate: Candidate, evaluated: Evaluated) -> Member | None:
-        if evaluated.score is None:
-            return None
-        groups = group_means([i.group for i in self.task.instances("search")], evaluated.scores)
-        return Member(
-            key=entry.key,
-            hash=candidate.hash,
-            code=candidate.code,
-            score=evaluated.score,
-            scores=evaluated.scores,
-            nodes=candidate.nodes,
-            island=entry.island,
-            by_group=groups,
-        )
 
     def _duplicate(self, entry: NewEntry, hash_: str, owner: EntryKey) -> NewEntry:
         """The entry of a slot whose code another entry owns, integrated already or an earlier one of this batch."""
@@ -359,8 +348,8 @@ class Campaign:
     def _quarantine(entry: NewEntry, quarantined: dict[EntryKey, str]) -> NewEntry:
         if entry.key not in quarantined:
             return entry
-        marks = entry.marks | {"quarantined"}
-        return replace(entry, outcome="quarantined", reason=quarantined[entry.key], score=None, marks=marks)
+        marked = entry.marks | {"quarantined"}
+        return replace(entry, outcome="quarantined", reason=quarantined[entry.key], score=None, marks=marked)
 
     def _look(self, members: list[Member]) -> tuple[Member, NewLook] | None:
         if not members:
@@ -416,47 +405,3 @@ class Campaign:
         rejected = [text for batch, text in self._failures if batch <= g][-REJECTED_SHOWN:]
         known = frozenset(h for h, (batch, _) in self._owners.items() if batch <= g)
         return View(self._snapshot(g), known, tuple(rejected))
-
-
-def group_means(groups: list[str], scores: tuple[float, ...]) -> dict[str, float]:
-    """Mean score by class."""
-    cells: dict[str, list[float]] = {}
-    for group, score in zip(groups, scores, strict=False):
-        cells.setdefault(group, []).append(score)
-    return {g: sum(v) / len(v) for g, v in cells.items()}
-
-
-def _marks(evaluated: Evaluated) -> frozenset[str]:
-    marks = {"slow"} if evaluated.slow else set()
-    if evaluated.marginal:
-        marks.add("marginal")
-    if evaluated.outcome == "quarantined":
-        marks.add("quarantined")
-    return frozenset(marks)
-
-
-def _again(entry: EntryRecord) -> NewEntry:
-    return NewEntry(
-        k=entry.k,
-        kind=entry.kind,
-        operator=entry.operator,
-        outcome=entry.outcome,
-        candidate=entry.candidate,
-        reason=entry.reason,
-        island=entry.island,
-        duplicate_of=entry.key if entry.duplicate_of is not None else None,
-    )
-
-
-def _look_again(look: LookRecord, keys: Mapping[EntryId, EntryKey]) -> NewLook:
-    return NewLook(
-        k=look.k,
-        entry=keys[look.entry],
-        champion=keys[look.champion],
-        block=look.block,
-        alpha=look.alpha,
-        p_value=look.p_value,
-        effect=look.effect,
-        passed=look.passed,
-        detail=look.detail,
-    )

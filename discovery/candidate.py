@@ -19,8 +19,10 @@ MAX_BYTES = 32_768
 MAX_NESTING = 60
 MAX_DEPTH = 150
 ALLOWED_IMPORTS = frozenset(
-    "numpy bisect collections copy dataclasses enum fractions functools heapq itertools math operator random "
-    "statistics typing __future__".split()
+    (
+        "__future__ bisect collections copy dataclasses enum fractions functools heapq itertools math numpy operator "
+        "random statistics typing"
+    ).split()
 )
 
 
@@ -95,9 +97,13 @@ def with_defaults(candidate: Candidate, values: Mapping[str, ParameterValue]) ->
         for n in candidate.tree.body
         if isinstance(n, ast.FunctionDef) and {a.arg for a in n.args.kwonlyargs} == set(candidate.defaults)
     )
-    nodes = {a.arg: d for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d is not None}
+    nodes = {
+        a.arg: d for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d is not None
+    }
     lines = candidate.code.encode("utf-8").splitlines(keepends=True)
-    spots = sorted(((nodes[name], value) for name, value in values.items()), key=lambda s: _start(s[0]), reverse=True)
+    spots = sorted(
+        ((nodes[name], value) for name, value in values.items()), key=lambda s: _start(s[0]), reverse=True
+    )
     for node, value in spots:
         first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
         head, tail = lines[first][: node.col_offset], lines[last][node.end_col_offset :]
@@ -117,7 +123,9 @@ def _nesting(code: str) -> int:
             deepest = max(deepest, depth)
         elif character in ")]}":
             depth = max(0, depth - 1)
-    longest = max((len(m.group()) for m in re.finditer(r"(?:[-+~]\s*){20,}|(?:\bnot\s+){20,}", code)), default=0)
+    longest = max(
+        (len(m.group()) for m in re.finditer(r"(?:[-+~]\s*){20,}|(?:\bnot\s+){20,}", code)), default=0
+    )
     return max(deepest, longest)
 
 
@@ -133,7 +141,9 @@ def _depth(tree: ast.AST) -> int:
 def _strip_docstrings(tree: ast.Module) -> None:
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef):
-            body = [s for s in node.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
+            body = [
+                s for s in node.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))
+            ]
             node.body = body or [ast.Pass()]
 
 
@@ -179,7 +189,9 @@ def _parameters(function: ast.FunctionDef, interface: Interface) -> dict[str, Pa
         except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
             value = None
         if isinstance(value, bool) or not isinstance(value, int | float | str):
-            raise Refused(f"the keyword-only argument {argument.arg!r} needs a number or string as its default")
+            raise Refused(
+                f"the keyword-only argument {argument.arg!r} needs a number or string as its default"
+            )
         if isinstance(value, float) and value - value != 0:
             raise Refused(f"the default of {argument.arg!r} is not finite")
         defaults[argument.arg] = value
@@ -190,7 +202,8 @@ def _space(tree: ast.Module, defaults: Mapping[str, ParameterValue]) -> dict[str
     found = [
         n
         for n in tree.body
-        if isinstance(n, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "SEARCH_SPACE" for t in n.targets)
+        if isinstance(n, ast.Assign)
+        and any(isinstance(t, ast.Name) and t.id == "SEARCH_SPACE" for t in n.targets)
     ]
     if not found:
         return {}
@@ -202,9 +215,13 @@ def _space(tree: ast.Module, defaults: Mapping[str, ParameterValue]) -> dict[str
         raise Refused(str(error)) from None
     for name, declared in space.items():
         if name not in defaults:
-            raise Refused(f"SEARCH_SPACE names {name!r}, which is not a keyword-only argument of the function")
+            raise Refused(
+                f"SEARCH_SPACE names {name!r}, which is not a keyword-only argument of the function"
+            )
         value = defaults[name]
-        if not declared.holds(float(value) if isinstance(declared, FloatRange) and isinstance(value, int) else value):
+        if not declared.holds(
+            float(value) if isinstance(declared, FloatRange) and isinstance(value, int) else value
+        ):
             shown = declared.choices if isinstance(declared, Choice) else (declared.low, declared.high)
             raise Refused(f"the default {value!r} of {name!r} lies outside its SEARCH_SPACE {shown!r}")
     return space

@@ -101,6 +101,10 @@ class Settings:
     archive: Annotated[int, Rule("integer", "candidates an island keeps", 2)] = 16
     tune: Annotated[bool, Rule("switch", "tune the numbers of the best candidates")] = True
     trials: Annotated[int, Rule("integer", "tuning trials a candidate", 2)] = 20
+    control: Annotated[
+        float | None,
+        Rule("number", "share of the samples for a control arm: the seeds as only parents", 0, above=True),
+    ] = None
     options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Task options by task: ``[options.smtt]`` in the file, ``--option`` on the command line."""
     prices: Mapping[str, Price] = field(default_factory=dict)

@@ -87,18 +87,24 @@ class Evaluation:
                 return self._view(record, instances, looked)
         result = self._executor.submit(self._job(candidate, instances, record, stop)).result()
         record = self._keep(candidate, self._merge(candidate, instances, record, result))
-        looked = stop.stops_at(record.scores, total) if stop and record.outcome in ("scored", "stopped") else None
+        looked = (
+            stop.stops_at(record.scores, total) if stop and record.outcome in ("scored", "stopped") else None
+        )
         return self._view(record, instances, looked)
 
     def whole(self, candidate: Candidate, instances: InstanceSet) -> Evaluated:
         """A large set (gate, report) in as many children as there are workers, at once."""
         record = self.stored(candidate.hash, instances)
         if record is None:
-            results = [f.result() for f in [self._executor.submit(j) for j in self._split(candidate, instances)]]
+            results = [
+                f.result() for f in [self._executor.submit(j) for j in self._split(candidate, instances)]
+            ]
             record = self._keep(candidate, self._merge(candidate, instances, None, _joined(results)))
         return self._view(record, instances, None)
 
-    def trial(self, candidate: Candidate, parameters: Mapping[str, float | int | str], watch: Watch) -> StageResult:
+    def trial(
+        self, candidate: Candidate, parameters: Mapping[str, float | int | str], watch: Watch
+    ) -> StageResult:
         """One tuning trial on the search split in one child; the caller records it."""
         instances = self._task.instances("search")
         job = StageJob(candidate.code, instances, dict(parameters), watch=watch, call_limits=self.call_limits)
@@ -146,7 +152,11 @@ class Evaluation:
             return first
 
     def _job(
-        self, candidate: Candidate, instances: InstanceSet, record: EvaluationRecord | None, stop: EarlyStop | None
+        self,
+        candidate: Candidate,
+        instances: InstanceSet,
+        record: EvaluationRecord | None,
+        stop: EarlyStop | None,
     ) -> StageJob:
         prior = record.scores if record is not None else ()
         return StageJob(candidate.code, instances, {}, tuple(prior), stop, self.call_limits)

@@ -65,7 +65,8 @@ class Gate:
         level = alpha(number)
         for side, name in zip(sides, ("challenger", "champion"), strict=True):
             if side.outcome != "scored":
-                return LookResult(number, block, reused, level, None, f"the {name} ended as {side.outcome}: {side.reason}")
+                failure = f"the {name} ended as {side.outcome}: {side.reason}"
+                return LookResult(number, block, reused, level, None, failure)
         paired = paired_test(
             sides[0].scores,
             sides[1].scores,

@@ -39,7 +39,7 @@ class Branch(TypedDict):
     k: int
 
 
-def build(campaign: Campaign, budget: Budget, saver: SqliteSaver) -> Any:  # noqa: ANN401 - langgraph's generic graph
+def build(campaign: Campaign, budget: Budget, saver: SqliteSaver) -> Any:
     """The compiled graph over ``campaign``."""
     shape = campaign.shape
 
@@ -69,7 +69,9 @@ def build(campaign: Campaign, budget: Budget, saver: SqliteSaver) -> Any:  # noq
     def start_cycle(state: State) -> list[Send] | str:
         cycle, last = state["cycle"], state["last"]
         sends = [Send("propose", {"k": k}) for k in (shape.slots(cycle) if cycle <= last else ())]
-        sends += [Send("evaluate", {"k": k}) for k in (shape.slots(cycle - 1) if 0 < cycle <= last + 1 else ())]
+        sends += [
+            Send("evaluate", {"k": k}) for k in (shape.slots(cycle - 1) if 0 < cycle <= last + 1 else ())
+        ]
         return sends or END
 
     def start_tuning(state: State) -> list[Send] | str:
@@ -113,7 +115,7 @@ def prune(saver: SqliteSaver, thread: str) -> None:
     with saver.lock:
         for table in ("checkpoints", "writes"):
             saver.conn.execute(
-                f"DELETE FROM {table} WHERE thread_id = ? AND checkpoint_id NOT IN (SELECT checkpoint_id FROM "  # noqa: S608
+                f"DELETE FROM {table} WHERE thread_id = ? AND checkpoint_id NOT IN (SELECT checkpoint_id FROM "
                 "checkpoints WHERE thread_id = ? ORDER BY checkpoint_id DESC LIMIT ?)",
                 (thread, thread, CHECKPOINTS_KEPT),
             )

@@ -137,5 +137,7 @@ class Monitor:
         name = self._names.get(member.key)
         gate = self._gates.get(member.key)
         if name is not None:
-            return Standing(name, member.score, gate if gate is not None else shipped(self._task, name, "gate"))
+            return Standing(
+                name, member.score, gate if gate is not None else shipped(self._task, name, "gate")
+            )
         return Standing(member.hash[:8], member.score, gate)

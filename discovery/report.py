@@ -86,9 +86,7 @@ def run_report(ledger: Ledger, task: Task, run: str, *, seconds: float) -> RunRe
     for entry in owned:
         if entry.outcome not in ("scored", "stopped"):
             failures[entry.outcome] = failures.get(entry.outcome, 0) + 1
-    gates = {
-        str(e.data["candidate"]): e.data["score"] for e in ledger.events(run, "report blocks")
-    }
+    gates = {str(e.data["candidate"]): e.data["score"] for e in ledger.events(run, "report blocks")}
     champion = ledger.champion(run)
     assert champion is not None, "a run has a champion once its seeds are stored"
     seeds = [e for e in entries if e.kind == "seed"]
@@ -107,17 +105,35 @@ def run_report(ledger: Ledger, task: Task, run: str, *, seconds: float) -> RunRe
         samples=sum(e.kind == "own" for e in drawn),
         evaluated=sum(e.candidate is not None for e in owned),
         valid=sum(e.outcome in ("scored", "stopped") for e in owned),
-        best=Best(
-            champion.candidate or "", champion.score, _gate(gates, champion), champion.kind != "seed"
-        ),
+        best=Best(champion.candidate or "", champion.score, _gate(gates, champion), champion.kind != "seed"),
         seed=(names.get(seed.candidate or "", "seed"), seed.score, _gate(gates, seed)),
-        baseline=(search[0], search[1], gate[1] if gate and gate[0] == search[0] else None) if search else None,
+        baseline=(search[0], search[1], gate[1] if gate and gate[0] == search[0] else None)
+        if search
+        else None,
         failures=failures,
         tokens=spent.tokens,
         cost=None if spent.unpriced and proposer == "chat" else spent.cost,
         seconds=seconds,
         isolated=record.isolated,
+        control=_control(ledger, task, run),
     )
+
+
+def _control(ledger: Ledger, task: Task, run: str) -> dict[str, object] | None:
+    """The control arm of a run: the same proposer with the seeds as its only parents."""
+    arms = [r for r in ledger.runs() if r.control_of == run]
+    if not arms:
+        return None
+    arm = run_report(ledger, task, arms[0].id, seconds=0.0)
+    return {
+        "run": arm.run,
+        "samples": arm.samples,
+        "evaluated": arm.evaluated,
+        "valid": arm.valid,
+        "candidate": arm.best.candidate,
+        "score": arm.best.score,
+        "gate": arm.best.gate,
+    }
 
 
 def _gate(gates: Mapping[str, object], entry: EntryRecord) -> float | None:

@@ -6,32 +6,30 @@ rebuilds the run from that row alone and refuses when something that would chang
 
 from __future__ import annotations
 
-import os
-import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from db.ledger import Ledger
 from db.records import EntryKey, NewEntry, RunRecord
 from discovery.budget import Budget, Limits
-from discovery.campaign import Campaign, Shape, group_means
+from discovery.campaign import Campaign, Shape
 from discovery.candidate import check
 from discovery.config import RunSettings, Settings
 from discovery.errors import EnvironmentProblem, UsageError
 from discovery.evaluation import Evaluation
 from discovery.execution.base import Executor
 from discovery.execution.make import make_executor
+from discovery.frozen import Plan, as_recorded, control_samples, new_row, refuse_changes, thaw
 from discovery.gate import Gate
+from discovery.members import group_means
 from discovery.monitor import Monitor
 from discovery.population.archive import Member
 from discovery.population.strategy import strategy
 from discovery.progress import Progress, StopSignal
 from discovery.proposers.base import Brief, Proposer, ProposerUnavailable
-from discovery.proposers.make import make_proposer, template_hashes
+from discovery.proposers.make import make_proposer
 from discovery.report import RunReport, run_report
 from discovery.seeds import Seed, resolve
 from discovery.slots import Slots
@@ -41,20 +39,8 @@ from evaluators.task import Task
 
 CALL_LIMIT_FLOOR = 0.05
 CALL_LIMIT_FACTOR = 20
-PACKAGES = ("numpy", "scipy", "optuna", "langgraph", "sqlalchemy", "openai")
 
 Listener = Callable[[Progress], None]
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """What a run row freezes, as Python values."""
-
-    settings: Settings
-    seeds: tuple[tuple[str, str], ...]
-    """Names and hashes."""
-    replay: str | None
-    unsafe: bool
 
 
 def start(
@@ -63,16 +49,20 @@ def start(
     """A new run, to its end or until ``stop``.
 
     Raises UsageError, TaskError, EnvironmentProblem, LedgerError and SandboxUnavailable; what was paid is kept."""
-    task = load(chosen.task, chosen.options)
     ledger = Ledger.open(chosen.settings.db)
     try:
-        seeds = resolve(task, chosen.sources, ledger)
+        chosen, names = as_recorded(chosen, ledger)
+        task = load(chosen.task, chosen.options)
+        seeds = tuple(
+            replace(s, name=names.get(s.candidate.hash, s.name))
+            for s in resolve(task, chosen.sources, ledger)
+        )
         for seed in seeds:
             ledger.put_candidate(seed.candidate.hash, seed.candidate.code, seed.candidate.nodes)
-        plan = _Plan(
+        plan = Plan(
             chosen.settings, tuple((s.name, s.candidate.hash) for s in seeds), chosen.replay, chosen.unsafe
         )
-        return _sit(task, ledger, plan, seeds, None, on_progress, stop or StopSignal())
+        return _Sitting(task, ledger, plan, seeds, on_progress, stop or StopSignal()).run(None)
     finally:
         ledger.close()
 
@@ -92,60 +82,94 @@ def resume(
     try:
         record = ledger.run(run)
         task = load(record.task, {k: str(v) for k, v in record.options.items()})
-        plan = _thaw(record, db, workers)
-        _refuse_changes(record, task, plan)
+        plan = thaw(record, db, workers)
+        refuse_changes(record, task, plan)
         seeds = tuple(
             Seed(name, check(ledger.candidate_code(hash_), task.interface)) for name, hash_ in plan.seeds
         )
-        return _sit(task, ledger, plan, seeds, record, on_progress, stop or StopSignal())
+        return _Sitting(task, ledger, plan, seeds, on_progress, stop or StopSignal()).run(record)
     finally:
         ledger.close()
 
 
-def _sit(
-    task: Task,
-    ledger: Ledger,
-    plan: _Plan,
-    seeds: tuple[Seed, ...],
-    record: RunRecord | None,
-    on_progress: Listener | None,
-    stop: StopSignal,
-) -> RunReport:
-    """One sitting at a run: from its row (made if there is none) to its report."""
-    with ExitStack() as stack:
-        executor = make_executor(task, plan.settings.executor, plan.settings.workers, unsafe=plan.unsafe)
-        stack.callback(executor.close)
-        proposer = make_proposer(plan.settings, plan.replay, ledger, task.name)
-        if record is None:
-            record = ledger.create_run(_row(task, plan, executor, proposer))
-        elif record.isolated != executor.isolated:
-            raise EnvironmentProblem(
-                f"run {record.id} was {'isolated' if record.isolated else 'not isolated'}, and this machine is not the "
-                "same in that; resume it where it was started, or start a new run"
+@dataclass(frozen=True)
+class _Sitting:
+    """One sitting at a run and its control arm: from their rows (made if there are none) to the report."""
+
+    task: Task
+    ledger: Ledger
+    plan: Plan
+    seeds: tuple[Seed, ...]
+    on_progress: Listener | None
+    stop: StopSignal
+
+    def run(self, record: RunRecord | None) -> RunReport:
+        """The run, then its control when one was asked for and nothing stopped it."""
+        settings, share = self.plan.settings, self.plan.settings.control
+        if share is None:
+            return self._arm(self.plan, record, None)
+        total = settings.samples or 0
+        spent = control_samples(total, share)
+        if spent >= total:
+            raise UsageError(
+                f"--control {share:g} leaves none of the {total} samples to the search; give more samples"
             )
-        monitor = Monitor(record.id, task, plan.settings, proposer.name, on_progress)
-        try:
-            campaign, budget = _campaign(task, ledger, plan, seeds, record, executor, proposer, monitor)
-            if record.status != "done":
-                ledger.set_status(record.id, "running")
-                _search(campaign, budget, ledger, plan.settings.db, monitor, stop)
-            if stop.finishing:
-                ledger.set_status(record.id, "interrupted", "stopped by the user")
-            else:
-                monitor.phase("finishing")
-                _finish(campaign, ledger, monitor)
-                ledger.set_status(record.id, "done")
-        except ProposerUnavailable as error:
-            ledger.set_status(record.id, "interrupted", str(error))
-            raise EnvironmentProblem(
-                f"{error} (run {record.id} is kept; `discover resume {record.id}` goes on with it)"
-            ) from error
-        except BaseException as error:
-            ledger.set_status(record.id, "interrupted", f"{type(error).__name__}: {error}")
-            raise
-        ledger.add_event(record.id, "sitting", {"seconds": round(budget.seconds - _earlier(ledger, record.id), 3)})
-        monitor.phase("done")
-        return run_report(ledger, task, record.id, seconds=budget.seconds)
+        main = self._arm(replace(self.plan, settings=replace(settings, samples=total - spent)), record, None)
+        if main.interrupted:
+            return main
+        arms = [r for r in self.ledger.runs() if r.control_of == main.run]
+        plan = replace(self.plan, settings=replace(settings, samples=spent, strategy="best-of-n"))
+        control = self._arm(plan, arms[0] if arms else None, main.run)
+        if control.interrupted:
+            self.ledger.set_status(main.run, "interrupted", "stopped in its control arm")
+            return replace(main, status="interrupted")
+        return run_report(self.ledger, self.task, main.run, seconds=main.seconds + control.seconds)
+
+    def _arm(self, plan: Plan, record: RunRecord | None, control_of: str | None) -> RunReport:
+        task, ledger, stop = self.task, self.ledger, self.stop
+        with ExitStack() as stack:
+            executor = make_executor(task, plan.settings.executor, plan.settings.workers, unsafe=plan.unsafe)
+            stack.callback(executor.close)
+            proposer = make_proposer(plan.settings, plan.replay, ledger, task.name)
+            if record is None:
+                frozen = replace(plan, settings=replace(plan.settings, samples=self.plan.settings.samples))
+                record = ledger.create_run(new_row(task, frozen, executor, proposer, control_of))
+            elif record.isolated != executor.isolated:
+                raise EnvironmentProblem(
+                    f"run {record.id} was {'' if record.isolated else 'not '}isolated, and this machine is not the "
+                    "same in that; resume it where it was started, or start a new run"
+                )
+            monitor = Monitor(record.id, task, plan.settings, proposer.name, self.on_progress)
+            try:
+                campaign, budget = _campaign(
+                    task, ledger, plan, self.seeds, record, executor, proposer, monitor
+                )
+                earlier = budget.seconds
+                if not _searched(ledger, record.id, campaign):
+                    ledger.set_status(record.id, "running")
+                    _search(campaign, budget, ledger, plan.settings.db, monitor, stop)
+                if stop.finishing:
+                    ledger.set_status(record.id, "interrupted", "stopped by the user")
+                else:
+                    monitor.phase("finishing")
+                    _finish(campaign, ledger, monitor)
+                    ledger.set_status(record.id, "done")
+            except ProposerUnavailable as error:
+                ledger.set_status(record.id, "interrupted", str(error))
+                raise EnvironmentProblem(
+                    f"{error} (run {record.id} is kept; `discover resume {record.id}` goes on with it)"
+                ) from error
+            except BaseException as error:
+                ledger.set_status(record.id, "interrupted", f"{type(error).__name__}: {error}")
+                raise
+            ledger.add_event(record.id, "sitting", {"seconds": round(budget.seconds - earlier, 3)})
+            monitor.phase("done")
+            return run_report(ledger, task, record.id, seconds=budget.seconds)
+
+
+def _searched(ledger: Ledger, run: str, campaign: Campaign) -> bool:
+    """Whether the search of a run is over: all batches are integrated, or a budget ended it."""
+    return campaign.done >= campaign.shape.batches - 1 or bool(ledger.events(run, "searched"))
 
 
 def _search(
@@ -159,25 +183,25 @@ def _search(
             monitor.changed()
             if stop.finishing:
                 return
-    ended = budget.exhausted()
-    if ended is not None:
-        ledger.add_event(campaign.run, "budget", {"reason": ended})
+    ended = budget.exhausted() if campaign.done < campaign.shape.batches - 1 else None
+    ledger.add_event(campaign.run, "searched", {"ended by": ended or "samples"})
 
 
 def _finish(campaign: Campaign, ledger: Ledger, monitor: Monitor) -> None:
     """Read the champion and the best seed on the report blocks."""
+    read = {str(e.data["candidate"]) for e in ledger.events(campaign.run, "report blocks")}
     for member in {m.key: m for m in (campaign.champion, campaign.newest.seeds[0])}.values():
         result = campaign.gate.report(check(member.code, campaign.task.interface))
         monitor.gate_score(member.key, result.score)
-        ledger.add_event(
-            campaign.run, "report blocks", {"candidate": member.hash, "outcome": result.outcome, "score": result.score}
-        )
+        if member.hash not in read:
+            found = {"candidate": member.hash, "outcome": result.outcome, "score": result.score}
+            ledger.add_event(campaign.run, "report blocks", found)
 
 
 def _campaign(
     task: Task,
     ledger: Ledger,
-    plan: _Plan,
+    plan: Plan,
     seeds: tuple[Seed, ...],
     record: RunRecord,
     executor: Executor,
@@ -209,9 +233,7 @@ def _campaign(
     )
     campaign = Campaign(
         record.id,
-        Shape(
-            record.seed, limits.samples, settings.batch, settings.islands, settings.archive, settings.tune
-        ),
+        Shape(record.seed, limits.samples, settings.batch, settings.islands, settings.archive, settings.tune),
         task=task,
         ledger=ledger,
         evaluation=evaluation,
@@ -310,72 +332,3 @@ def _checkpoint_file(db: str, run: str) -> Path:
     path = file_of(address(db))
     folder = path.parent if path is not None else Path(".discover")
     return folder / "checkpoints" / f"{run}.sqlite"
-
-
-# -- the frozen row ---------------------------------------------------------------------------------------------------
-
-
-def _row(task: Task, plan: _Plan, executor: Executor, proposer: Proposer) -> RunRecord:
-    settings = plan.settings
-    frozen: dict[str, Any] = asdict(settings)
-    frozen["options"] = {task.name: dict(task.settings)}
-    frozen.pop("db")
-    return RunRecord(
-        id="r-" + os.urandom(4).hex(),
-        task=task.name,
-        options=dict(task.settings),
-        settings={
-            "settings": frozen,
-            "seeds": [list(s) for s in plan.seeds],
-            "replay": plan.replay,
-            "unsafe": plan.unsafe,
-            "model": proposer.model,
-        },
-        seed=settings.seed,
-        evaluator_version=task.version,
-        versions=_versions(),
-        templates=template_hashes(settings),
-        isolated=executor.isolated,
-        layers={},
-    )
-
-
-def _thaw(record: RunRecord, db: str, workers: int | None) -> _Plan:
-    from discovery.config import Price
-
-    frozen: dict[str, Any] = dict(record.settings)
-    values: dict[str, Any] = dict(frozen["settings"])
-    values["prices"] = {m: Price(**p) for m, p in values["prices"].items()}
-    settings = Settings(**{**values, "db": db})
-    if workers is not None:
-        settings = replace(settings, workers=workers)
-    return _Plan(settings, tuple((n, h) for n, h in frozen["seeds"]), frozen["replay"], frozen["unsafe"])
-
-
-def _versions() -> dict[str, str]:
-    found = {name: version(name) for name in PACKAGES}
-    return {"python": ".".join(platform.python_version_tuple()[:2]), **found}
-
-
-def _refuse_changes(record: RunRecord, task: Task, plan: _Plan) -> None:
-    """Raises UsageError when the run would no longer be the same."""
-    if record.status == "done":
-        return
-    if record.evaluator_version != task.version:
-        raise UsageError(
-            f"run {record.id} was started with version {record.evaluator_version} of the evaluator of {task.name!r}, "
-            f"now it is {task.version}: scores would not compare; start a new run"
-        )
-    _compare(record.id, "package", record.versions, _versions(), "install the old version")
-    _compare(record.id, "prompt template", record.templates, template_hashes(plan.settings), "restore the template")
-
-
-def _compare(
-    run: str, what: str, before: Mapping[str, object], now: Mapping[str, object], remedy: str
-) -> None:
-    for name in {*before, *now}:
-        if before.get(name) != now.get(name):
-            raise UsageError(
-                f"run {run} cannot be resumed unchanged: {what} {name} was {before.get(name)} and is {now.get(name)}; "
-                f"{remedy}, or start a new run"
-            )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
 from db.records import TrialState
 from discovery.baselines import best_baseline
@@ -146,7 +145,7 @@ class _Telling:
 
     say: Say
 
-    def stop(self, scores: Any, total: int) -> bool:  # noqa: ANN401
+    def stop(self, scores: Sequence[float], total: int) -> bool:
         if len(scores) % CHUNK == 0 and len(scores) < total:
             self.say(f"{len(scores)}/{total} instances")
         return False
@@ -215,7 +214,8 @@ def _with_baseline_values(
     sign = 1 if task.direction == "minimize" else -1
     # Judging needs some reference; the raw objective, which is all that is used here, does not depend on it.
     blank = InstanceSet(
-        instances.name, tuple(replace(instances.instances[k], reference=0.0, reference_kind="baseline") for k in open_)
+        instances.name,
+        tuple(replace(instances.instances[k], reference=0.0, reference_kind="baseline") for k in open_),
     )
     totals: dict[str, float] = {}
     for name, baseline in task.baselines().items():
@@ -229,7 +229,9 @@ def _with_baseline_values(
         if result.outcome == "scored":
             totals[name] = sum(result.values)
     if len(best) < len(open_) or not totals:
-        raise NothingValid("no baseline gave an answer for every instance without an optimum, so nothing can be scored")
+        raise NothingValid(
+            "no baseline gave an answer for every instance without an optimum, so nothing can be scored"
+        )
     filled = tuple(
         replace(i, reference=best[k], reference_kind="baseline") if k in best else i
         for k, i in enumerate(instances)
@@ -254,22 +256,24 @@ def tune_text(
         raise UsageError("the candidate declares no SEARCH_SPACE, so there is nothing to tune")
     instances = task.instances("search")
     sign = 1 if task.direction == "minimize" else -1
-    tuner = Tuner(
-        candidate.space, candidate.defaults, seed=key(seed, "tune"), direction=task.direction
-    )
+    tuner = Tuner(candidate.space, candidate.defaults, seed=key(seed, "tune"), direction=task.direction)
     best: Finished | None = None
     default = 0.0
     with _executor(task, 1, unsafe) as executor:
         for number in range(trials):
             suggestion = tuner.ask()
             watch: Watch | None = tuner.watch() if number else None
-            result = executor.submit(StageJob(code, instances, dict(suggestion.parameters), watch=watch)).result()
+            result = executor.submit(
+                StageJob(code, instances, dict(suggestion.parameters), watch=watch)
+            ).result()
             value = aggregate(instances.instances, result.scores) if result.outcome == "scored" else None
             if number == 0:
                 if value is None:
-                    raise NothingValid(f"with its own defaults the candidate ended as {result.outcome}: {result.reason}")
+                    raise NothingValid(f"with its own numbers it ended as {result.outcome}: {result.reason}")
                 default = value
-            state: TrialState = "complete" if value is not None else "pruned" if result.outcome == "stopped" else "failed"
+            state: TrialState = "pruned" if result.outcome == "stopped" else "failed"
+            if value is not None:
+                state = "complete"
             finished = Finished(number, suggestion.parameters, state, result.scores, value)
             tuner.tell(finished)
             if value is not None and (best is None or best.value is None or sign * value < sign * best.value):
@@ -295,6 +299,8 @@ def baselines_report(
             code = baseline_code(task, name)
             numbers = shipped[name].tuned_parameters if name in shipped else {}
             runs = [_run(executor, code, instances, p, None) for p in ({}, numbers)[: 2 if numbers else 1]]
-            scores = [aggregate(instances.instances, r.scores) if r.outcome == "scored" else None for r in runs]
+            scores = [
+                aggregate(instances.instances, r.scores) if r.outcome == "scored" else None for r in runs
+            ]
             found[name] = (scores[0], scores[1] if numbers else None)
     return found

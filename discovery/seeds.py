@@ -30,7 +30,9 @@ def read_code(path: Path) -> str:
             raise UsageError(f"{path} has {path.stat().st_size} bytes; a candidate has at most {MAX_FILE}")
         return path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not UTF-8 (byte {error.start}); a candidate is a Python file in UTF-8") from None
+        raise UsageError(
+            f"{path} is not UTF-8 (byte {error.start}); a candidate is a Python file in UTF-8"
+        ) from None
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}") from None
 
@@ -43,7 +45,9 @@ def baseline_code(task: Task, name: str) -> str:
         raise UsageError(f"task {task.name!r} has no baseline {name!r}; it has: {known}")
     path = baselines[name].path
     if path is None:
-        raise UsageError(f"{name!r} is a reference policy of task {task.name!r}: it has no code that a run could use")
+        raise UsageError(
+            f"{name!r} is a reference policy of task {task.name!r}: it has no code that a run could use"
+        )
     return path.read_text(encoding="utf-8")
 
 

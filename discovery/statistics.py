@@ -104,7 +104,9 @@ def paired_test(
 
     Raises ValueError when the three sequences differ in length."""
     if not len(candidate) == len(champion) == len(groups):
-        raise ValueError(f"paired test of {len(candidate)} and {len(champion)} scores in {len(groups)} groups")
+        raise ValueError(
+            f"paired test of {len(candidate)} and {len(champion)} scores in {len(groups)} groups"
+        )
     w = weights(groups)
     gain = gains(candidate, champion, direction)
     level = np.asarray(champion, dtype=np.float64)

@@ -43,7 +43,9 @@ def _factory(name: str) -> Callable[[Mapping[str, str]], Task]:
     target = BUILT_IN.get(name)
     if target is not None:
         module, _, attribute = target.partition(":")
-        return cast("Callable[[Mapping[str, str]], Task]", getattr(importlib.import_module(module), attribute))
+        return cast(
+            "Callable[[Mapping[str, str]], Task]", getattr(importlib.import_module(module), attribute)
+        )
     found = [e for e in entry_points(group=GROUP) if e.name == name]
     if not found:
         raise TaskError(f"unknown task {name!r}; known tasks: {', '.join(names())}")
@@ -61,12 +63,16 @@ def bind(options: tuple[Option, ...], settings: Mapping[str, str], task: str) ->
     for name, value in settings.items():
         if name not in known:
             has = ", ".join(known) or "none"
-            raise TaskError(f"task {task!r} has no option {name!r} (it has: {has}); see `discover tasks {task}`")
+            raise TaskError(
+                f"task {task!r} has no option {name!r} (it has: {has}); see `discover tasks {task}`"
+            )
         option = known[name]
         words = value.split(",") if option.many else [value]
         wrong = [w for w in words if option.choices and w not in option.choices]
         if wrong or not all(words) or len(set(words)) != len(words):
-            expected = ("a comma-separated choice of " if option.many else "one of ") + ", ".join(option.choices)
+            expected = ("a comma-separated choice of " if option.many else "one of ") + ", ".join(
+                option.choices
+            )
             raise TaskError(f"option {name}={value!r} of task {task!r} is not {expected}")
     bound = {}
     for option in options:

@@ -28,7 +28,9 @@ class FloatRange:
     log: bool = False
 
     def holds(self, value: object) -> bool:
-        return isinstance(value, float | int) and not isinstance(value, bool) and self.low <= value <= self.high
+        return (
+            isinstance(value, float | int) and not isinstance(value, bool) and self.low <= value <= self.high
+        )
 
 
 @dataclass(frozen=True)
@@ -74,14 +76,18 @@ def read(literal: ast.expr) -> dict[str, Range]:
 def _choice(name: str, entry: list[object] | tuple[object, ...]) -> Choice:
     values = [v for v in entry if isinstance(v, str) or _finite(v)]
     if not 1 <= len(entry) <= MAX_CHOICES or len(values) != len(entry):
-        raise SpaceError(f"SEARCH_SPACE[{name!r}]: a choice is a list of 1 to {MAX_CHOICES} numbers or strings")
+        raise SpaceError(
+            f"SEARCH_SPACE[{name!r}]: a choice is a list of 1 to {MAX_CHOICES} numbers or strings"
+        )
     if len({(type(v), v) for v in values}) != len(values):
         raise SpaceError(f"SEARCH_SPACE[{name!r}]: the choices must differ")
     return Choice(tuple(values))  # type: ignore[arg-type]
 
 
 def _range(name: str, entry: object) -> Range:
-    expected = f'SEARCH_SPACE[{name!r}] must be {{"low": number, "high": number}}, optionally "log": True, or a list'
+    expected = (
+        f'SEARCH_SPACE[{name!r}] must be {{"low": number, "high": number}}, optionally "log": True, or a list'
+    )
     if not isinstance(entry, dict) or not {"low", "high"} <= set(entry) <= {"low", "high", "log"}:
         raise SpaceError(expected)
     low, high, log = entry["low"], entry["high"], entry.get("log", False)

@@ -71,7 +71,9 @@ class Tuner:
             pruner = optuna.pruners.WilcoxonPruner(p_threshold=PRUNE_LEVEL, n_startup_steps=LOOK_EVERY)
             self._study = optuna.create_study(sampler=sampler, pruner=pruner, direction=direction)
         own = {name: defaults[name] for name in space}
-        self._study.enqueue_trial({n: float(v) if isinstance(space[n], FloatRange) else v for n, v in own.items()})
+        self._study.enqueue_trial(
+            {n: float(v) if isinstance(space[n], FloatRange) else v for n, v in own.items()}
+        )
         self._trial: optuna.trial.Trial | None = None
 
     def ask(self) -> Suggestion:
@@ -79,7 +81,9 @@ class Tuner:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self._trial = self._study.ask(self._distributions)
-        return Suggestion(self._trial.number, {n: _readable(v, self._space[n]) for n, v in self._trial.params.items()})
+        return Suggestion(
+            self._trial.number, {n: _readable(v, self._space[n]) for n, v in self._trial.params.items()}
+        )
 
     def watch(self) -> Pruning:
         """The watch of the trial asked for last."""

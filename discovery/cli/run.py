@@ -49,6 +49,7 @@ def run(
     archive: Annotated[int | None, setting("archive")] = None,
     tune: Annotated[bool | None, setting("tune")] = None,
     trials: Annotated[int | None, setting("trials")] = None,
+    control: Annotated[float | None, setting("control", metavar="SHARE")] = None,
     start: Annotated[
         list[str] | None,
         typer.Option(
@@ -69,7 +70,8 @@ def run(
         "model": model, "base_url": base_url, "api_key_env": api_key_env, "temperature": temperature,
         "max_tokens": max_tokens, "timeout": timeout, "templates": templates, "samples": samples, "tokens": tokens,
         "cost": cost, "minutes": minutes, "seed": seed, "batch": batch, "workers": workers, "executor": executor,
-        "strategy": strategy, "islands": islands, "archive": archive, "tune": tune, "trials": trials, "db": db,
+        "strategy": strategy, "islands": islands, "archive": archive, "tune": tune, "trials": trials,
+        "control": control, "db": db,
     }  # fmt: skip
     loaded = settings(flags, task=task, options=option)
     task_of(task, loaded)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
-
 from discovery.execution.base import StageJob, StageResult
 from discovery.execution.stage import doubtful, run_stage, settle
 from discovery.sandbox.base import Sandbox

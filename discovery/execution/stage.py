@@ -13,6 +13,7 @@ from discovery.execution.base import Outcome, StageJob, StageResult
 from discovery.sandbox.base import CandidateFailure, Sandbox, Session
 from evaluators.task import ImpossibleAnswer, Instance, InvalidAnswer, Task
 
+
 @dataclass
 class _Tally:
     """What one session has produced so far."""

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from db.ledger import Ledger
 from discovery.config import Settings
 from discovery.errors import UsageError
 from discovery.proposers.base import Proposer, Reply
+
+if TYPE_CHECKING:
+    pass
 
 
 def make_proposer(settings: Settings, replay: str | None, ledger: Ledger, task: str) -> Proposer:
@@ -21,7 +25,9 @@ def make_proposer(settings: Settings, replay: str | None, ledger: Ledger, task: 
 
         return ReplayProposer(recorded_replies(replay or "", ledger, task))
     if settings.model is None:
-        raise UsageError("the chat proposer needs a model: --model NAME (and --base-url URL for your own server)")
+        raise UsageError(
+            "the chat proposer needs a model: --model NAME (and --base-url URL for your own server)"
+        )
     from discovery.proposers.chat import ChatProposer
 
     return ChatProposer.from_settings(settings)

@@ -1,0 +1,141 @@
+"""What decides a run, frozen in its row when it starts: settings, seeds, template hashes, versions.
+
+Resume rebuilds the run from that row alone and refuses when something that would change it has changed; a replay
+takes its course from it.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from db.ledger import Ledger
+from db.records import RunRecord
+from discovery.config import Price, RunSettings, Settings
+from discovery.errors import UsageError
+from discovery.execution.base import Executor
+from discovery.proposers.base import Proposer
+from discovery.proposers.make import recorded_replies, template_hashes
+from evaluators.task import Task
+
+PACKAGES = ("numpy", "scipy", "optuna", "langgraph", "sqlalchemy", "openai")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run row freezes, as Python values."""
+
+    settings: Settings
+    seeds: tuple[tuple[str, str], ...]
+    """Names and hashes."""
+    replay: str | None
+    unsafe: bool
+
+
+def new_row(
+    task: Task, plan: Plan, executor: Executor, proposer: Proposer, control_of: str | None
+) -> RunRecord:
+    settings = plan.settings
+    frozen: dict[str, Any] = asdict(settings)
+    frozen["options"] = {task.name: dict(task.settings)}
+    frozen.pop("db")
+    return RunRecord(
+        id="r-" + os.urandom(4).hex(),
+        task=task.name,
+        options=dict(task.settings),
+        settings={
+            "settings": frozen,
+            "seeds": [list(s) for s in plan.seeds],
+            "replay": plan.replay,
+            "unsafe": plan.unsafe,
+            "model": proposer.model,
+        },
+        seed=settings.seed,
+        evaluator_version=task.version,
+        versions=_versions(),
+        templates=template_hashes(settings),
+        isolated=executor.isolated,
+        layers={},
+        control_of=control_of,
+    )
+
+
+def thaw(record: RunRecord, db: str, workers: int | None) -> Plan:
+    frozen: dict[str, Any] = dict(record.settings)
+    values: dict[str, Any] = dict(frozen["settings"])
+    values["prices"] = {m: Price(**p) for m, p in values["prices"].items()}
+    settings = Settings(**{**values, "db": db})
+    if workers is not None:
+        settings = replace(settings, workers=workers)
+    return Plan(settings, tuple((n, h) for n, h in frozen["seeds"]), frozen["replay"], frozen["unsafe"])
+
+
+def _versions() -> dict[str, str]:
+    found = {name: version(name) for name in PACKAGES}
+    return {"python": ".".join(platform.python_version_tuple()[:2]), **found}
+
+
+def refuse_changes(record: RunRecord, task: Task, plan: Plan) -> None:
+    """Raises UsageError when the run would no longer be the same."""
+    if record.status == "done":
+        return
+    if record.evaluator_version != task.version:
+        raise UsageError(
+            f"run {record.id} was started with version {record.evaluator_version} of the evaluator of {task.name!r}, "
+            f"now it is {task.version}: scores would not compare; start a new run"
+        )
+    _compare(record.id, "package", record.versions, _versions(), "install the old version")
+    _compare(
+        record.id, "prompt template", record.templates, template_hashes(plan.settings), "restore the template"
+    )
+
+
+def _compare(
+    run: str, what: str, before: Mapping[str, object], now: Mapping[str, object], remedy: str
+) -> None:
+    for name in {*before, *now}:
+        if before.get(name) != now.get(name):
+            raise UsageError(
+                f"run {run} cannot be resumed unchanged: {what} {name} was {before.get(name)} and is {now.get(name)}; "
+                f"{remedy}, or start a new run"
+            )
+
+
+def as_recorded(chosen: RunSettings, ledger: Ledger) -> tuple[RunSettings, Mapping[str, str]]:
+    """A replay takes from the recorded run all that decides its course; from a file, the number of its slots. With it
+    come the names of the recorded seeds, by hash.
+
+    Raises UsageError when the recording is of another task, LedgerError when there is no such run."""
+    if chosen.replay is None:
+        return chosen, {}
+    if Path(chosen.replay).is_file():
+        slots = [slot for slot, _ in recorded_replies(chosen.replay, ledger, chosen.task)]
+        samples = chosen.settings.samples or max(slots, default=0) + 1
+        return replace(chosen, settings=replace(chosen.settings, samples=samples)), {}
+    record = ledger.run(chosen.replay)
+    if record.task != chosen.task:
+        raise UsageError(f"run {record.id} is of task {record.task!r}, not of {chosen.task!r}")
+    old = thaw(record, chosen.settings.db, chosen.settings.workers)
+    samples, share = old.settings.samples or 1, old.settings.control
+    settings = replace(
+        old.settings,
+        proposer="replay",
+        samples=samples - control_samples(samples, share) if share else samples,
+        control=None,
+        executor=chosen.settings.executor,
+        tokens=None,
+        cost=None,
+        minutes=None,
+    )
+    sources = tuple(hash_ for _, hash_ in old.seeds)
+    return replace(chosen, settings=settings, sources=sources, replay=record.id), {h: n for n, h in old.seeds}
+
+
+def control_samples(samples: int, share: float) -> int:
+    """How many of the samples go to the control arm."""
+    return max(1, round(samples * share))
