@@ -38,6 +38,8 @@ def sequence(result: Any, n: int) -> "np.ndarray[Any, np.dtype[np.int64]]":
             raise TypeError(f"schedule() returned a {kind.__name__} among the job indices; all must be integers")
     if len(items) != n or any(not 0 <= item < n for item in items):
         wrong = next((item for item in items if not 0 <= item < n), None)
-        shown = "another number of jobs than its length" if wrong is None else f"job {int(wrong):.3e}"
-        raise ValueError(f"schedule() returned {shown}; jobs are numbered 0 to {n - 1}")
+        if wrong is None:
+            raise ValueError("schedule() returned a sequence that does not hold as many jobs as its length says")
+        shown = int(wrong) if abs(wrong) < 2**64 else "a number beyond 64 bits"
+        raise ValueError(f"schedule() returned job {shown}; jobs are numbered 0 to {n - 1}")
     return np.array([int(item) for item in items], dtype=np.int64)

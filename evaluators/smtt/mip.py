@@ -1,9 +1,9 @@
 """The positional-assignment model of total tardiness, solved by HiGHS through ``scipy.optimize.milp``.
 
 x[j, k] = 1 if job j stands at position k; position k completes at C[k] = C[k-1] + Σ_j p_j x[j, k]; its tardiness is
-t[k] >= C[k] - Σ_j d_j x[j, k], t >= 0; minimise Σ t. Source: Wagner (1959) for the positional variables, Baker & Keller (2010), "Solving the single-machine sequencing
-problem using integer programming", for total tardiness. Of use to about 20 jobs; it is here as an independent check
-and because papers report it.
+t[k] >= C[k] - Σ_j d_j x[j, k], t >= 0; minimise Σ t. Source: Wagner (1959) for the positional variables, Baker & Keller
+(2010), "Solving the single-machine sequencing problem using integer programming", for total tardiness. Of use to about
+20 jobs; it is here as an independent check and because papers report it.
 """
 
 from __future__ import annotations

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -74,11 +76,7 @@ def states(name: str, data: Path = DATA) -> tuple[int, ...]:
 
 def manifest(data: Path = DATA) -> dict[str, Any]:
     """The manifest. Raises TaskError when there is none or it is broken."""
-    return _manifest(data / "manifest.json", (data / "manifest.json").stat().st_mtime_ns if data.exists() else 0)
-
-
-@cache
-def _manifest(path: Path, changed: int) -> dict[str, Any]:  # noqa: ARG001 - part of the cache's key
+    path = data / "manifest.json"
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -116,5 +114,5 @@ def _array(name: str, kind: str, data: Path) -> Ints:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return np.asarray(arrays[f"{name}.{kind}"])
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise TaskError(f"the references {path} cannot be read ({error}); reinstall the package") from None

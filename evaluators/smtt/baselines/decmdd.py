@@ -5,6 +5,8 @@ construction (Potts & Van Wassenhove 1991 describe decomposition heuristics of t
 tried for each job; beyond it they are sampled evenly.
 """
 
+from heapq import heappop, heappush
+
 import numpy as np
 
 SEARCH_SPACE = {"most": {"low": 1, "high": 60, "log": True}}
@@ -69,21 +71,29 @@ def positions(before, longest, behind, time, p, d, most):
 
 
 def mdd_cost(jobs, time, p, d):
-    """The total tardiness of MDD. Jobs come in due-date order: those not yet late wait in it, the others by length."""
-    return 0 if not jobs else _mdd(jobs, time, p, d)
-
-
-def _mdd(jobs, time, p, d):
-    lengths = np.array([p[x] for x in jobs])
-    due = np.array([d[x] for x in jobs])
-    total = 0
-    while len(lengths) > 0:
-        if time + lengths.min() >= due.max():
-            lengths = np.sort(lengths)
-            return total + int((time + np.cumsum(lengths)).sum()) - int(due.sum())
-        chosen = int(np.argmin(np.maximum(due, time + lengths)))
-        time = time + int(lengths[chosen])
-        total = total + max(0, time - int(due[chosen]))
-        lengths = np.delete(lengths, chosen)
-        due = np.delete(due, chosen)
+    """The total tardiness of MDD. ``jobs`` come in due-date order; those that are late whenever they go next wait in a
+    heap by length, the others in due-date order, so that each step compares two jobs only."""
+    ripe = sorted(jobs, key=lambda x: d[x] - p[x], reverse=True)
+    late, gone = [], set()
+    total, first = 0, 0
+    for _ in jobs:
+        while ripe and d[ripe[-1]] - p[ripe[-1]] <= time:
+            x = ripe.pop()
+            if x not in gone:
+                heappush(late, (p[x], x))
+                gone.add(x)
+        if not ripe:
+            for length, x in sorted(late):
+                time = time + length
+                total = total + time - d[x]
+            return total
+        while first < len(jobs) and jobs[first] in gone:
+            first = first + 1
+        if first == len(jobs) or (late and (time + late[0][0], late[0][0]) < (d[jobs[first]], p[jobs[first]])):
+            x = heappop(late)[1]
+        else:
+            x = jobs[first]
+            gone.add(x)
+        time = time + p[x]
+        total = total + max(0, time - d[x])
     return total

@@ -9,7 +9,7 @@ import random
 
 import numpy as np
 
-SEARCH_SPACE = {"effort": {"low": 0.05, "high": 1.0, "log": True}, "kicks": {"low": 1, "high": 8}}
+SEARCH_SPACE = {"kicks": {"low": 1, "high": 8}}
 
 
 def schedule(processing_times, due_dates, *, effort=1.0, kicks=3):

@@ -14,7 +14,7 @@ def schedule(processing_times, due_dates, *, passes=6):
     for _ in range(passes):
         improved = False
         for job in order.copy():
-            place, moved = best_place(order, job, processing_times, due_dates)
+            moved = best_place(order, job, processing_times, due_dates)
             if moved is not None:
                 order, improved = moved, True
         if not improved:
@@ -36,7 +36,7 @@ def modified_due_date(processing_times, due_dates):
 
 
 def best_place(order, job, processing_times, due_dates):
-    """The place where ``job`` costs least, and the new order if that is better than where it is (else None)."""
+    """The order with ``job`` at its cheapest place if that is better than where it is, else None."""
     n = len(order)
     place = int(np.nonzero(order == job)[0][0])
     rest = np.delete(order, place)
@@ -48,5 +48,5 @@ def best_place(order, job, processing_times, due_dates):
     cost = np.maximum(0, ends + processing_times[job] - due_dates[job]) - gains
     best = int(np.argmin(cost))
     if cost[best] >= cost[place]:
-        return place, None
-    return best, np.insert(rest, best, job)
+        return None
+    return np.insert(rest, best, job)
