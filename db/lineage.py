@@ -3,8 +3,9 @@ own (ten times slower); the depth is stored on the entry instead."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import cast
 
 from sqlalchemy import Connection, bindparam, func, literal, select
 from sqlalchemy.sql.selectable import Select
@@ -30,13 +31,13 @@ _DOWN = _closure(upwards=False)
 def ancestors(ledger: Store, run: str, entry: EntryId) -> frozenset[EntryId]:
     """All entries that ``entry`` descends from, without itself. Raises LedgerError when the run has no such entry."""
     with _in_run(ledger, run, entry) as c:
-        return frozenset(EntryId(i) for i in c.scalars(_UP, {"start": entry}))
+        return frozenset(cast("Iterable[EntryId]", c.scalars(_UP, {"start": entry})))
 
 
 def descendants(ledger: Store, run: str, entry: EntryId) -> frozenset[EntryId]:
     """All entries that descend from ``entry``, without itself. Raises LedgerError."""
     with _in_run(ledger, run, entry) as c:
-        return frozenset(EntryId(i) for i in c.scalars(_DOWN, {"start": entry}))
+        return frozenset(cast("Iterable[EntryId]", c.scalars(_DOWN, {"start": entry})))
 
 
 def parents(ledger: Store, run: str, entry: EntryId) -> tuple[EntryId, ...]:

@@ -108,7 +108,8 @@ class Entry(Base):
     __table_args__ = (
         UniqueConstraint("run", "k", "kind"),
         Index(None, "run", "batch"),
-        Index(None, "run", "archived_from"),
+        Index(None, "run", "candidate"),
+        Index(None, "run", "archived_from", "archived_to"),
     )
     id: Mapped[int] = mapped_column(ROW_ID, primary_key=True)
     run: Mapped[str] = mapped_column(String(64), ForeignKey("run.id"))

@@ -69,7 +69,10 @@ def upgrade() -> None:
         sa.UniqueConstraint("run", "k", "kind", name=op.f("uq_entry_run_k_kind")),
     )
     op.create_index(op.f("ix_entry_candidate"), "entry", ["candidate"])
-    op.create_index(op.f("ix_entry_run_archived_from"), "entry", ["run", "archived_from"])
+    op.create_index(
+        op.f("ix_entry_run_archived_from_archived_to"), "entry", ["run", "archived_from", "archived_to"]
+    )
+    op.create_index(op.f("ix_entry_run_candidate"), "entry", ["run", "candidate"])
     op.create_index(op.f("ix_entry_run_batch"), "entry", ["run", "batch"])
     op.create_table(
         "evaluation",
