@@ -139,8 +139,8 @@ class Campaign:
         return self._tuned_memo[k]
 
     def owner(self, k: int) -> EntryKey | None:
-        """The entry that owns the evaluation of slot ``k``'s code when that is not slot ``k`` itself: the first with that
-        code among entries up to batch g−2, the slots of batch g−1 and the earlier slots of batch g."""
+        """The entry that owns the evaluation of slot ``k``'s code when that is not slot ``k`` itself: the first with
+        that code among entries up to batch g−2, the slots of batch g−1 and the earlier slots of batch g."""
         candidate = self.slot(k).candidate
         if candidate is None:
             return None
