@@ -97,7 +97,7 @@ class LivePanel:
         self._screen = screen
         self._live: Live | None = None
         self._lock = threading.Lock()
-        self._history: list[float] = []
+        self._history: dict[float, float] = {}
 
     def __enter__(self) -> Self:
         from rich.live import Live
@@ -113,9 +113,9 @@ class LivePanel:
     def __call__(self, progress: Progress) -> None:
         with self._lock:
             if progress.best is not None and progress.best.search is not None:
-                self._history.append(progress.best.search)
+                self._history[progress.samples.used] = progress.best.search
             if self._live is not None:
-                self._live.update(panel(progress, self._history))
+                self._live.update(panel(progress, list(self._history.values())))
 
     def say(self, text: str) -> None:
         from rich.text import Text
@@ -137,7 +137,7 @@ def line(progress: Progress) -> str:
 
 
 def panel(progress: Progress, history: list[float]) -> RenderableType:
-    """A progress as a panel; ``history`` are the best search scores so far, in order."""
+    """A progress as a panel; ``history`` are the best search scores over the samples so far."""
     from rich.panel import Panel
     from rich.table import Table
     from rich.text import Text

@@ -222,7 +222,7 @@ def _tell(report: ScoreReport, data: dict[str, object], task: Task) -> None:
     if report.marginal:
         note("note: a call ended close to its time limit; the verdict is marginal")
     rows = data["instances"]
-    if isinstance(rows, list) and len(rows) <= 40:
+    if isinstance(rows, list) and 0 < len(rows) <= 40:
         columns = ("id", "score", "value", "reference", "reference_kind", "cpu_seconds")
         table(
             columns,

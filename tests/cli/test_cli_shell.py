@@ -15,8 +15,16 @@ from discovery.errors import EnvironmentProblem, NothingValid
 from discovery.sandbox.base import SandboxUnavailable
 
 HEAVY = {
-    *("numpy", "scipy", "numba", "sqlalchemy", "alembic", "jinja2", "optuna"),
-    *("openai", "httpx", "httpx2", "langgraph", "langchain_core"),
+    "numpy",
+    "scipy",
+    "numba",
+    "sqlalchemy",
+    "alembic",
+    "jinja2",
+    "optuna",
+    "openai",
+    "httpx2",
+    "langgraph",
 }
 HELP = """
 import sys
