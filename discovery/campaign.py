@@ -95,7 +95,7 @@ class Campaign:
         )
         first = self._archive.snapshot()
         self._snapshots: dict[int, Snapshot] = {-2: first, -1: first}
-        self._owners: dict[str, tuple[int, EntryKey]] = {m.hash: (-1, m.key) for m in reversed(seeds)}
+        self._owners: dict[str, tuple[int, EntryKey]] = {m.hash: (-2, m.key) for m in reversed(seeds)}
         self._failures: list[tuple[int, str]] = []
         self._slot_memo: dict[int, Slot] = {}
         self._evaluated_memo: dict[int, Evaluated] = {}
@@ -105,6 +105,7 @@ class Campaign:
         self.champion = first.seeds[0]
         self.looks: list[NewLook] = []
         self._hashes = {m.key: m.hash for m in seeds}
+        self._views = (-2, self._make_view(-2))
         self._busy = {"slot": 0, "evaluated": 0, "tuned": 0}
         self._lock = threading.Lock()
 
@@ -282,7 +283,7 @@ class Campaign:
         base = NewEntry(k=k, kind="own", operator=slot.plan.operator, outcome="lost", island=island)
         if slot.candidate is None:
             return replace(base, outcome="lost" if slot.lost else "refused", reason=slot.reason), None
-        self.ledger.put_candidate(slot.candidate.hash, slot.candidate.code, slot.candidate.nodes)
+        self.evaluation.put(slot.candidate)
         owner = self.owner(k)
         if owner is not None:
             return self._duplicate(base, slot.candidate.hash, owner), None
@@ -303,7 +304,7 @@ class Campaign:
         child = self.tuned(k)
         if child is None or child.candidate.hash in self._owners:
             return None
-        self.ledger.put_candidate(child.candidate.hash, child.candidate.code, child.candidate.nodes)
+        self.evaluation.put(child.candidate)
         entry = NewEntry(
             k=k,
             kind="tuned",
@@ -402,6 +403,12 @@ class Campaign:
         return self._snapshots[self.done]
 
     def _view(self, g: int) -> View:
+        """What batch g+2 may know; made once for its slots."""
+        if self._views[0] != g:
+            self._views = (g, self._make_view(g))
+        return self._views[1]
+
+    def _make_view(self, g: int) -> View:
         rejected = [text for batch, text in self._failures if batch <= g][-REJECTED_SHOWN:]
         known = frozenset(h for h, (batch, _) in self._owners.items() if batch <= g)
         return View(self._snapshot(g), known, tuple(rejected))

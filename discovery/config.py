@@ -77,7 +77,9 @@ class Settings:
     temperature: Annotated[
         float | None, Rule("number", "sampling temperature (default: the server's)", 0)
     ] = None
-    max_tokens: Annotated[int, Rule("integer", "longest reply, tokens", 64)] = 4096
+    max_tokens: Annotated[
+        int | None, Rule("integer", "longest reply, tokens (default: local 1,500, else 4,000)", 64)
+    ] = None
     timeout: Annotated[float, Rule("number", "longest wait for a reply, seconds", 0, above=True)] = 120.0
     templates: Annotated[
         str | None, Rule("text", "a folder of prompt templates that replace shipped ones")

@@ -60,20 +60,42 @@ class Evaluation:
         self._task = task
         self._executor = executor
         self._ledger = ledger
+        self._put: set[str] = set()
         self.call_limits: dict[int, float] = {}
         """The run's call limit by instance size, s; set once the seeds are scored."""
+
+    def put(self, candidate: Candidate) -> None:
+        """Store the candidate's text, once."""
+        if candidate.hash not in self._put:
+            self._ledger.put_candidate(candidate.hash, candidate.code, candidate.nodes)
+            self._put.add(candidate.hash)
 
     def stored(self, hash_: str, instances: InstanceSet) -> EvaluationRecord | None:
         """What the ledger has of this code on this set, under this evaluator version and isolation."""
         return self._ledger.evaluation(hash_, instances.digest, self._task.version, self._executor.isolated)
 
     def search(self, candidate: Candidate, rival: Sequence[float] | None) -> Evaluated:
-        """Screen, then the search split, stopped early against ``rival`` (scores of the island's median member)."""
-        screened = self.stage(candidate, self._task.instances("screen"))
-        if screened.outcome != "scored":
-            return replace(screened, scores=(), score=None)
+        """Screen, then the search split, stopped early against ``rival`` (scores of the island's median member).
+
+        A passed screen is not stored: the search split's row, which follows at once, says as much."""
+        split = self._task.instances("search")
+        if self.stored(candidate.hash, split) is None:
+            screened = self._screen(candidate)
+            if screened is not None:
+                return screened
         stop = EarlyStop(tuple(rival), self._task.direction) if rival is not None else None
-        return self.stage(candidate, self._task.instances("search"), stop)
+        return self.stage(candidate, split, stop)
+
+    def _screen(self, candidate: Candidate) -> Evaluated | None:
+        """What is wrong with the candidate on the screen split, or None when nothing is."""
+        instances = self._task.instances("screen")
+        record = self.stored(candidate.hash, instances)
+        if record is None:
+            result = self._executor.submit(self._job(candidate, instances, None, None)).result()
+            if result.outcome == "scored":
+                return None
+            record = self._keep(candidate, self._merge(candidate, instances, None, result))
+        return replace(self._view(record, instances, None), scores=(), score=None)
 
     def stage(self, candidate: Candidate, instances: InstanceSet, stop: EarlyStop | None = None) -> Evaluated:
         """One set in one child. Stored scores are used first; the rest is run, and stored before this returns."""
@@ -140,7 +162,7 @@ class Evaluation:
     def _keep(self, candidate: Candidate, record: EvaluationRecord) -> EvaluationRecord:
         """Store a record and return what the ledger then holds. When another run has stored this code's evaluation in
         the meantime and the two differ (a clock's verdict), the first one stands."""
-        self._ledger.put_candidate(candidate.hash, candidate.code, candidate.nodes)
+        self.put(candidate)
         try:
             return self._ledger.store_evaluation(record)
         except ValueError:

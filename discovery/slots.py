@@ -142,7 +142,8 @@ class Slots:
             try:
                 reply, reason = self._proposer.ask(request, messages), ""
             except ProposerRefused as error:
-                reply, state = Reply("", self._proposer.model or self._proposer.name), "refused"
+                reply = error.reply or Reply("", self._proposer.model or self._proposer.name)
+                state = "refused"
                 reason = str(error)
             return self._ledger.record_reply(
                 self._run,

@@ -88,7 +88,9 @@ class Reply:
 
 class ProposerRefused(Exception):
     """This request was answered with an error that a later request may not meet (refusal, empty reply, context too
-    long). The slot is lost and recorded; the run goes on."""
+    long). The slot is lost and recorded; the run goes on. ``reply`` is set when tokens were spent all the same."""
+
+    reply: Reply | None = None
 
 
 class ProposerUnavailable(Exception):
