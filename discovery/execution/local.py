@@ -30,6 +30,7 @@ class LocalExecutor:
         self._extra_lock = threading.Lock()
         self._lock = threading.Lock()
         self._quiet = _Quiet()
+        self._closed = False
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="evaluate")
         self.workers = workers
         self.isolated = self._free[0].isolated
@@ -38,6 +39,7 @@ class LocalExecutor:
         return self._pool.submit(self._run, job)
 
     def close(self) -> None:
+        self._closed = True
         self._pool.shutdown(wait=True, cancel_futures=True)
         for sandbox in [*self._free, *([self._extra] if self._extra else [])]:
             sandbox.close()
@@ -81,6 +83,8 @@ class InlineExecutor(LocalExecutor):
         super().__init__(task, make, 1)
 
     def submit(self, job: StageJob) -> Future[StageResult]:
+        if self._closed:
+            raise RuntimeError("the executor is closed")
         future: Future[StageResult] = Future()
         try:
             future.set_result(self._run(job))
