@@ -31,7 +31,7 @@ def prove_part(name: str, seconds: float) -> dict[str, np.ndarray]:
     for spec in splits.part(name):
         p, d = generate(spec)
         start = time.perf_counter()
-        found = solve(p, d, seconds)
+        found = solve(p, d, seconds=seconds)
         taken = time.perf_counter() - start
         if total_tardiness(p, d, found.sequence) != found.optimum:
             raise SystemExit(f"{spec.id}: the witness does not attain the optimum")

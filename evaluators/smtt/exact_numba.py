@@ -22,8 +22,8 @@ from evaluators.smtt.problem import Ints
 LARGEST = 1000
 """Most jobs: the compiled recursion needs a frame a job, which fits a thread's stack."""
 
-SLICE = 200_000
-"""States between two looks at the clock: at most a second or so."""
+SLICE = 50_000
+"""States between two looks at the clock: some 0.2 s at 500 jobs, half a second at 1000."""
 
 _OPTIMUM = (
     "int64(int64[::1], int64[::1], int64[::1], int64[::1], int64, int64, int64,"

@@ -1,3 +1,4 @@
+# ruff: noqa: ARG005
 """The child's side: what a candidate gets, what it may return, and what is said about everything else."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# ruff: noqa: ARG005
 """The tasks as the workbench sees them: options, splits, limits, proofs."""
 
 from __future__ import annotations
