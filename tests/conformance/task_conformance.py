@@ -1,0 +1,326 @@
+"""What every task must hold. Subclass :class:`TaskConformance` as ``TestMyTask`` and set ``factory``."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import combinations, pairwise
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from discovery.candidate import check
+from discovery.execution.base import Executor, StageJob
+from discovery.execution.make import make_executor
+from discovery.statistics import quarters
+from evaluators.task import (
+    SPLITS,
+    ImpossibleAnswer,
+    Instance,
+    InstanceSet,
+    InvalidAnswer,
+    Task,
+    TaskError,
+    aggregate,
+)
+
+DIGESTS = """
+import importlib, json, sys
+module, _, name = sys.argv[1].partition(":")
+task = getattr(importlib.import_module(module), name)(json.loads(sys.argv[2]))
+sets = [task.instances(s) for s in ("screen", "search", "gate", "final")] + [task.gate(task.gate_blocks - 1)]
+print(json.dumps([s.digest for s in sets]))
+"""
+ALONE = """
+import importlib.util, json, sys
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("discovery", "evaluators", "searchspaces", "db"):
+            raise ImportError(name)
+sys.meta_path.insert(0, Refuse())
+import numpy
+before = set(sys.modules)
+spec = importlib.util.spec_from_file_location("adapter", sys.argv[1])
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+new = {m.partition(".")[0] for m in set(sys.modules) - before}
+print(json.dumps([callable(module.answer), sorted(new - set(sys.stdlib_module_names) - {"numpy"})]))
+"""
+
+
+def payloads(instances: InstanceSet) -> set[bytes]:
+    return {i.payload for i in instances}
+
+
+class TaskConformance:
+    """``factory`` is "module:Class"; ``options`` are the settings under test."""
+
+    factory: ClassVar[str]
+    options: ClassVar[Mapping[str, str]] = {}
+
+    # -- what is tested ---------------------------------------------------------------------------------------------
+
+    @classmethod
+    def make(cls) -> Task:
+        module, _, name = cls.factory.partition(":")
+        made: Task = getattr(importlib.import_module(module), name)(dict(cls.options))
+        return made
+
+    def file_of(self, folder: Path) -> tuple[Path, list[str]] | None:  # noqa: ARG002
+        """A file of the user's that ``read`` takes, and its ids in order; None where the format is not known here."""
+        return None
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def task(cls) -> Task:
+        return cls.make()
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def executor(cls, task: Task) -> Iterator[Executor]:
+        made = make_executor(task, "inline", 1)
+        yield made
+        made.close()
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def answers(cls, task: Task, executor: Executor) -> list[tuple[Instance, bytes]]:
+        """What the first seed answers on screen."""
+        code = cls.code(task, task.seeds[0])
+        result = executor.submit(StageJob(code, task.instances("screen"), {})).result()
+        assert result.outcome == "scored", result.reason
+        return list(zip(task.instances("screen"), result.answers, strict=True))
+
+    @staticmethod
+    def code(task: Task, name: str) -> str:
+        path = task.baselines()[name].path
+        assert path is not None
+        return path.read_text(encoding="utf-8")
+
+    @staticmethod
+    def sets(task: Task) -> list[InstanceSet]:
+        """All splits and all look blocks."""
+        return [*map(task.instances, SPLITS), *map(task.gate, range(task.gate_blocks))]
+
+    # -- the interface ----------------------------------------------------------------------------------------------
+
+    def test_the_interface_is_consistent(self, task: Task) -> None:
+        interface = task.interface
+        names = [a.name for a in interface.arguments]
+        assert interface.function.isidentifier() and names and len(set(names)) == len(names)
+        assert all(n.isidentifier() and n != interface.function for n in names)
+        for value in (*interface.arguments, interface.returns):
+            assert value.description and value.kind in ("scalar", "array", "mask", "permutation")
+            assert value.dtype in ("int64", "float64", "bool")
+            assert (value.length is None) == (value.kind == "scalar"), value.name
+            assert value.low is None or value.high is None or value.low <= value.high
+        assert interface.returns.length in {None, *(a.length for a in interface.arguments)}
+        for text in (task.summary, task.unit, interface.summary, *interface.facts):
+            assert text.strip() and "\n" not in text
+
+    def test_options_are_bound_and_checked(self, task: Task) -> None:
+        assert set(task.settings) == {o.name for o in task.options}
+        for option in task.options:
+            words = option.default.split(",") if option.many else [option.default]
+            assert option.description and (not option.choices or set(words) <= set(option.choices))
+        module, _, name = self.factory.partition(":")
+        with pytest.raises(TaskError, match="no-such-option"):
+            getattr(importlib.import_module(module), name)({"no-such-option": "1"})
+
+    def test_plain_facts(self, task: Task) -> None:
+        assert task.direction in ("minimize", "maximize") and task.version and task.memory > 0
+        assert task.gate_blocks >= 1 and task.adapter.is_file()
+        assert set(task.seeds) <= {n for n, b in task.baselines().items() if b.kind == "baseline" and b.path}
+
+    # -- instances --------------------------------------------------------------------------------------------------
+
+    def test_instances_are_the_same_in_every_process(self, task: Task) -> None:
+        sets = [*map(task.instances, SPLITS), task.gate(task.gate_blocks - 1)]
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            "PYTHONHASHSEED": "7",
+        }
+        words = [sys.executable, "-c", DIGESTS, self.factory, json.dumps(dict(self.options))]
+        said = subprocess.run(words, capture_output=True, text=True, check=True, env=environment)
+        assert json.loads(said.stdout) == [s.digest for s in sets]
+        again = self.make()
+        assert [again.instances(s).digest for s in SPLITS] == [task.instances(s).digest for s in SPLITS]
+
+    def test_the_digest_covers_all_that_decides_a_score(self, task: Task) -> None:
+        whole = task.instances("screen")
+        first, *rest = whole.instances
+        assert first.reference is not None
+        changed = [
+            replace(first, payload=first.payload[:-1] + bytes([first.payload[-1] ^ 1])),
+            replace(first, reference=first.reference + 1),
+            replace(first, limit=2 * first.limit),
+            replace(first, group=first.group + "x"),
+        ]
+        digests = {InstanceSet(whole.name, (c, *rest)).digest for c in changed} | {whole.digest}
+        digests.add(InstanceSet(whole.name, (*rest, first)).digest)
+        assert len(digests) == len(changed) + 2
+
+    def test_instances_are_well_formed(self, task: Task) -> None:
+        for made in self.sets(task):
+            assert len(made) and len({i.id for i in made}) == len(made), made.name
+            for i in made:
+                assert i.group and i.size > 0 and i.payload and i.answer_bytes > 0 and i.limit > 0
+                assert i.reference is not None and math.isfinite(i.reference)
+
+    def test_groups_alternate(self, task: Task) -> None:
+        """Neighbours are of different classes, and all classes are equally far where early stopping looks."""
+        for made in [task.instances("search"), task.instances("gate"), task.gate(0)]:
+            groups = [i.group for i in made]
+            kinds = set(groups)
+            assert len(kinds) == 1 or not any(a == b for a, b in pairwise(groups)), made.name
+            for m in (*quarters(len(groups)), len(groups)):
+                seen = [groups[:m].count(kind) for kind in kinds]
+                assert max(seen) - min(seen) <= 1, (made.name, m)
+
+    def test_splits_share_no_instance(self, task: Task) -> None:
+        """Screen may be a part of search; everything else is seen once only."""
+        apart = [s for s in self.sets(task) if s.name != "screen"]
+        for a, b in combinations(apart, 2):
+            assert not payloads(a) & payloads(b), (a.name, b.name)
+        for other in apart:
+            shared = payloads(task.instances("screen")) & payloads(other)
+            assert other.name == "search" or not shared, other.name
+
+    def test_blocks_end_somewhere(self, task: Task) -> None:
+        for block in (-1, task.gate_blocks):
+            with pytest.raises(TaskError):
+                task.gate(block)
+
+    def test_payloads_do_not_tell_the_reference(self, task: Task) -> None:
+        """A number may be met by chance, but not on most instances, in no usual layout."""
+        instances = task.instances("search").instances
+        told = {"<i8": 0, "<f8": 0, "<i4": 0, "text": 0}
+        for i in instances:
+            assert i.reference is not None
+            for layout in ("<i8", "<f8", "<i4"):
+                needle = np.array([i.reference]).astype(layout).tobytes()
+                told[layout] += needle in i.payload
+            told["text"] += (
+                f"{i.reference:.0f}".encode() in i.payload or repr(i.reference).encode() in i.payload
+            )
+        meaningful = sum(bool(i.reference) for i in instances)
+        zero = len(instances) - meaningful
+        assert all(count - zero <= max(1, meaningful // 4) for count in told.values()), told
+
+    # -- the referee ------------------------------------------------------------------------------------------------
+
+    def test_the_referee_accepts_what_a_seed_answers(
+        self, task: Task, answers: list[tuple[Instance, bytes]]
+    ) -> None:
+        for instance, answer in answers:
+            first, second = task.judge(instance, answer), task.judge(instance, answer)
+            assert first == second and math.isfinite(first.score) and math.isfinite(first.value)
+
+    def test_the_referee_refuses_bytes_that_are_no_answer(
+        self, task: Task, answers: list[tuple[Instance, bytes]]
+    ) -> None:
+        for instance, answer in answers:
+            broken = [
+                b"",
+                answer[:-1],
+                answer + b"\0",
+                answer * 2,
+                b"\xff" * len(answer),
+                b"\x7f" * len(answer),
+            ]
+            for data in broken:
+                with pytest.raises(InvalidAnswer) as refused:
+                    task.judge(instance, data)
+                reason = str(refused.value)
+                assert not isinstance(refused.value, ImpossibleAnswer)
+                assert reason.strip() and "\n" not in reason and reason.isprintable() and len(reason) <= 300
+
+    def test_an_answer_better_than_a_proved_optimum_is_impossible(
+        self, task: Task, answers: list[tuple[Instance, bytes]]
+    ) -> None:
+        step = 1.0 if task.direction == "minimize" else -1.0
+        for instance, answer in answers:
+            value = task.judge(instance, answer).value
+            worse = replace(instance, reference=value + step, reference_kind="proved optimum")
+            with pytest.raises(ImpossibleAnswer):
+                task.judge(worse, answer)
+            equal = task.judge(replace(instance, reference=value, reference_kind="proved optimum"), answer)
+            assert equal.value == value
+
+    def test_figures_are_finite(self, task: Task, answers: list[tuple[Instance, bytes]]) -> None:
+        values = [task.judge(i, a).value for i, a in answers]
+        found = task.figures([i for i, _ in answers], values)
+        assert all(f.name and math.isfinite(f.value) for f in found)
+
+    # -- baselines --------------------------------------------------------------------------------------------------
+
+    def test_a_random_and_a_trivial_baseline_exist(self, task: Task) -> None:
+        baselines = task.baselines()
+        for name in ("random", "trivial"):
+            assert baselines[name].kind == "baseline" and baselines[name].path is not None
+
+    def test_every_baseline_has_a_source_and_code_or_is_a_reference(self, task: Task) -> None:
+        for name, baseline in task.baselines().items():
+            assert baseline.name == name and baseline.source.strip()
+            assert (baseline.path is None) == (baseline.kind == "reference"), name
+
+    def test_every_baseline_scores_on_screen(self, task: Task, executor: Executor) -> None:
+        for name, baseline in task.baselines().items():
+            if baseline.path is None:
+                continue
+            candidate = check(baseline.path.read_text(encoding="utf-8"), task.interface)
+            result = executor.submit(StageJob(candidate.code, task.instances("screen"), {})).result()
+            assert result.outcome == "scored", f"{name}: {result.outcome}: {result.reason}"
+            assert math.isfinite(aggregate(task.instances("screen").instances, result.scores))
+
+    def test_shipped_scores_belong_to_baselines(self, task: Task) -> None:
+        for name, shipped in task.shipped_scores().items():
+            baseline = task.baselines()[name]
+            assert {*shipped.published, *shipped.tuned} <= {"search", "gate"}
+            assert all(math.isfinite(s) for s in (*shipped.published.values(), *shipped.tuned.values()))
+            if shipped.tuned_parameters:
+                assert baseline.path is not None
+                candidate = check(baseline.path.read_text(encoding="utf-8"), task.interface)
+                assert all(candidate.space[p].holds(v) for p, v in shipped.tuned_parameters.items()), name
+
+    # -- the adapter and the reader ---------------------------------------------------------------------------------
+
+    def test_the_adapter_needs_numpy_and_nothing_else(self, task: Task) -> None:
+        words = [sys.executable, "-c", ALONE, str(task.adapter)]
+        said = subprocess.run(words, capture_output=True, text=True, check=True)
+        assert json.loads(said.stdout) == [True, []]
+        assert "reference" not in {
+            n.attr for n in ast.walk(ast.parse(task.adapter.read_text())) if isinstance(n, ast.Attribute)
+        }
+
+    @pytest.mark.parametrize(
+        "content", [None, b"", b"\n\n", b"\xff\xfe\0\x01", b"\0" * 64, b"{", b"a,b\n1,2\n"]
+    )
+    def test_broken_files_are_a_task_error(self, task: Task, tmp_path: Path, content: bytes | None) -> None:
+        path = tmp_path / "mine.txt"
+        if content is not None:
+            path.write_bytes(content)
+        with pytest.raises(TaskError) as refused:
+            task.read(path)
+        assert str(refused.value).strip() and "\n" not in str(refused.value)
+
+    def test_a_folder_is_no_file(self, task: Task, tmp_path: Path) -> None:
+        with pytest.raises(TaskError):
+            task.read(tmp_path)
+
+    def test_ids_of_the_user_are_kept(self, task: Task, tmp_path: Path) -> None:
+        made = self.file_of(tmp_path)
+        if made is None:
+            pytest.skip("this task says no file format here")
+        path, ids = made
+        assert [i.id for i in task.read(path)] == ids

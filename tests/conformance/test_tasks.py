@@ -1,0 +1,42 @@
+"""The suite of tasks on all that ship and on the toy task with either gate."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import ClassVar
+
+from conformance.task_conformance import TaskConformance
+
+JOBS = [
+    {"id": "b", "processing_times": [3, 5], "due_dates": [4, 6]},
+    {"id": "a", "processing_times": [1], "due_dates": [1]},
+]
+
+
+class _Smtt(TaskConformance):
+    def file_of(self, folder: Path) -> tuple[Path, list[str]]:
+        path = folder / "mine.jsonl"
+        path.write_text("".join(json.dumps(job) + "\n" for job in JOBS))
+        return path, ["b", "a"]
+
+
+class TestSmtt(_Smtt):
+    factory = "evaluators.smtt.task:Smtt"
+
+
+class TestSmttIndex(_Smtt):
+    factory = "evaluators.smtt.index_task:SmttIndex"
+
+
+class TestKnapsack(TaskConformance):
+    factory = "toy.task:Knapsack"
+
+    def file_of(self, folder: Path) -> tuple[Path, list[str]]:
+        path = folder / "mine.txt"
+        path.write_text("second 10 3:4 5:6\nfirst 7 1:2\n")
+        return path, ["second", "first"]
+
+
+class TestKnapsackPool(TestKnapsack):
+    options: ClassVar[dict[str, str]] = {"gate": "pool"}

@@ -1,0 +1,243 @@
+"""The tests that decide: against exact enumeration, under a simulated null, and as pure functions of scores."""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from discovery.statistics import (
+    FLIPS,
+    GATE_LEVEL,
+    MARGIN,
+    STOP_LEVEL,
+    EarlyStop,
+    alpha,
+    gains,
+    one_sided_p,
+    paired_test,
+    quarters,
+    weights,
+)
+from evaluators.task import Direction
+
+scores = st.lists(st.floats(0.1, 100, allow_nan=False), min_size=4, max_size=40)
+
+
+def exact_p(
+    candidate: list[float], champion: list[float], groups: list[str], direction: Direction, margin: float
+) -> float:
+    """The same null by all 2**n sign patterns, written independently: means of group means in plain Python."""
+    sign = 1 if direction == "minimize" else -1
+    shifted = [sign * (b - a) - margin * abs(b) for a, b in zip(candidate, champion, strict=True)]
+
+    def statistic(values: list[float]) -> float:
+        cells: dict[str, list[float]] = {}
+        for g, v in zip(groups, values, strict=True):
+            cells.setdefault(g, []).append(v)
+        return sum(sum(c) / len(c) for c in cells.values()) / len(cells)
+
+    observed = statistic(shifted)
+    flips = [
+        statistic([s * v for s, v in zip(p, shifted, strict=True)])
+        for p in product((1, -1), repeat=len(shifted))
+    ]
+    return sum(f >= observed - 1e-12 for f in flips) / len(flips)
+
+
+@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+@pytest.mark.parametrize("margin", [0.0, MARGIN, 0.2])
+def test_p_is_that_of_all_sign_patterns(direction: Direction, margin: float) -> None:
+    rng = np.random.default_rng(5)
+    for n in (1, 2, 5, 8, 10):
+        champion = list(rng.uniform(5, 20, n))
+        candidate = [
+            c + d
+            for c, d in zip(
+                champion, rng.normal(-0.5 if direction == "minimize" else 0.5, 1.5, n), strict=True
+            )
+        ]
+        groups = [f"g{k % 3}" for k in range(n)]
+        expected = exact_p(candidate, champion, groups, direction, margin)
+        found = paired_test(candidate, champion, groups, direction, 11, margin=margin).p
+        error = 5 * math.sqrt(expected * (1 - expected) / FLIPS) + 2 / FLIPS
+        assert abs(found - expected) <= error, (n, found, expected)
+
+
+def test_more_than_64_instances_flip_independently() -> None:
+    """The signs come from words of 64 bits; the variance of the sums shows that no bit is used twice."""
+    rng = np.random.default_rng(0)
+    champion = rng.uniform(5, 20, 150)
+    candidate = champion - rng.normal(0.1, 1, 150)
+    gain = champion - candidate
+    normal = stats.norm.sf(gain.sum() / math.sqrt((gain**2).sum()))
+    found = paired_test(list(candidate), list(champion), ["g"] * 150, "minimize", 3, margin=0.0)
+    assert found.p == pytest.approx(normal, abs=0.01)
+
+
+def test_every_class_counts_alike() -> None:
+    """Nine instances of one class do not outvote one instance of another."""
+    groups = ["many"] * 9 + ["one"]
+    champion = [10.0] * 10
+    candidate = [9.0] * 9 + [11.0]
+    assert paired_test(candidate, champion, groups, "minimize", 1).effect == pytest.approx(0.0)
+    assert paired_test(candidate, champion, ["all"] * 10, "minimize", 1).effect == pytest.approx(0.08)
+    assert weights(groups).sum() == pytest.approx(1.0) and weights(groups)[9] == pytest.approx(0.5)
+
+
+def test_direction_turns_the_verdict() -> None:
+    low, high, groups = [float(k) for k in range(1, 13)], [float(k) + 1 for k in range(1, 13)], ["g"] * 12
+    assert paired_test(low, high, groups, "minimize", 1).p < 0.01
+    assert paired_test(low, high, groups, "maximize", 1).p > 0.99
+    assert paired_test(high, low, groups, "maximize", 1).p < 0.01
+    assert (
+        paired_test(low, high, groups, "minimize", 1).effect
+        > 0
+        > paired_test(low, high, groups, "maximize", 1).effect
+    )
+
+
+def test_the_margin_must_be_beaten_not_met() -> None:
+    champion, groups = [100.0 + k for k in range(20)], ["a", "b"] * 10
+    just_below = [0.996 * c for c in champion]
+    well_above = [0.99 * c for c in champion]
+    assert paired_test(just_below, champion, groups, "minimize", 1).p > 0.99
+    assert paired_test(just_below, champion, groups, "minimize", 1, margin=0.0).p < 0.001
+    assert paired_test(well_above, champion, groups, "minimize", 1).p < 0.001
+    assert paired_test(champion, champion, groups, "minimize", 1, margin=0.0).p == 1.0, "a tie is no gain"
+
+
+def test_negative_scores_have_a_margin_too() -> None:
+    champion, groups = [-100.0 + k for k in range(20)], ["g"] * 20
+    assert paired_test([c - 2 for c in champion], champion, groups, "minimize", 1).p < 0.001
+    assert paired_test([c - 0.1 for c in champion], champion, groups, "minimize", 1).p > 0.99
+
+
+def test_p_is_a_function_of_the_seed() -> None:
+    rng = np.random.default_rng(1)
+    a, b = list(rng.uniform(1, 2, 30)), list(rng.uniform(1, 2, 30))
+    found = [paired_test(a, b, ["g"] * 30, "minimize", seed) for seed in (1, 1, 2)]
+    assert found[0] == found[1] and found[0].p != found[2].p
+    assert found[0].p == pytest.approx(found[2].p, abs=0.01)
+    assert found[0].effect == found[2].effect
+
+
+def test_the_smallest_p_is_one_in_a_hundred_thousand() -> None:
+    assert paired_test([1.0] * 40, [2.0] * 40, ["g"] * 40, "minimize", 1).p == 1 / (1 + FLIPS)
+
+
+def test_the_interval_holds_the_effect() -> None:
+    rng = np.random.default_rng(4)
+    champion = rng.uniform(5, 20, 60)
+    found = paired_test(list(champion - rng.normal(1, 1, 60)), list(champion), ["a", "b"] * 30, "minimize", 1)
+    assert found.low < found.effect < found.high and found.low > 0
+
+
+def test_a_champion_of_zero_gives_no_ratio() -> None:
+    found = paired_test([-1.0] * 8, [0.0] * 8, ["g"] * 8, "minimize", 1)
+    assert (found.effect, found.low, found.high) == (0.0, 0.0, 0.0) and found.p < 0.01
+
+
+@pytest.mark.parametrize("lengths", [(3, 4, 4), (4, 3, 4), (4, 4, 3)])
+def test_unequal_lengths_are_refused(lengths: tuple[int, int, int]) -> None:
+    a, b, c = lengths
+    with pytest.raises(ValueError, match="paired test of"):
+        paired_test([1.0] * a, [1.0] * b, ["g"] * c, "minimize", 1)
+
+
+def test_the_level_is_kept_under_the_null() -> None:
+    """Candidates exactly at the margin, with noise of unequal variance by class: rejections at 5 % stay near 5 %."""
+    rng, rejected, rounds = np.random.default_rng(8), 0, 120
+    groups = ["calm", "wild"] * 20
+    spread = np.array([0.5, 4.0] * 20)
+    for number in range(rounds):
+        champion = rng.uniform(20, 40, 40)
+        candidate = (1 - MARGIN) * champion + rng.normal(0, 1, 40) * spread
+        rejected += paired_test(list(candidate), list(champion), groups, "minimize", number).p < GATE_LEVEL
+    assert stats.binomtest(rejected, rounds, GATE_LEVEL, alternative="greater").pvalue > 0.01
+    assert rejected > 0, "a test that never rejects would keep every level"
+
+
+def test_levels_of_all_looks_sum_to_five_percent() -> None:
+    total = sum(alpha(k) for k in range(1, 100_000))
+    assert total < GATE_LEVEL and total == pytest.approx(GATE_LEVEL, abs=1e-6)
+    assert alpha(1) == pytest.approx(0.0304, abs=1e-4) and alpha(2) == pytest.approx(alpha(1) / 4)
+
+
+# -- early stop ---------------------------------------------------------------------------------------------------------
+
+
+@given(scores, scores)
+def test_p_agrees_with_scipy(a: list[float], b: list[float]) -> None:
+    m = min(len(a), len(b))
+    difference = gains(a[:m], b[:m], "minimize")
+    if np.ptp(difference) < 1e-6:
+        return
+    expected = stats.ttest_1samp(difference, 0, alternative="greater").pvalue
+    assert one_sided_p(difference) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("values", "p"), [([], 1.0), ([5.0], 1.0), ([0.0, 0.0], 1.0), ([2.0, 2.0], 0.0), ([-2.0] * 3, 1.0)]
+)
+def test_p_without_spread(values: list[float], p: float) -> None:
+    assert one_sided_p(np.array(values)) == p
+
+
+@pytest.mark.parametrize(
+    ("total", "looks"),
+    [(120, (30, 60, 90)), (24, (6, 12, 18)), (3, (1, 2)), (2, (1,)), (1, ()), (10, (3, 5, 8))],
+)
+def test_looks_are_at_the_quarters(total: int, looks: tuple[int, ...]) -> None:
+    assert quarters(total) == looks
+
+
+def test_what_is_clearly_worse_stops_at_the_first_look() -> None:
+    rival = tuple(10.0 + k % 3 for k in range(40))
+    worse = [r + 5 + (k % 2) for k, r in enumerate(rival)]
+    assert EarlyStop(rival, "minimize").stops_at(worse, 40) == 10
+    assert EarlyStop(rival, "maximize").stops_at(worse, 40) is None
+    assert EarlyStop(rival, "maximize").stops_at([r - 5 - (k % 2) for k, r in enumerate(rival)], 40) == 10
+    assert EarlyStop(rival, "minimize").stops_at(list(rival), 40) is None
+
+
+@given(scores, scores, st.sampled_from(["minimize", "maximize"]))
+def test_stored_scores_meet_the_verdict_of_a_live_watch(
+    a: list[float], b: list[float], direction: Direction
+) -> None:
+    """Told one by one, or looked up in one piece: the same place to stop."""
+    total = min(len(a), len(b))
+    watch = EarlyStop(tuple(b[:total]), direction)
+    live = next((m for m in range(1, total + 1) if watch.stop(a[:m], total)), None)
+    assert watch.stops_at(a[:total], total) == live
+    assert live is None or live in quarters(total)
+    assert EarlyStop(tuple(b[:total]), direction).stops_at(a[:total], total) == live, "no state"
+
+
+@given(scores, scores)
+def test_a_verdict_on_a_prefix_stays_when_the_evaluation_grows(a: list[float], b: list[float]) -> None:
+    total = min(len(a), len(b))
+    watch = EarlyStop(tuple(b[:total]), "minimize")
+    final = watch.stops_at(a[:total], total)
+    for m in range(total):
+        early = watch.stops_at(a[:m], total)
+        assert early == (final if final is not None and final <= m else None)
+
+
+def test_a_rival_with_fewer_scores_stops_nobody() -> None:
+    assert EarlyStop((1.0, 1.0), "minimize").stops_at([9.0] * 20, 20) is None
+
+
+def test_good_candidates_are_rarely_stopped() -> None:
+    """Equal in truth: three looks at 1 % stop at most about 3 %."""
+    rng, stopped = np.random.default_rng(2), 0
+    for _ in range(400):
+        level = rng.uniform(5, 20, 40)
+        a, b = level + rng.normal(0, 1, 40), level + rng.normal(0, 1, 40)
+        stopped += EarlyStop(tuple(b), "minimize").stops_at(list(a), 40) is not None
+    assert stats.binomtest(stopped, 400, 3 * STOP_LEVEL, alternative="greater").pvalue > 0.01
