@@ -92,7 +92,7 @@ def gain(direction: Direction, score: float | None, against: float | None) -> fl
 
 
 class StopSignal:
-    """A request to end, in two steps: first finish what is running, then drop it.
+    """A request to end after what is running.
 
     Set from signal handlers, so it holds a plain counter and no lock (a handler that waits for a lock which the
     interrupted thread holds would hang). The run looks at it between steps."""
@@ -109,8 +109,3 @@ class StopSignal:
     def finishing(self) -> bool:
         """Start nothing new; let what is running end and be recorded."""
         return self._requests >= 1
-
-    @property
-    def stopping(self) -> bool:
-        """Drop what is running as well; it is done again by ``resume``."""
-        return self._requests >= 2

@@ -11,8 +11,8 @@ from discovery.cli.live import View, clock, view
 from discovery.cli.options import AsJson, Db, Quiet, TaskName, TaskOptions, Unsafe, setting, settings, task_of
 from discovery.cli.output import emit, note, say, table
 from discovery.cli.signals import listening
-from discovery.config import Loaded, RunSettings
-from discovery.errors import UsageError
+from discovery.config import Loaded, RunSettings, Settings
+from discovery.errors import EnvironmentProblem, UsageError
 
 if TYPE_CHECKING:
     from discovery.report import RunReport
@@ -79,8 +79,8 @@ def run(
     chosen = RunSettings(task, loaded.settings, tuple(start or ()), replay, unsafe)
     _make_folder(loaded)
     with view(quiet=quiet) as shown:
-        if not quiet:
-            for sentence in opening(loaded):
+        for sentence in opening(loaded):
+            if not quiet:
                 shown.say(sentence)
         report = _watched_start(chosen, shown)
     finish(report, as_json=as_json)
@@ -105,8 +105,17 @@ def resume(
 
 
 def opening(loaded: Loaded) -> list[str]:
-    """What a run says first: without a model, how to name one, and which local servers answer."""
+    """What a run says first: with a model, who is asked and what it will use; without one, how to name one and which
+    local servers answer. Raises EnvironmentProblem when the model's server does not answer."""
     chosen = loaded.settings
+    if chosen.proposer == "chat":
+        from discovery.proposers.chat import ChatProposer
+
+        model = ChatProposer.from_settings(chosen)
+        found = model.probe()
+        if not found.reachable:
+            raise EnvironmentProblem(found.sentence)
+        return [model.describe(), found.sentence, f"{model.estimate(chosen.samples or 1)}; {_caps(chosen)}"]
     if chosen.proposer != "genetic":
         return []
     from discovery.cli import servers
@@ -114,6 +123,14 @@ def opening(loaded: Loaded) -> list[str]:
     found = [f"{s.sentence}; it is not used unless you name it." for s in servers.find()]
     how = "No language model is used; to use one, add --model NAME (and --base-url URL for a server of your own)."
     return [how, *found]
+
+
+def _caps(chosen: Settings) -> str:
+    caps = [f"{chosen.samples} samples"] if chosen.samples else []
+    caps += [f"{chosen.tokens:,} tokens"] if chosen.tokens else []
+    caps += [f"{chosen.cost:g} US dollars"] if chosen.cost else []
+    caps += [f"{chosen.minutes:g} minutes"] if chosen.minutes else []
+    return "it stops at " + ", ".join(caps)
 
 
 def finish(report: RunReport, *, as_json: bool) -> None:

@@ -1,8 +1,14 @@
-"""Ctrl-C in two steps: the first finishes what is running, the second stops; SIGTERM counts like the first."""
+"""Ctrl-C in two steps: the first finishes what is running, the second stops; SIGTERM counts like the first.
+
+The second ends the process on the spot. That loses nothing: the ledger is written before anything counts, and the
+zygotes end when their host does. A model's slow reply could otherwise hold the process for minutes.
+"""
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -10,21 +16,26 @@ from types import FrameType
 from discovery.progress import StopSignal
 
 FIRST = "finishing what is running; Ctrl-C again to stop now, `discover resume` goes on later"
+SHOW_CURSOR = "\x1b[?25h"
 SECOND = "stopping; `discover resume` goes on later"
 
 
 @contextmanager
 def listening(say: Callable[[str], None]) -> Iterator[StopSignal]:
-    """A stop signal bound to SIGINT and SIGTERM while the block runs; a third Ctrl-C interrupts at once.
+    """A stop signal bound to SIGINT and SIGTERM while the block runs.
 
     The handlers only count and say one sentence: they may run between any two instructions of the main thread."""
     stop = StopSignal()
 
     def interrupted(_number: int, _frame: FrameType | None) -> None:
-        requests = stop.request()
-        if requests > 2:
-            raise KeyboardInterrupt
-        say(FIRST if requests == 1 else SECOND)
+        if stop.request() == 1:
+            say(FIRST)
+            return
+        if sys.stderr.isatty():
+            sys.stderr.write(SHOW_CURSOR)
+        say(SECOND)
+        sys.stderr.flush()
+        os._exit(130)
 
     def terminated(_number: int, _frame: FrameType | None) -> None:
         if not stop.finishing:

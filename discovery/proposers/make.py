@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from db.ledger import Ledger
 from discovery.config import Settings
 from discovery.errors import UsageError
 from discovery.proposers.base import Proposer, Reply
-
-if TYPE_CHECKING:
-    pass
 
 
 def make_proposer(settings: Settings, replay: str | None, ledger: Ledger, task: str) -> Proposer:
