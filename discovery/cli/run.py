@@ -112,10 +112,10 @@ def opening(loaded: Loaded) -> list[str]:
         from discovery.proposers.chat import ChatProposer
 
         model = ChatProposer.from_settings(chosen)
-        found = model.probe()
-        if not found.reachable:
-            raise EnvironmentProblem(found.sentence)
-        return [model.describe(), found.sentence, f"{model.estimate(chosen.samples or 1)}; {_caps(chosen)}"]
+        answer = model.probe()
+        if not answer.reachable:
+            raise EnvironmentProblem(answer.sentence)
+        return [model.describe(), answer.sentence, f"{model.estimate(chosen.samples or 1)}; {_caps(chosen)}"]
     if chosen.proposer != "genetic":
         return []
     from discovery.cli import servers
