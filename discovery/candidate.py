@@ -42,6 +42,8 @@ class Candidate:
     space: Mapping[str, Range]
     nodes: int
     tree: ast.Module = field(repr=False, compare=False)
+    function: ast.FunctionDef = field(repr=False, compare=False)
+    """The task's function within the tree."""
 
 
 def check(code: str, interface: Interface) -> Candidate:
@@ -51,7 +53,7 @@ def check(code: str, interface: Interface) -> Candidate:
     function = _function(tree, interface)
     defaults = _parameters(function, interface)
     space = _space(tree, defaults)
-    return Candidate(code, fingerprint(tree), defaults, space, sum(1 for _ in ast.walk(tree)), tree)
+    return Candidate(code, fingerprint(tree), defaults, space, sum(1 for _ in ast.walk(tree)), tree, function)
 
 
 def parse(code: str) -> ast.Module:
@@ -92,11 +94,7 @@ def with_defaults(candidate: Candidate, values: Mapping[str, ParameterValue]) ->
     """The text of a tuned child: ``candidate`` with other defaults, everything else to the letter.
 
     Raises KeyError when a name is not a parameter."""
-    arguments = next(
-        n.args
-        for n in candidate.tree.body
-        if isinstance(n, ast.FunctionDef) and {a.arg for a in n.args.kwonlyargs} == set(candidate.defaults)
-    )
+    arguments = candidate.function.args
     nodes = {
         a.arg: d for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d is not None
     }
