@@ -165,7 +165,7 @@ def test_allowed_imports(module: str) -> None:
     assert check(code + PLAIN, BAG)
 
 
-# -- the hash -----------------------------------------------------------------------------------------------------------
+# -- the hash --
 
 SAME = {
     "comment": PLAIN.replace("\n", "  # fast\n"),
@@ -203,7 +203,7 @@ def test_a_function_of_nothing_but_a_docstring_keeps_its_shape() -> None:
     assert check(f'{HEAD}):\n    """Only words."""\n', BAG).hash == check(f"{HEAD}):\n    pass\n", BAG).hash
 
 
-# -- the text of a tuned child --------------------------------------------------------------------------------------------
+# -- the text of a tuned child --
 
 names = st.sampled_from(["alpha", "β", "weight_2", "größe"])
 values = st.one_of(
@@ -211,12 +211,16 @@ values = st.one_of(
     st.integers(-(2**53), 2**53),
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12),
 )
+RANK = "def rank(weights, volumes, capacity, *, {keywords}):"
 TEXTS = [
-    "# Größe ≥ ½ 😀: {names}\nSEARCH_SPACE = {{}}\n\ndef rank(weights, volumes, capacity, *, {keywords}):  # {{}} 1.0\n    return weights  # 😀\n",
-    'def rank(weights, volumes, capacity, *,\n    {lines},\n):\n    """α = 1.0"""\n    s = "é=1"\n    return weights\n',
-    "x = '\x0c'\ndef rank(weights, volumes, capacity, *, {keywords}):\r\n    return weights\r\n",
-    "x = 1\x0c\ndef rank(weights, volumes, capacity, *, {keywords}): return weights",
-    "s = '''\n\x85 \u2028 \x0b\n'''\ndef helper(a, *, {keywords}):\n    return a\ndef rank(weights, volumes, capacity, *, {keywords}):\n    return weights\n",
+    "# Größe ≥ ½ 😀: {names}\nSEARCH_SPACE = {{}}\n\n" + RANK + "  # {{}} 1.0\n    return weights  # 😀\n",
+    "def rank(weights, volumes, capacity, *,\n    {lines},\n):\n"
+    '    """α = 1.0"""\n    s = "é=1"\n    return weights\n',
+    "x = '\x0c'\n" + RANK + "\r\n    return weights\r\n",
+    "x = 1\x0c\n" + RANK + " return weights",
+    "s = '''\n\x85 \u2028 \x0b\n'''\ndef helper(a, *, {keywords}):\n    return a\n"
+    + RANK
+    + "\n    return weights\n",
 ]
 
 
@@ -274,3 +278,8 @@ def test_spaces(literal: str, space: dict[str, object]) -> None:
 
 def test_an_annotated_or_local_space_is_no_space() -> None:
     assert check(tuned("k=1", body="SEARCH_SPACE = {'k': 3}; return weights"), BAG).space == {}
+
+
+def test_a_helper_with_the_same_keywords_is_left_alone() -> None:
+    code = "def helper(a, *, k=1):\n    return a * k\n\n" + tuned("k=1", body="return helper(weights, k=k)")
+    assert with_defaults(check(code, BAG), {"k": 5}) == code.replace("capacity, *, k=1", "capacity, *, k=5")

@@ -169,7 +169,7 @@ def test_levels_of_all_looks_sum_to_five_percent() -> None:
     assert alpha(1) == pytest.approx(0.0304, abs=1e-4) and alpha(2) == pytest.approx(alpha(1) / 4)
 
 
-# -- early stop ---------------------------------------------------------------------------------------------------------
+# -- early stop --
 
 
 @given(scores, scores)
