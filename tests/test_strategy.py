@@ -1,0 +1,103 @@
+"""Strategies: a plan is a function of snapshot and draw, and its shares are the ones that are written."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections import Counter
+
+import pytest
+from test_archive import SEEDS, archive, member
+
+from discovery.draws import generator, key
+from discovery.errors import UsageError
+from discovery.population.archive import Archive, Snapshot
+from discovery.population.strategy import STRATEGIES, BestOfN, Islands, Plan, strategy
+
+DRAWS = 3000
+
+
+def grown(islands: int = 3) -> Snapshot:
+    made = archive(islands=islands, capacity=8)
+    made.admit([member(k, 40.0 - k, island=k % islands) for k in range(18)])
+    return made.snapshot()
+
+
+def plans(chosen: Islands | BestOfN, snapshot: Snapshot, island: int = 0, count: int = DRAWS) -> list[Plan]:
+    return [chosen.plan(island, snapshot, generator(1, k, 0, "plan")) for k in range(count)]
+
+
+def test_plans_are_a_function_of_snapshot_and_draw() -> None:
+    for chosen in STRATEGIES.values():
+        first = [chosen.plan(k % 3, grown(), generator(1, k, 0, "plan")) for k in range(50)]
+        again = [chosen.plan(k % 3, grown(), generator(1, k, 0, "plan")) for k in reversed(range(50))]
+        assert first == again[::-1]
+        assert first != [chosen.plan(k % 3, grown(), generator(2, k, 0, "plan")) for k in range(50)]
+
+
+def test_operators_have_their_shares() -> None:
+    seen = Counter(p.operator for p in plans(Islands(), grown()))
+    assert set(seen) == {"improve", "combine", "simplify"}
+    assert seen["combine"] / DRAWS == pytest.approx(0.20, abs=0.03)
+    assert seen["simplify"] / DRAWS == pytest.approx(0.05, abs=0.02)
+
+
+def test_parents_come_from_the_island_or_now_and_then_from_the_next() -> None:
+    snapshot = grown()
+    homes = {m.key: i for i, island in enumerate(snapshot.islands) for m in island if m.key.k >= 0}
+    first = [
+        homes[p.parents[0].key] for p in plans(Islands(), snapshot, island=1) if p.parents[0].key in homes
+    ]
+    seen = Counter(first)
+    assert set(seen) == {1, 2}, "the next island only"
+    assert seen[2] / len(first) == pytest.approx(0.1, abs=0.03)
+    last = Counter(
+        homes[p.parents[0].key] for p in plans(Islands(), snapshot, island=2) if p.parents[0].key in homes
+    )
+    assert set(last) == {2, 0}, "the last island's next is the first"
+    stay = plans(Islands(migrate=0.0), snapshot, island=1)
+    assert {homes[p.key] for plan in stay for p in plan.parents if p.key in homes} == {1}
+
+
+def test_better_members_are_parents_more_often() -> None:
+    snapshot = grown(1)
+    seen = Counter(p.parents[0].key for p in plans(Islands(), snapshot))
+    counts = [seen[m.key] for m in snapshot.islands[0]]
+    n = len(counts)
+    expected = [DRAWS * (((n - k) / n) ** 3 - ((n - k - 1) / n) ** 3) for k in range(n)]
+    assert counts == pytest.approx(expected, abs=5 * DRAWS**0.5)
+    assert counts[0] > counts[3] > counts[-1]
+
+
+def test_combine_takes_two_of_different_behaviour() -> None:
+    for plan in plans(Islands(combine=1.0), grown(), count=300):
+        assert plan.operator == "combine" and len(plan.parents) == 2
+        assert plan.parents[0].scores != plan.parents[1].scores
+
+
+def test_with_nobody_to_combine_with_it_improves() -> None:
+    alone = Archive(SEEDS[:1], islands=1, capacity=4, direction="minimize").snapshot()
+    assert {p.operator for p in plans(Islands(combine=1.0), alone, count=50)} == {"improve"}
+
+
+def test_best_of_n_starts_from_seeds_only() -> None:
+    found = plans(BestOfN(), grown(), count=400)
+    assert {p.parents[0].key.k for p in found} == {-1, -2} and all(p.operator == "improve" for p in found)
+
+
+def test_by_name() -> None:
+    assert strategy("islands") == Islands() and strategy("best-of-n") == BestOfN()
+    with pytest.raises(UsageError, match="there are: islands, best-of-n"):
+        strategy("luck")
+
+
+def test_draws_are_named_by_what_they_are_for() -> None:
+    names = [(1, 2, 0, "a"), (1, 2, 0, "b"), (1, 2, 1, "a"), (12, 0, "a"), (1, "2", 0, "a")]
+    assert len({generator(*parts).random() for parts in names}) == 5
+
+
+def test_draws_are_the_same_on_every_machine() -> None:
+    """The first 8 bytes of SHA-256 over the parts and their types, so that a recorded run stays repeatable."""
+    seed = int.from_bytes(hashlib.sha256(b"i1/i17/i0/splan").digest()[:8], "little")
+    assert key(1, 17, 0, "plan") == seed
+    assert generator(1, 17, 0, "plan").random() == random.Random(seed).random()
