@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import typer
 
 from discovery.cli.options import AsJson, Db, Quiet, Unsafe, settings
-from discovery.cli.output import details, emit, note, say, table
+from discovery.cli.output import details, emit, note, percent, say, table
 from discovery.escape import plain
+
+HASH = re.compile("[0-9a-f]{64}")
 
 Run = Annotated[str, typer.Argument(metavar="RUN", show_default=False)]
 
@@ -24,11 +28,15 @@ def runs(db: Db = None, as_json: AsJson = False) -> None:
     from discovery import review
 
     with review.opened(settings({"db": db}).settings.db) as ledger:
-        rows = [r.to_json() for r in review.runs(ledger)]
+        rows: list[dict[str, Any]] = [r.to_json() for r in review.runs(ledger)]
     if as_json:
         emit({"runs": rows})
     elif rows:
-        table(list(rows[0]), [list(r.values()) for r in rows])
+        table(
+            ("run", "task", "proposer", "status", "samples", "best", "gate", "created"),
+            [(*list(r.values())[:4], _samples(r), r["best"], r["gate"], r["created"][:10]) for r in rows],
+            numeric=("samples", "best", "gate"),
+        )
     else:
         say("no runs yet; `discover run --task smtt` makes one")
 
@@ -55,7 +63,7 @@ def show(
             _source(review.source(ledger, name))
         else:
             summary = review.summary(ledger, name).to_json()
-            emit(summary) if as_json else details(summary)
+            emit(summary) if as_json else _tell_summary(summary)
 
 
 def tree(run: Run, db: Db = None, as_json: AsJson = False) -> None:
@@ -87,7 +95,7 @@ def diff(
         return
     say(difference.text)
     data = difference.to_json()
-    details({k: v for k, v in data.items() if k != "diff"})
+    details(_brief({k: v for k, v in data.items() if k != "diff"}))
 
 
 def report(
@@ -100,7 +108,91 @@ def report(
 
     with review.opened(settings({"db": db}).settings.db) as ledger:
         made = review.report(ledger, run, unsafe=unsafe, progress=None if quiet else note)
-    emit(made.to_json()) if as_json else details(made.to_json())
+    emit(made.to_json()) if as_json else _tell_report(made.to_json())
+
+
+def _tell_summary(data: dict[str, Any]) -> None:
+    """A run or a candidate for people; prompts and replies last, as texts."""
+    details(_brief({k: v for k, v in data.items() if k != "attempts"}))
+    for attempt in data.get("attempts", ()):
+        figures = {k: v for k, v in attempt.items() if k not in ("prompt", "reply")}
+        say()
+        details(figures, "request:")
+        for message in attempt["prompt"] or ():
+            say(f"\nprompt, {message.get('role')}:\n{message.get('content')}")
+        if attempt["reply"] is not None:
+            say(f"\nreply:\n{attempt['reply']}")
+
+
+def _tell_report(data: dict[str, Any]) -> None:
+    """Search, gate and final side by side."""
+    sides = data["scores"]
+    roles = [s["role"] for s in sides]
+    say(f"{data['task']}, run {data['run']}: {data['verdict']}")
+    say(f"the final split of {data['task']} was opened {data['final_openings']} times in this ledger\n")
+    splits = ("search", "gate", "final")
+    columns = ("", "name", *(f"{split}, {data['unit']}" for split in splits))
+    table(
+        columns, [(s["role"], s["name"], *(_score(s, x) for x in splits)) for s in sides], numeric=columns[2:]
+    )
+    if data["comparisons"]:
+        table(
+            ("split", "", "against", "gain", "95 % interval", "p"),
+            [
+                (c["split"], c["a"], c["b"], percent(c["gain"]), _interval(c), c["p"])
+                for c in data["comparisons"]
+            ],
+            numeric=("gain", "95 % interval", "p"),
+        )
+    _pivot(data["figures"], ("split", "figure"), roles, ("value",))
+    say(f"Processor time of one call (ms) and mean score ({data['unit']}):")
+    times = [{**t, "ms": 1000 * t["seconds"]} for t in data["times"]]
+    _pivot(times, ("split", "size"), roles, ("ms", "score"))
+    for text in data["notes"]:
+        say(f"note: {text}")
+
+
+def _samples(row: dict[str, Any]) -> str:
+    return (
+        f"{row['samples']}/{row['samples_total']}"
+        if row["samples_total"] is not None
+        else str(row["samples"])
+    )
+
+
+def _score(side: dict[str, Any], split: str) -> object:
+    """The score, or how the evaluation ended without one."""
+    return side[split] if side[split] is not None else side["outcomes"][split]
+
+
+def _interval(row: dict[str, Any]) -> str:
+    return "-" if row["low"] is None else f"{percent(row['low'])} … {percent(row['high'])}"
+
+
+def _pivot(
+    rows: list[dict[str, Any]], keys: Sequence[str], roles: Sequence[str], values: Sequence[str]
+) -> None:
+    """One line for each combination of ``keys``, one column for each role and value."""
+    lines: dict[tuple[object, ...], dict[tuple[str, str], object]] = {}
+    for row in rows:
+        line = lines.setdefault(tuple(row[k] for k in keys), {})
+        line |= {(row["role"], v): row[v] for v in values}
+    columns = [(role, v) for v in values for role in roles]
+    heads = [role if len(values) == 1 else f"{role} {v}" for role, v in columns]
+    table(
+        (*keys, *heads),
+        [(*key, *(line.get(c) for c in columns)) for key, line in lines.items()],
+        numeric=heads,
+    )
+
+
+def _brief(value: Any) -> Any:
+    """Data for people: hashes cut to the digits that name them."""
+    if isinstance(value, dict):
+        return {k: _brief(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_brief(v) for v in value]
+    return value[:8] if isinstance(value, str) and HASH.fullmatch(value) else value
 
 
 def _source(text: str) -> None:

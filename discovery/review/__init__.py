@@ -1,0 +1,69 @@
+"""What happened, read from the ledger: runs, candidates, lineage, differences, and the report on the final split.
+
+Text that models and candidates wrote stays as it is in these objects; whoever prints it escapes it
+(:mod:`discovery.escape`; JSON is ASCII).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from db.ledger import Ledger
+from discovery.review.candidates import CandidateSummary, candidate_summary
+from discovery.review.compare import Difference, difference
+from discovery.review.family import Tree, tree
+from discovery.review.final import FinalReport, report
+from discovery.review.names import candidate_entry, is_candidate
+from discovery.review.overview import RunRow, RunSummary, run_summary, runs
+
+__all__ = [
+    "CandidateSummary",
+    "Difference",
+    "FinalReport",
+    "RunRow",
+    "RunSummary",
+    "Tree",
+    "difference",
+    "digest",
+    "opened",
+    "report",
+    "runs",
+    "source",
+    "summary",
+    "tree",
+]
+
+
+@contextmanager
+def opened(db: str) -> Iterator[Ledger]:
+    """An existing ledger, closed at the end. Raises LedgerError."""
+    with Ledger.open(db, create=False) as ledger:
+        yield ledger
+
+
+def digest(ledger: Ledger, run: str) -> str:
+    """The digest of a run's decisions: equal digests mean the same archive. Raises LedgerError."""
+    return ledger.digest(ledger.run(run).id)
+
+
+def source(ledger: Ledger, name: str) -> str:
+    """The code of a candidate, or of a run's champion, to the letter. Raises UsageError and LedgerError."""
+    if is_candidate(name):
+        found = candidate_entry(ledger, name).candidate
+    else:
+        record = ledger.run(name)
+        champion = ledger.champion(record.id)
+        found = champion.candidate if champion is not None else None
+        if found is None:
+            from discovery.errors import UsageError
+
+            raise UsageError(
+                f"run {record.id} has no champion yet: its seeds were not scored; resume it first"
+            )
+    return ledger.candidate_code(found or "")
+
+
+def summary(ledger: Ledger, name: str) -> RunSummary | CandidateSummary:
+    """A run by its id, or a candidate by at least four digits of its hash. Raises UsageError and LedgerError."""
+    return candidate_summary(ledger, name) if is_candidate(name) else run_summary(ledger, name)

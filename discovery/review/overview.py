@@ -1,0 +1,320 @@
+"""The list of runs, and one run as a whole."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from db import lineage
+from db.ledger import Ledger
+from db.records import EntryId, EntryRecord, RunRecord
+from discovery.baselines import best_baseline
+from discovery.progress import gain
+from discovery.review.names import Frozen, frozen, gate_scores, task_of, utc
+from evaluators.task import Direction, Task
+
+OUTCOMES = (
+    "scored", "stopped", "duplicate", "refused", "lost", "rejected", "timeout", "killed", "error", "quarantined",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """A run as a line. ``best`` is the champion's search score, ``gate`` its score on the report blocks."""
+
+    run: str
+    task: str
+    proposer: str
+    status: str
+    samples: int
+    samples_total: int | None
+    best: float | None
+    gate: float | None
+    control_of: str | None
+    created: str
+
+    def to_json(self) -> dict[str, object]:
+        """One row of ``runs --json``."""
+        return asdict(self)
+
+
+def runs(ledger: Ledger) -> tuple[RunRow, ...]:
+    """All runs, the newest first."""
+    return tuple(_row(ledger, record) for record in reversed(ledger.runs()))
+
+
+def _row(ledger: Ledger, record: RunRecord) -> RunRow:
+    start, champion = frozen(record), ledger.champion(record.id)
+    gates = gate_scores(ledger, record.id)
+    return RunRow(
+        run=record.id,
+        task=record.task,
+        proposer=start.proposer,
+        status=record.status,
+        samples=start.done(record),
+        samples_total=start.samples,
+        best=champion.score if champion else None,
+        gate=gates.get(champion.candidate or "") if champion else None,
+        control_of=record.control_of,
+        created=utc(record.created),
+    )
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """All about a run but its candidates; ``data`` is the documented object."""
+
+    data: Mapping[str, object]
+
+    def to_json(self) -> dict[str, object]:
+        """The object of ``show RUN --json``."""
+        return dict(self.data)
+
+
+def run_summary(ledger: Ledger, name: str) -> RunSummary:
+    """A run by its id or the beginning of it. Raises LedgerError; TaskError when its task is not installed."""
+    record = ledger.run(name)
+    task, start, entries = task_of(record), frozen(record), ledger.entries(record.id)
+    gates = gate_scores(ledger, record.id)
+    return RunSummary(
+        {
+            **_head(ledger, record, start, task),
+            "seeds": _seeds(entries, start, gates),
+            "champion": _champion(ledger, record.id, entries, gates, task.direction),
+            "best_on_search": _best_on_search(entries, task.direction),
+            "baseline": _baseline(task),
+            "outcomes": outcomes(entries),
+            "operators": _operators(ledger, record.id, entries, task.direction),
+            "gains": _gains(ledger, record.id, entries, task.direction),
+            "tuning": _tuning(ledger, record.id, entries),
+            "looks": looks(ledger, record.id, entries),
+            "spent": _spent(ledger, record.id, start),
+            "budget": _budget(ledger, record.id),
+            "final_openings": ledger.count_events(record.id, "report_opened"),
+            "settings": {k: v for k, v in start.settings.items() if k != "options"},
+            "options": dict(record.options),
+            "versions": dict(record.versions),
+        }
+    )
+
+
+def _head(ledger: Ledger, record: RunRecord, start: Frozen, task: Task) -> dict[str, object]:
+    return {
+        "run": record.id,
+        "task": record.task,
+        "direction": task.direction,
+        "unit": task.unit,
+        "proposer": start.proposer,
+        "model": start.model,
+        "status": record.status,
+        "reason": record.reason,
+        "created": utc(record.created),
+        "updated": utc(record.updated),
+        "seed": record.seed,
+        "isolated": record.isolated,
+        "evaluator_version": record.evaluator_version,
+        "control_of": record.control_of,
+        "controls": [r.id for r in ledger.runs() if r.control_of == record.id],
+        "samples": start.done(record),
+        "samples_total": start.samples,
+        "batches": record.batches_done + 1,
+    }
+
+
+def _seeds(
+    entries: Sequence[EntryRecord], start: Frozen, gates: Mapping[str, float]
+) -> list[dict[str, object]]:
+    return [
+        {
+            "name": start.seeds.get(e.candidate or ""),
+            "candidate": e.candidate,
+            "outcome": e.outcome,
+            "score": e.score,
+            "gate": gates.get(e.candidate or ""),
+        }
+        for e in sorted(entries, key=lambda e: -e.k)
+        if e.kind == "seed"
+    ]
+
+
+def best_of(entries: Sequence[EntryRecord], direction: Direction) -> EntryRecord | None:
+    """The best scored entry; of equals the earlier."""
+    sign = 1 if direction == "minimize" else -1
+    scored = [(sign * e.score, e.id, e) for e in entries if e.score is not None and e.duplicate_of is None]
+    return min(scored, key=lambda s: s[:2])[2] if scored else None
+
+
+def best_seed(entries: Sequence[EntryRecord], direction: Direction) -> EntryRecord | None:
+    return best_of([e for e in entries if e.kind == "seed"], direction)
+
+
+def _champion(
+    ledger: Ledger,
+    run: str,
+    entries: Sequence[EntryRecord],
+    gates: Mapping[str, float],
+    direction: Direction,
+) -> dict[str, object] | None:
+    champion = ledger.champion(run)
+    if champion is None:
+        return None
+    seed = best_seed(entries, direction)
+    return {
+        "candidate": champion.candidate,
+        "slot": champion.k,
+        "kind": champion.kind,
+        "operator": champion.operator,
+        "score": champion.score,
+        "gate": gates.get(champion.candidate or ""),
+        "gain": gain(direction, champion.score, seed.score if seed else None),
+        "promoted": champion.kind != "seed",
+        "look": promotions(ledger, run).get(champion.id),
+    }
+
+
+def promotions(ledger: Ledger, run: str) -> dict[EntryId, int | None]:
+    """Champions of a run, past and present, and the number of the look that made each (None for the first seed)."""
+    numbers = {look.id: look.k for look in ledger.looks(run)}
+    return {p.entry: numbers.get(p.look) if p.look is not None else None for p in ledger.promotions(run)}
+
+
+def _best_on_search(entries: Sequence[EntryRecord], direction: Direction) -> dict[str, object] | None:
+    best = best_of(entries, direction)
+    if best is None:
+        return None
+    return {
+        "candidate": best.candidate,
+        "slot": best.k,
+        "kind": best.kind,
+        "operator": best.operator,
+        "score": best.score,
+    }
+
+
+def _baseline(task: Task) -> dict[str, object] | None:
+    best, gate = best_baseline(task, "search"), best_baseline(task, "gate")
+    if best is None:
+        return None
+    return {"name": best[0], "score": best[1], "gate": gate[1] if gate and gate[0] == best[0] else None}
+
+
+def outcomes(entries: Sequence[EntryRecord]) -> dict[str, int]:
+    """What became of the samples; the counts sum to the number of slots integrated."""
+    own = [e for e in entries if e.kind == "own"]
+    counts = Counter("duplicate" if e.duplicate_of is not None else e.outcome for e in own)
+    return {outcome: counts[outcome] for outcome in OUTCOMES}
+
+
+def _operators(
+    ledger: Ledger, run: str, entries: Sequence[EntryRecord], direction: Direction
+) -> list[dict[str, object]]:
+    """By operator: entries, how many were scored anew, and how many of those are better than every parent."""
+    by_id, parents = {e.id: e for e in entries}, ledger.parents(run)
+    counts: dict[str, Counter[str]] = {}
+    for e in entries:
+        if e.kind == "seed":
+            continue
+        count = counts.setdefault(e.operator, Counter())
+        count["entries"] += 1
+        if e.score is None or e.duplicate_of is not None:
+            continue
+        count["scored"] += 1
+        above = [by_id[p] for p in parents.get(e.id, ()) if p in by_id]
+        gains = [gain(direction, e.score, p.score) for p in above]
+        if gains and all(g is not None and g > 0 for g in gains):
+            count["improved"] += 1
+    return [
+        {"operator": name, "entries": c["entries"], "scored": c["scored"], "improved": c["improved"]}
+        for name, c in sorted(counts.items())
+    ]
+
+
+def _gains(
+    ledger: Ledger, run: str, entries: Sequence[EntryRecord], direction: Direction
+) -> dict[str, object] | None:
+    """The champion's gain along the line of its first parents, split into steps of structure and of tuning. All are
+    relative to the score at the root, so they add up."""
+    champion = ledger.champion(run)
+    if champion is None:
+        return None
+    by_id = {e.id: e for e in entries}
+    line = [by_id[i] for i in lineage.path_to_root(ledger, run, champion.id)]
+    scored = [e for e in line if e.score is not None]
+    if not scored or not scored[0].score:
+        return None
+    root, sign = scored[0].score, 1 if direction == "minimize" else -1
+    sums, steps = {"own": 0.0, "tuned": 0.0}, Counter[str]()
+    for before, after in itertools.pairwise(scored):
+        kind = "tuned" if after.kind == "tuned" else "own"
+        sums[kind] += sign * ((before.score or 0.0) - (after.score or 0.0)) / abs(root)
+        steps[kind] += 1
+    return {
+        "root": scored[0].candidate,
+        "structure": sums["own"],
+        "structure_steps": steps["own"],
+        "tuning": sums["tuned"],
+        "tuning_steps": steps["tuned"],
+        "total": gain(direction, scored[-1].score, root),
+    }
+
+
+def _tuning(ledger: Ledger, run: str, entries: Sequence[EntryRecord]) -> dict[str, object]:
+    children = [e for e in entries if e.kind == "tuned"]
+    studies = ledger.studies(run)
+    return {
+        "studies": len(studies),
+        "trials": sum(len(ledger.trials(s.id)) for s in studies),
+        "children": len(children),
+        "quarantined": sum(e.outcome == "quarantined" for e in children),
+    }
+
+
+def looks(ledger: Ledger, run: str, entries: Sequence[EntryRecord]) -> list[dict[str, object]]:
+    """The looks of a run, in order. ``effect`` is the challenger's relative gain over the champion of that time."""
+    names = {e.id: e.candidate for e in entries}
+    return [
+        {
+            "number": look.k,
+            "batch": look.batch,
+            "candidate": names.get(look.entry),
+            "champion": names.get(look.champion),
+            "effect": look.effect,
+            "p": look.p_value,
+            "alpha": look.alpha,
+            "passed": look.passed,
+            "block": look.block,
+            "reused": bool(look.detail.get("reused")),
+            "interval": look.detail.get("interval"),
+            "failure": look.detail.get("failure") or None,
+        }
+        for look in ledger.looks(run)
+    ]
+
+
+def _budget(ledger: Ledger, run: str) -> list[dict[str, object]]:
+    """The limits that ended the search before its samples were drawn."""
+    return [
+        {"created": utc(e.created), "reason": e.data.get("ended by")}
+        for e in ledger.events(run, "searched")
+        if e.data.get("ended by") != "samples"
+    ]
+
+
+def _spent(ledger: Ledger, run: str, start: Frozen) -> dict[str, object]:
+    spent = ledger.spent(run)
+    seconds = [e.data.get("seconds") for e in ledger.events(run, "sitting")]
+    return {
+        "samples": spent.samples,
+        "requests": spent.requests,
+        "repeated": spent.repeated,
+        "prompt_tokens": spent.prompt_tokens,
+        "completion_tokens": spent.completion_tokens,
+        "tokens": spent.tokens,
+        "cost": None if spent.unpriced and start.proposer == "chat" else spent.cost,
+        "uncounted": spent.uncounted,
+        "unpriced": spent.unpriced,
+        "reply_seconds": spent.seconds,
+        "seconds": sum(float(s) for s in seconds if isinstance(s, int | float)),
+    }
