@@ -1,0 +1,193 @@
+# ruff: noqa: ARG002 - sandboxes that play a script ignore most of what they are given
+"""One stage with a sandbox that plays a script: verdicts on time, retakes, and what is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pytest
+from toy.task import Knapsack
+
+from discovery.execution.base import StageJob
+from discovery.execution.stage import doubtful, run_stage, settle
+from discovery.sandbox.base import Answer, CandidateFailure, Closing, SandboxUnavailable
+from evaluators.task import InstanceSet
+
+TASK = Knapsack({})
+SET = InstanceSet("four", TASK.instances("search").instances[:4])
+LIMIT = SET.instances[0].limit
+"""Of every call, s."""
+
+
+@dataclass
+class Played:
+    """A sandbox whose calls take the given times and pack nothing; a text in place of a time fails."""
+
+    times: Sequence[float | str]
+    closing: CandidateFailure | None = None
+    payloads: list[bytes] = field(default_factory=list)
+    isolated: bool = True
+
+    def session(self, code: str, function: str, parameters: Mapping[str, float | int | str]) -> Played:
+        assert (code, function, dict(parameters)) == ("code", "rank", {})
+        return self
+
+    def close(self) -> None: ...
+    def __enter__(self) -> Played:
+        return self
+
+    def __exit__(self, *exc: object) -> None: ...
+
+    def call(self, payload: bytes, answer_bytes: int, limit: float) -> Answer:
+        time = self.times[len(self.payloads)]
+        self.payloads.append(payload)
+        if isinstance(time, str):
+            raise CandidateFailure("error", time, 0.01)
+        return Answer(bytes(answer_bytes), time)
+
+    def finish(self) -> Closing:
+        if self.closing is not None:
+            raise self.closing
+        return Closing(b"said", 0.1, 1000)
+
+
+JOB = StageJob("code", SET, {})
+
+
+def test_times_are_those_of_the_sandbox() -> None:
+    result = run_stage(Played([0.01, 0.02, 0.03, 0.04]), TASK, JOB)
+    assert (result.outcome, result.cpu, result.output) == ("scored", (0.01, 0.02, 0.03, 0.04), b"said")
+    assert result.scores == (0.0,) * 4 and result.answers == (bytes(10),) * 4 and not result.marginal
+
+
+def test_a_confirmation_goes_backwards_and_is_given_forwards() -> None:
+    played = Played([0.04, 0.03, 0.02, 0.01])
+    result = run_stage(played, TASK, replace(JOB, confirm=True))
+    assert played.payloads == [i.payload for i in reversed(SET.instances)]
+    assert result.cpu == (0.01, 0.02, 0.03, 0.04)
+
+
+def test_only_what_is_not_stored_is_released() -> None:
+    played = Played([0.01, 0.01])
+    assert len(run_stage(played, TASK, replace(JOB, prior=(1.0, 2.0))).scores) == 2
+    assert played.payloads == [i.payload for i in SET.instances[2:]]
+
+
+def test_nothing_is_released_after_a_failure_or_a_stop() -> None:
+    played = Played([0.01, "boom", 0.01, 0.01])
+    result = run_stage(played, TASK, JOB)
+    assert (result.outcome, result.reason, len(result.scores), len(played.payloads)) == (
+        "error",
+        "boom",
+        1,
+        2,
+    )
+    assert result.cpu == (0.01, 0.01), "the time of the call that failed"
+
+    class Stop:
+        def stop(self, scores: Sequence[float], total: int) -> bool:
+            assert total == 4
+            return len(scores) == 3
+
+    played = Played([0.01] * 4)
+    assert run_stage(played, TASK, replace(JOB, prior=(5.0,), watch=Stop())).outcome == "stopped"
+    assert len(played.payloads) == 2
+
+
+def test_a_bad_end_spoils_all() -> None:
+    result = run_stage(Played([0.01] * 4, CandidateFailure("rejected", "extra bytes")), TASK, JOB)
+    assert (result.outcome, result.reason) == ("rejected", "extra bytes")
+
+
+def test_a_refused_answer_names_the_instance() -> None:
+    class Greedy(Played):
+        def call(self, payload: bytes, answer_bytes: int, limit: float) -> Answer:
+            return Answer(np.ones(answer_bytes, np.uint8).tobytes(), 0.01)
+
+    result = run_stage(Greedy([]), TASK, JOB)
+    assert result.outcome == "rejected" and result.reason.startswith(
+        f"instance {SET.instances[0].id}: the items need"
+    )
+    easy = InstanceSet("low", tuple(replace(i, reference=-1.0) for i in SET))
+    result = run_stage(Played([0.01] * 4), TASK, replace(JOB, instances=easy))
+    assert result.outcome == "quarantined" and "proved optimum" in result.reason
+
+
+def test_a_machine_that_cannot_isolate_is_no_result() -> None:
+    class Broken(Played):
+        def call(self, payload: bytes, answer_bytes: int, limit: float) -> Answer:
+            raise SandboxUnavailable("no")
+
+    with pytest.raises(SandboxUnavailable):
+        run_stage(Broken([]), TASK, JOB)
+
+
+# -- times near the limit --
+
+
+@pytest.mark.parametrize(
+    ("times", "again"),
+    [
+        ([0.1, 0.2, 0.3, 0.4], ()),
+        ([0.1, 0.5, 0.3, 0.4], ()),
+        ([0.1, 0.6, 0.9, 0.7], (2,)),
+        ([0.1, 1.0, 0.9, 0.7], (1,)),
+        ([1.1, 0.6, 1.9, 0.7], (0, 2)),
+        ([2.5, 0.1, 0.1, 0.1], (0,)),
+    ],
+)
+def test_what_is_taken_again(times: list[float], again: tuple[int, ...]) -> None:
+    """In limits: all calls beyond the limit, else the slowest if it is beyond half."""
+    result = run_stage(Played([t * LIMIT for t in times]), TASK, JOB)
+    assert doubtful(JOB, result) == again
+
+
+def test_a_clear_verdict_is_not_taken_again() -> None:
+    result = run_stage(Played([0.9 * LIMIT, "boom"]), TASK, JOB)
+    assert doubtful(JOB, result) == ()
+    assert settle(Played([]), TASK, JOB, result) is result
+
+
+def test_stored_instances_shift_the_positions() -> None:
+    job = replace(JOB, prior=(1.0, 2.0))
+    result = run_stage(Played([0.1 * LIMIT, 1.5 * LIMIT]), TASK, job)
+    again = Played([0.2 * LIMIT])
+    settled = settle(again, TASK, job, result)
+    assert again.payloads == [SET.instances[3].payload]
+    assert settled.outcome == "scored" and settled.marginal and settled.cpu == (0.1 * LIMIT, 0.2 * LIMIT)
+
+
+def test_the_second_measurement_decides() -> None:
+    slow = run_stage(Played([t * LIMIT for t in (0.1, 1.5, 0.1, 1.2)]), TASK, JOB)
+    fine = settle(Played([0.8 * LIMIT, 0.9 * LIMIT]), TASK, JOB, slow)
+    assert fine.outcome == "scored" and fine.marginal and fine.scores == slow.scores
+    assert fine.cpu == tuple(t * LIMIT for t in (0.1, 0.8, 0.1, 0.9))
+    late = settle(Played([0.8 * LIMIT, 1.1 * LIMIT]), TASK, JOB, slow)
+    assert late.outcome == "timeout" and late.marginal
+    assert late.reason.startswith(f"instance {SET.instances[3].id} (size 10) took 0.275 s")
+    killed = settle(Played(["killed at twice the limit"]), TASK, JOB, slow)
+    assert (killed.outcome, killed.reason, killed.marginal) == ("error", "killed at twice the limit", True)
+
+
+def test_below_the_limit_a_slower_retake_is_a_timeout_too() -> None:
+    near = run_stage(Played([t * LIMIT for t in (0.1, 0.7, 0.1, 0.1)]), TASK, JOB)
+    assert settle(Played([1.01 * LIMIT]), TASK, JOB, near).outcome == "timeout"
+    assert settle(Played([1.0 * LIMIT]), TASK, JOB, near).outcome == "scored"
+
+
+def test_a_confirmation_takes_the_right_instance_again() -> None:
+    """Its times come back in the set's order, so positions mean the same."""
+    job = replace(JOB, confirm=True)
+    result = run_stage(Played([t * LIMIT for t in (1.5, 0.1, 0.1, 0.1)]), TASK, job)
+    again = Played([0.3 * LIMIT])
+    assert settle(again, TASK, job, result).outcome == "scored"
+    assert again.payloads == [SET.instances[3].payload]
+
+
+def test_the_runs_own_limit_flags() -> None:
+    played = [t * LIMIT for t in (0.1, 0.2, 0.1, 0.1)]
+    assert run_stage(Played(played), TASK, replace(JOB, call_limits={10: 0.15 * LIMIT})).slow
+    assert not run_stage(Played(played), TASK, replace(JOB, call_limits={10: 0.25 * LIMIT})).slow
+    assert not run_stage(Played(played), TASK, replace(JOB, call_limits={99: 0.0})).slow
