@@ -31,7 +31,15 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import StaticPool
 
-from db.errors import LedgerBehind, LedgerError, LedgerForeign, LedgerNewer, LedgerUnwritable, translate
+from db.errors import (
+    LedgerBehind,
+    LedgerError,
+    LedgerForeign,
+    LedgerMissing,
+    LedgerNewer,
+    LedgerUnwritable,
+    translate,
+)
 from db.migrations import REVISIONS, VERSION_TABLE
 
 BUSY_TIMEOUT = 30.0
@@ -176,17 +184,17 @@ def _set_up_sqlite(engine: Engine, busy_timeout: float) -> None:
 def check_file(path: Path, create: bool) -> None:
     """Refuse what cannot be our file before anything is written to it.
 
-    Raises LedgerError (missing), LedgerUnwritable, LedgerForeign."""
+    Raises LedgerMissing, LedgerUnwritable, LedgerForeign."""
     try:
         if path.is_dir():
             raise LedgerForeign(f"{path} is a folder; name a file in it for the ledger")
+        if not create and not path.exists():
+            raise LedgerMissing(f"there is no ledger {path}; `discover run` makes one, --db names another")
         if not path.parent.is_dir():
             raise LedgerUnwritable(
                 f"the folder {path.parent} does not exist; create it or name another place with --db"
             )
         if not path.exists():
-            if not create:
-                raise LedgerError(f"there is no ledger {path}; `discover run` makes one, --db names another")
             return
         with path.open("rb") as file:
             head = file.read(len(_MAGIC))

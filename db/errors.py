@@ -7,6 +7,10 @@ class LedgerError(Exception):
     """The ledger cannot do what was asked; the text says what, why and what to do."""
 
 
+class LedgerMissing(LedgerError):
+    """There is no ledger at that place, and none was to be made."""
+
+
 class LedgerNewer(LedgerError):
     """The database was written by a newer version of this package."""
 

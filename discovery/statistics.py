@@ -139,5 +139,7 @@ def _stratified_error(gain: NDArray[np.float64], groups: Sequence[str]) -> float
     cells: dict[str, list[float]] = {}
     for group, value in zip(groups, gain, strict=True):
         cells.setdefault(group, []).append(float(value))
-    variance = sum(float(np.var(v, ddof=1)) / len(v) for v in cells.values() if len(v) > 1)
+    # A class of one instance says nothing about its own spread; that of all instances stands in for it.
+    overall = float(np.var(gain, ddof=1)) if len(gain) > 1 else 0.0
+    variance = sum((float(np.var(v, ddof=1)) if len(v) > 1 else overall) / len(v) for v in cells.values())
     return math.sqrt(variance) / len(cells)

@@ -69,7 +69,7 @@ def shown(value: object) -> str:
         return ", ".join(f"{k}={shown(v)}" for k, v in value.items()) or "-"
     if isinstance(value, list | tuple):
         return ", ".join(shown(v) for v in value) or "-"
-    return str(value)
+    return plain(str(value))  # one line: a reason from a candidate must not fake a row
 
 
 def number(value: float) -> str:

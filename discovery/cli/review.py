@@ -25,10 +25,17 @@ def register(app: typer.Typer) -> None:
 
 def runs(db: Db = None, as_json: AsJson = False) -> None:
     """List the runs, the latest first."""
+    from db.errors import LedgerMissing
     from discovery import review
 
-    with review.opened(settings({"db": db}).settings.db) as ledger:
-        rows: list[dict[str, Any]] = [r.to_json() for r in review.runs(ledger)]
+    rows: list[dict[str, Any]] = []
+    loaded = settings({"db": db})
+    try:
+        with review.opened(loaded.settings.db) as ledger:
+            rows = [r.to_json() for r in review.runs(ledger)]
+    except LedgerMissing:
+        if loaded.origins["db"] == "flag":
+            raise
     if as_json:
         emit({"runs": rows})
     elif rows:
