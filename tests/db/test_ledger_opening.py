@@ -74,7 +74,7 @@ def test_names_with_odd_characters(tmp_path):
 
 
 def test_a_missing_ledger_is_not_made_unasked(path):
-    assert "there is no ledger" in refused(LedgerError, path, create=False)
+    assert "there is no ledger" in refused(errors.LedgerMissing, path, create=False)
     assert not path.exists()
 
 
@@ -313,4 +313,4 @@ def test_opening_a_current_ledger_does_not_import_alembic(path):
 
 def test_every_error_is_a_ledger_error():
     kinds = [v for v in vars(errors).values() if isinstance(v, type) and v.__module__ == "db.errors"]
-    assert len(kinds) == 6 and all(issubclass(k, LedgerError) for k in kinds)
+    assert len(kinds) == 7 and all(issubclass(k, LedgerError) for k in kinds)
