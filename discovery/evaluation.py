@@ -101,11 +101,11 @@ class Evaluation:
         """One set in one child. Stored scores are used first; the rest is run, and stored before this returns."""
         record = self.stored(candidate.hash, instances)
         total = len(instances)
-        if record is not None and record.outcome not in ("scored", "stopped"):
-            return self._view(record, instances, None)
         if record is not None:
+            # A look comes before a later failure, as it does where nothing is stored.
             looked = stop.stops_at(record.scores, total) if stop else None
-            if looked is not None or record.m == total:
+            failed = record.outcome not in ("scored", "stopped")
+            if looked is not None or failed or record.m == total:
                 return self._view(record, instances, looked)
         result = self._executor.submit(self._job(candidate, instances, record, stop)).result()
         record = self._keep(candidate, self._merge(candidate, instances, record, result))
