@@ -1,0 +1,225 @@
+"""Stages over the ledger: what is stored is not run again, and meets the verdicts that a fresh run meets."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import replace
+
+import pytest
+from toy.loop import density, rule
+from toy.task import Knapsack, decode
+
+from db.ledger import Ledger
+from discovery.candidate import Candidate, check
+from discovery.evaluation import Evaluated, Evaluation, chain
+from discovery.execution.base import Executor, StageJob, StageResult
+from discovery.statistics import EarlyStop
+from evaluators.task import InstanceSet, aggregate
+
+TASK = Knapsack({})
+SEARCH = TASK.instances("search")
+BEST = tuple(100.0 + k % 2 / 100 for k in range(len(SEARCH)))
+"""A rival that stops all but the best at the first look."""
+WORST = tuple(float(k % 2) for k in range(len(SEARCH)))
+NO_STOP = EarlyStop(WORST, "maximize")
+
+
+class Counting:
+    """Hands jobs on and remembers them; ``spoil`` changes results on the way back."""
+
+    name, workers, isolated = "counting", 2, True
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        self.jobs: list[StageJob] = []
+        self.spoil: Callable[[StageJob, StageResult], StageResult] = lambda _, result: result
+
+    def submit(self, job: StageJob) -> Future[StageResult]:
+        self.jobs.append(job)
+        future: Future[StageResult] = Future()
+        future.set_result(self.spoil(job, self._executor.submit(job).result()))
+        return future
+
+    def close(self) -> None: ...
+
+
+@pytest.fixture
+def counting(bag_executor: Executor) -> Counting:
+    return Counting(bag_executor)
+
+
+@pytest.fixture
+def evaluation(counting: Counting, new_ledger: Callable[[str], Ledger]) -> Evaluation:
+    return Evaluation(TASK, counting, new_ledger("ledger"))
+
+
+def candidate(code: str) -> Candidate:
+    return check(code, TASK.interface)
+
+
+def late(position: int, outcome: str = "raise ValueError('late')") -> Candidate:
+    """Weak, and fails at the instance at ``position`` of the search split."""
+    capacity, weights, _ = decode(SEARCH.instances[position].payload)
+    where = f"capacity == {capacity} and weights[0] == {weights[0]}"
+    return candidate(rule(f"if {where}: {outcome}\n    return -weights / volumes"))
+
+
+def test_screen_comes_before_search(evaluation: Evaluation, counting: Counting) -> None:
+    found = evaluation.search(candidate(density(1.0)), None)
+    assert [j.instances.name for j in counting.jobs] == ["screen", "search"]
+    assert found.outcome == "scored" and found.valid and found.m == len(SEARCH)
+    assert found.score == aggregate(SEARCH.instances, found.scores) == pytest.approx(98.2, abs=0.1)
+
+
+def test_what_fails_on_screen_never_sees_search(evaluation: Evaluation, counting: Counting) -> None:
+    broken = candidate(rule("return weights[:2]"))
+    for _ in range(2):
+        found = evaluation.search(broken, BEST)
+        assert (found.outcome, found.score, found.scores) == ("error", None, ())
+        assert "finite numbers" in found.reason and not found.valid
+    assert [j.instances.name for j in counting.jobs] == ["screen"], "and is not run twice"
+
+
+def test_stored_scores_are_used(evaluation: Evaluation, counting: Counting) -> None:
+    first = evaluation.search(candidate(density(1.0)), WORST)
+    jobs = len(counting.jobs)
+    again = evaluation.search(candidate("# same code\n" + density(1.0)), WORST)
+    assert again == first and len(counting.jobs) == jobs
+
+
+def test_a_stopped_evaluation_is_extended_and_never_run_anew(
+    evaluation: Evaluation, counting: Counting
+) -> None:
+    weak = candidate(rule("return -weights / volumes"))
+    stopped = evaluation.search(weak, BEST)
+    assert (stopped.outcome, stopped.score, stopped.m, stopped.valid) == ("stopped", None, 6, True)
+    whole = evaluation.search(weak, WORST)
+    assert whole.outcome == "scored" and whole.scores[:6] == stopped.scores
+    assert counting.jobs[-1].prior == stopped.scores
+    assert whole.scores == counting.submit(StageJob(weak.code, SEARCH, {})).result().scores
+    jobs = len(counting.jobs)
+    assert evaluation.search(weak, BEST) == replace(stopped, cpu=whole.cpu[:6])
+    assert len(counting.jobs) == jobs
+
+
+def test_answers_are_chained_over_extensions(evaluation: Evaluation, counting: Counting) -> None:
+    weak = candidate(rule("return -weights / volumes"))
+    evaluation.search(weak, BEST)
+    evaluation.search(weak, WORST)
+    record = evaluation.stored(weak.hash, SEARCH)
+    answers = counting.submit(StageJob(weak.code, SEARCH, {})).result().answers
+    assert record is not None and record.answers_digest == chain("", answers)
+    assert chain(chain("", answers[:6]), answers[6:]) == chain("", answers)
+    assert chain("", [b"a"]) == hashlib.sha256(b"a").hexdigest()
+
+
+@pytest.mark.parametrize("rival", [BEST, WORST], ids=["strong", "weak"])
+@pytest.mark.parametrize("before", [None, BEST, WORST], ids=["fresh", "after strong", "after weak"])
+@pytest.mark.parametrize("position", [2, 9, 20])
+def test_the_verdict_does_not_depend_on_what_is_stored(
+    evaluation: Evaluation,
+    counting: Counting,
+    new_ledger: Callable[[str], Ledger],
+    rival: tuple[float, ...],
+    before: tuple[float, ...] | None,
+    position: int,
+) -> None:
+    """A candidate that fails late is stopped before that by a strong rival, in a used ledger as in a new one."""
+    failing = late(position)
+
+    def seen(found: Evaluated) -> tuple[object, ...]:
+        return found.outcome, found.reason, found.scores, found.score, found.valid
+
+    fresh = Evaluation(TASK, counting, new_ledger("fresh")).search(failing, rival)
+    if before is not None:
+        evaluation.search(failing, before)
+    assert seen(evaluation.search(failing, rival)) == seen(fresh)
+    stopped = rival is BEST and position >= 6
+    assert fresh.outcome == ("stopped" if stopped else "error")
+
+
+def test_another_version_or_isolation_shares_nothing(
+    evaluation: Evaluation, counting: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluation.stage(candidate(density(1.0)), SEARCH)
+    monkeypatch.setattr(counting, "isolated", False, raising=False)
+    assert evaluation.stored(candidate(density(1.0)).hash, SEARCH) is None
+    monkeypatch.setattr(counting, "isolated", True)
+    assert evaluation.stored(candidate(density(1.0)).hash, SEARCH) is not None
+    monkeypatch.setattr(TASK, "version", "2", raising=False)
+    assert evaluation.stored(candidate(density(1.0)).hash, SEARCH) is None
+
+
+def test_a_large_set_is_cut_and_joined(evaluation: Evaluation, counting: Counting) -> None:
+    gate, rival = TASK.gate(0), candidate(density(0.7))
+    found = evaluation.whole(rival, gate)
+    assert [len(j.instances) for j in counting.jobs] == [18, 18]
+    assert found.scores == counting.submit(StageJob(rival.code, gate, {})).result().scores
+    jobs = len(counting.jobs)
+    assert evaluation.whole(rival, gate) == found and len(counting.jobs) == jobs
+    broken = evaluation.whole(candidate(rule("return weights[:1]")), gate)
+    assert (broken.outcome, broken.score, broken.scores) == ("error", None, ())
+
+
+def test_confirming_keeps_the_answers(evaluation: Evaluation, counting: Counting) -> None:
+    good = candidate(density(1.0))
+    with pytest.raises(ValueError, match="not fully scored"):
+        evaluation.confirm(good)
+    evaluation.stage(good, SEARCH)
+    assert evaluation.confirm(good) is None and counting.jobs[-1].confirm
+    record = evaluation.stored(good.hash, SEARCH)
+    assert record is not None and record.answers is not None and len(record.answers) == 10 * len(SEARCH)
+    jobs = len(counting.jobs)
+    assert evaluation.confirm(good) is None and len(counting.jobs) == jobs, "once is enough"
+
+
+def test_a_difference_is_told(evaluation: Evaluation) -> None:
+    counter = candidate(
+        rule("seen.append(1); return weights * (1.0 if len(seen) % 2 else -1.0)", head="seen = []")
+    )
+    evaluation.stage(counter, SEARCH)
+    said = evaluation.confirm(counter)
+    assert said is not None and "scores differently on" in said and "search-0" in said
+    assert evaluation.confirm(counter) == said, "and is found again"
+    crash = candidate(rule("seen.append(capacity); return weights / (len(seen) != 1 or capacity == first)",
+                           head=f"seen = []\nfirst = {decode(SEARCH.instances[0].payload)[0]}"))  # fmt: skip
+    evaluation.stage(crash, SEARCH)
+    assert "reversed order it ended as error" in str(evaluation.confirm(crash))
+
+
+def test_a_trial_becomes_the_evaluation_of_the_child(evaluation: Evaluation, counting: Counting) -> None:
+    parent = candidate(rule("return weights / volumes ** power", keywords="power=0.0"))
+    child = candidate(rule("return weights / volumes ** power", keywords="power=0.9"))
+    result = evaluation.trial(parent, {"power": 0.9}, NO_STOP)
+    evaluation.adopt(child, result)
+    jobs = len(counting.jobs)
+    assert evaluation.stage(child, SEARCH).scores == result.scores and len(counting.jobs) == jobs
+    assert evaluation.stored(parent.hash, SEARCH) is None
+
+
+def test_the_first_of_two_contradicting_runs_stands(evaluation: Evaluation, counting: Counting) -> None:
+    """Two runs in one ledger may measure at once, and a clock may say two things."""
+    good = candidate(density(1.0))
+
+    def overtaken(_: StageJob, result: StageResult) -> StageResult:
+        counting.spoil = lambda _job, r: r
+        evaluation.stage(good, SEARCH)
+        return replace(result, outcome="timeout", reason="late")
+
+    counting.spoil = overtaken
+    assert evaluation.stage(good, SEARCH).outcome == "scored"
+
+
+def test_flags_are_kept(evaluation: Evaluation) -> None:
+    evaluation.call_limits = {10: 0.0}
+    found = evaluation.stage(candidate(density(1.0)), SEARCH)
+    assert found.slow and found.outcome == "scored"
+    assert evaluation.stage(candidate(density(1.0)), SEARCH).slow
+
+
+def test_an_empty_part_is_never_made(evaluation: Evaluation, counting: Counting) -> None:
+    one = InstanceSet("one", SEARCH.instances[:1])
+    assert evaluation.whole(candidate(density(1.0)), one).m == 1
+    assert [len(j.instances) for j in counting.jobs] == [1]
