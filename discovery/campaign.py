@@ -347,10 +347,12 @@ class Campaign:
 
     @staticmethod
     def _quarantine(entry: NewEntry, quarantined: dict[EntryKey, str]) -> NewEntry:
-        if entry.key not in quarantined:
+        """The entry after the confirmation: a duplicate shares the verdict of its owner, whose evaluation it is."""
+        reason = quarantined.get(entry.duplicate_of or entry.key)
+        if reason is None:
             return entry
-        marked = entry.marks | {"quarantined"}
-        return replace(entry, outcome="quarantined", reason=quarantined[entry.key], score=None, marks=marked)
+        marks = entry.marks if entry.duplicate_of else entry.marks | {"quarantined"}
+        return replace(entry, outcome="quarantined", reason=reason, score=None, marks=marks)
 
     def _look(self, members: list[Member]) -> tuple[Member, NewLook] | None:
         if not members:
