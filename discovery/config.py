@@ -80,7 +80,13 @@ class Settings:
     max_tokens: Annotated[
         int | None, Rule("integer", "longest reply, tokens (default: local 1,500, else 4,000)", 64)
     ] = None
-    timeout: Annotated[float, Rule("number", "longest wait for a reply, seconds", 0, above=True)] = 120.0
+    timeout: Annotated[
+        float | None,
+        Rule("number", "longest wait for a reply, seconds (default: local 600, else 120)", 0, above=True),
+    ] = None
+    in_flight: Annotated[
+        int | None, Rule("integer", "requests to the model at once (default: local 2, else 8)", 1)
+    ] = None
     templates: Annotated[
         str | None, Rule("text", "a folder of prompt templates that replace shipped ones")
     ] = None

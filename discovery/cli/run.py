@@ -32,6 +32,7 @@ def run(
     temperature: Annotated[float | None, setting("temperature")] = None,
     max_tokens: Annotated[int | None, setting("max_tokens")] = None,
     timeout: Annotated[float | None, setting("timeout")] = None,
+    in_flight: Annotated[int | None, setting("in_flight")] = None,
     templates: Annotated[str | None, setting("templates", metavar="FOLDER")] = None,
     replay: Annotated[
         str | None, typer.Option(metavar="RUN|FILE", help="Answer from recorded replies.")
@@ -68,7 +69,8 @@ def run(
     flags: dict[str, object] = {
         "proposer": proposer if replay is None or proposer is not None else "replay",
         "model": model, "base_url": base_url, "api_key_env": api_key_env, "temperature": temperature,
-        "max_tokens": max_tokens, "timeout": timeout, "templates": templates, "samples": samples, "tokens": tokens,
+        "max_tokens": max_tokens, "timeout": timeout, "in_flight": in_flight,
+        "templates": templates, "samples": samples, "tokens": tokens,
         "cost": cost, "minutes": minutes, "seed": seed, "batch": batch, "workers": workers, "executor": executor,
         "strategy": strategy, "islands": islands, "archive": archive, "tune": tune, "trials": trials,
         "control": control, "db": db,
