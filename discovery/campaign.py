@@ -25,7 +25,7 @@ from db.records import (
 )
 from discovery.candidate import check
 from discovery.evaluation import Evaluated, Evaluation
-from discovery.gate import Gate, LookResult
+from discovery.gate import Gate
 from discovery.members import as_new, look_as_new, marks, member_of
 from discovery.population.archive import Archive, Member, Snapshot
 from discovery.slots import Slot, Slots, View
@@ -362,27 +362,8 @@ class Campaign:
             return None
         sides = [check(m.code, self.task.interface) for m in (best, self.champion)]
         result = self.gate.look(len(self.looks) + 1, sides[0], sides[1])
-        self.looks.append(self._look_row(best, result))
+        self.looks.append(result.row(best.key, self.champion.key))
         return best, self.looks[-1]
-
-    def _look_row(self, challenger: Member, result: LookResult) -> NewLook:
-        paired = result.paired
-        champion = self.champion.key
-        return NewLook(
-            k=result.number,
-            entry=challenger.key,
-            champion=champion,
-            block=result.block,
-            alpha=result.level,
-            p_value=paired.p if paired else 1.0,
-            effect=paired.effect if paired else 0.0,
-            passed=result.passed,
-            detail={
-                "reused": result.reused,
-                "failure": result.failure,
-                "interval": [paired.low, paired.high] if paired else None,
-            },
-        )
 
     @contextmanager
     def _doing(self, what: str) -> Iterator[None]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from db.records import EntryKey, NewLook
 from discovery.candidate import Candidate
 from discovery.draws import generator, key
 from discovery.evaluation import Evaluated, Evaluation
@@ -33,6 +34,25 @@ class LookResult:
     @property
     def passed(self) -> bool:
         return self.paired is not None and self.paired.p < self.level
+
+    def row(self, entry: EntryKey, champion: EntryKey) -> NewLook:
+        """The look as the ledger keeps it."""
+        paired = self.paired
+        return NewLook(
+            k=self.number,
+            entry=entry,
+            champion=champion,
+            block=self.block,
+            alpha=self.level,
+            p_value=paired.p if paired else 1.0,
+            effect=paired.effect if paired else 0.0,
+            passed=self.passed,
+            detail={
+                "reused": self.reused,
+                "failure": self.failure,
+                "interval": [paired.low, paired.high] if paired else None,
+            },
+        )
 
 
 class Gate:

@@ -18,6 +18,7 @@ from discovery.progress import Look, Phase, Progress, Spent, Standing
 from evaluators.task import Task
 
 LOOKS_SHOWN = 3
+_NEVER = -2
 
 
 class Monitor:
@@ -39,7 +40,7 @@ class Monitor:
         self._budget: Budget | None = None
         self._ledger: Ledger | None = None
         self._names: Mapping[EntryKey, str] = {}
-        self._integrated = -2
+        self._integrated = _NEVER
         self._counted = Progress(run, task.name, task.direction, task.unit, proposer, "preparing")
         best, best_gate = best_baseline(task, "search"), best_baseline(task, "gate")
         self._progress = replace(
@@ -65,6 +66,7 @@ class Monitor:
     def gate_score(self, key: EntryKey, score: float | None) -> None:
         """A score on the report blocks became known."""
         self._gates[key] = score
+        self._integrated = _NEVER
         self.changed()
 
     def changed(self) -> None:

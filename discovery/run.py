@@ -154,6 +154,7 @@ class _Sitting:
                     monitor.phase("finishing")
                     _finish(campaign, ledger, monitor)
                     ledger.set_status(record.id, "done")
+                    monitor.phase("done")
             except ProposerUnavailable as error:
                 ledger.set_status(record.id, "interrupted", str(error))
                 raise EnvironmentProblem(
@@ -163,7 +164,6 @@ class _Sitting:
                 ledger.set_status(record.id, "interrupted", f"{type(error).__name__}: {error}")
                 raise
             ledger.add_event(record.id, "sitting", {"seconds": round(budget.seconds - earlier, 3)})
-            monitor.phase("done")
             return run_report(ledger, task, record.id, seconds=budget.seconds)
 
 
