@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.live import Live
 
+    from evaluators.task import Direction
+
 SPARKS = "▁▂▃▄▅▆▇█"
 EVERY = 5.0
 """Seconds between two plain lines at least."""
@@ -230,25 +232,37 @@ def _score(value: float | None) -> str:
 
 def _against(progress: Progress) -> str:
     """How the best compares on search with the best seed and the best baseline."""
-    rivals = [r for r in (_best_seed(progress), progress.baseline) if r is not None]
-    shown = []
-    for rival in {r.name: r for r in rivals}.values():
-        if progress.best is None or rival.name == progress.best.name:
-            continue
-        better = gain(progress.direction, progress.best.search, rival.search)
-        if better is not None:
-            shown.append(f"{percent(better)} against {rival.name}")
-    return f" ({', '.join(shown)})" if shown else ""
+    best = progress.best
+    shown = [
+        _compared(progress.direction, best.search, rival.search, rival.name)
+        for rival in _rivals_of(progress)
+        if best is not None and rival.name != best.name
+    ]
+    return f" ({', '.join(s for s in shown if s)})" if any(shown) else ""
 
 
 def _gate(progress: Progress) -> str:
-    rival = progress.baseline
-    better = gain(
-        progress.direction,
-        progress.champion.gate if progress.champion else None,
-        rival.gate if rival else None,
-    )
-    return f" ({percent(better)} against {rival.name})" if better is not None and rival is not None else ""
+    """How the champion compares on the gate with the best seed and the best baseline."""
+    champion = progress.champion
+    shown = [
+        _compared(progress.direction, champion.gate, rival.gate, rival.name)
+        for rival in _rivals_of(progress)
+        if champion is not None and rival.name != champion.name
+    ]
+    return f" ({', '.join(s for s in shown if s)})" if any(shown) else ""
+
+
+def _rivals_of(progress: Progress) -> list[Standing]:
+    rivals = [r for r in (_best_seed(progress), progress.baseline) if r is not None]
+    return list({r.name: r for r in rivals}.values())
+
+
+def _compared(direction: Direction, own: float | None, other: float | None, name: str) -> str:
+    """A relative gain; where the other is more than twice as good, a percentage says nothing and its score does."""
+    better = gain(direction, own, other)
+    if better is None:
+        return ""
+    return f"{percent(better)} against {name}" if better > -1 else f"{name} has {_score(other)}"
 
 
 def _best_seed(progress: Progress) -> Standing | None:

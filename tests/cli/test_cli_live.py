@@ -171,3 +171,9 @@ def test_sigterm_counts_like_the_first_however_often() -> None:
 def test_a_stop_signal_counts() -> None:
     stop = StopSignal()
     assert [stop.request(), stop.request(), stop.request()] == [1, 2, 3]
+
+
+def test_a_far_better_rival_is_shown_by_its_score() -> None:
+    far = replace(PROGRESS, baseline=Standing("exactish", 0.5, 0.25))
+    assert "(+50.0 % against mdd, exactish has 0.5)" in live.line(far)
+    assert dict(live.rows(far, []))["champion"] == "feed5678  gate 6 (exactish has 0.25)"
