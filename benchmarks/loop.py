@@ -51,11 +51,14 @@ class Bench:
     measured = False
     version = "1"
     interface = Interface(
-        "work", "Spend time.", (Value("size", "scalar", "int64", "turns", low=0),), Value("sum", "scalar", "float64", "sum")
+        "work",
+        "Spend time.",
+        (Value("size", "scalar", "int64", "turns", low=0),),
+        Value("sum", "scalar", "float64", "sum"),
     )
     seeds = ("seed",)
     options: tuple[Option, ...] = ()
-    settings: Mapping[str, str] = {}  # noqa: RUF012
+    settings: Mapping[str, str] = {}
     memory = 64 << 20
     gate_blocks = 1
     folder: Path
@@ -100,7 +103,7 @@ def processor_time() -> float:
 def turns_for(seconds: float) -> int:
     """Loop turns that take ``seconds`` of processor time here."""
     scope: dict[str, object] = {}
-    exec(SPIN.format(salt=0), scope)  # noqa: S102 - our own text
+    exec(SPIN.format(salt=0), scope)
     start_time = time.process_time()
     scope["work"](1_000_000)  # type: ignore[operator]
     return int(1_000_000 * seconds / (time.process_time() - start_time))
@@ -110,7 +113,7 @@ def in_process(samples: int, size: int) -> float:
     begin = time.process_time()
     for salt in range(samples):
         scope: dict[str, object] = {}
-        exec(SPIN.format(salt=salt), scope)  # noqa: S102 - our own text
+        exec(SPIN.format(salt=salt), scope)
         for _ in range(CALLS):
             scope["work"](size)  # type: ignore[operator]
     return (time.process_time() - begin) / samples
@@ -120,7 +123,13 @@ def in_loop(samples: int, folder: Path) -> float:
     replies = {(k, 0): Reply(SPIN.format(salt=k + 1), "bench") for k in range(samples)}
     write_cassette(folder / "replies.jsonl", "bench", replies)
     settings = load(
-        {"db": str(folder / "ledger.sqlite"), "proposer": "replay", "samples": samples, "tune": False, "workers": 1}
+        {
+            "db": str(folder / "ledger.sqlite"),
+            "proposer": "replay",
+            "samples": samples,
+            "tune": False,
+            "workers": 1,
+        }
     ).settings
     begin = processor_time()
     report = start(RunSettings("bench", settings, (), str(folder / "replies.jsonl")))
@@ -130,7 +139,9 @@ def in_loop(samples: int, folder: Path) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--samples", type=int, default=400)
     samples = parser.parse_args().samples
     with tempfile.TemporaryDirectory() as name:
@@ -146,8 +157,8 @@ def main() -> None:
         few = samples // 4
         cost = (in_loop(samples, large) - in_loop(few, small)) / (samples - few)
         plain = in_process(samples, Bench.size)
-    print(f"in the loop: {1000 * cost:.2f} ms of processor time a candidate")  # noqa: T201
-    print(f"in process:  {1000 * plain:.2f} ms; ratio {cost / plain:.1f}")  # noqa: T201
+    print(f"in the loop: {1000 * cost:.2f} ms of processor time a candidate")
+    print(f"in process:  {1000 * plain:.2f} ms; ratio {cost / plain:.1f}")
 
 
 if __name__ == "__main__":

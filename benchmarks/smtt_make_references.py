@@ -73,7 +73,9 @@ def publish(work: Path, data: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--only", nargs="*", default=[""], help="parts that start with one of these")
     parser.add_argument("--data", type=Path, default=references.DATA)
     parser.add_argument("--work", type=Path, default=Path(".discover/smtt-references"))

@@ -79,7 +79,9 @@ def entry(task: Task, path: Path | None, trials: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--task", action="append", choices=("smtt", "smtt-index"))
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--trials", type=int, default=120)
@@ -96,7 +98,9 @@ def main() -> None:
                 continue
             start = time.perf_counter()
             found[baseline.name] = entry(task, baseline.path, options.trials)
-            sys.stderr.write(f"{name} {baseline.name} {found[baseline.name]} {time.perf_counter() - start:.0f} s\n")
+            sys.stderr.write(
+                f"{name} {baseline.name} {found[baseline.name]} {time.perf_counter() - start:.0f} s\n"
+            )
             known = {n: found[n] for n in task.baselines() if n in found}
             shipped = {"version": task.version, "settings": dict(task.settings), "baselines": known}
             path.write_text(json.dumps(shipped, indent=1) + "\n", encoding="utf-8")

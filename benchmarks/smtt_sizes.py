@@ -29,7 +29,9 @@ NAMES = ("edd", "mdd", "atc", "nbr", "mdd-insertion", "decmdd", "ils")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--sizes", nargs="*", type=int, default=[50, 100, 200, 500])
     parser.add_argument("--families", nargs="*", default=["pvw", "heavy"])
     parser.add_argument("--names", nargs="*", default=list(NAMES))
@@ -53,12 +55,16 @@ def main() -> None:
                     start = time.process_time()
                     sequence = np.frombuffer(answer(function, encode(p, d), {}), "<i8")
                     taken.append(time.process_time() - start)
-                    gaps.append(100 * (total_tardiness(p, d, sequence) - optimum) / max(optimum, int(p.sum())))
+                    gaps.append(
+                        100 * (total_tardiness(p, d, sequence) - optimum) / max(optimum, int(p.sum()))
+                    )
                 rows[name] = (statistics.mean(gaps), statistics.mean(taken), max(taken))
             unit = rows["mdd"][1] if "mdd" in rows else 1.0
             for name, (gap, mean, worst) in rows.items():
                 share = f"{100 * worst / limit(n):6.2f} % of the limit at most"
-                times = f"{mean / unit:9.2f} x mdd ({1000 * mean:9.2f} ms, worst {1000 * worst:9.2f} ms, {share})"
+                times = (
+                    f"{mean / unit:9.2f} x mdd ({1000 * mean:9.2f} ms, worst {1000 * worst:9.2f} ms, {share})"
+                )
                 sys.stdout.write(f"{family:6} n={n:<5} {name:14} gap {gap:8.3f} %  {times}\n")
             sys.stdout.flush()
 

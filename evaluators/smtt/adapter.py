@@ -26,8 +26,12 @@ def sequence(result: Any, n: int) -> "np.ndarray[Any, np.dtype[np.int64]]":
             raise ValueError(f"schedule() returned an array of shape {result.shape}; expected ({n},)")
         if result.dtype.kind not in "iuO":
             raise TypeError(f"schedule() returned an array of {result.dtype}; job indices must be integers")
-    elif isinstance(result, str | bytes | bytearray | dict | set | frozenset) or not hasattr(result, "__len__"):
-        raise TypeError(f"schedule() returned {type(result).__name__}; expected a list or array of {n} job indices")
+    elif isinstance(result, str | bytes | bytearray | dict | set | frozenset) or not hasattr(
+        result, "__len__"
+    ):
+        raise TypeError(
+            f"schedule() returned {type(result).__name__}; expected a list or array of {n} job indices"
+        )
     if len(result) != n:
         raise ValueError(f"schedule() returned {len(result)} jobs; the instance has {n}")
     if isinstance(result, np.ndarray) and result.dtype.kind == "i":
@@ -35,11 +39,15 @@ def sequence(result: Any, n: int) -> "np.ndarray[Any, np.dtype[np.int64]]":
     items = list(islice(iter(result), n + 1))
     for kind in set(map(type, items)):
         if kind is bool or not issubclass(kind, int | np.integer):
-            raise TypeError(f"schedule() returned a {kind.__name__} among the job indices; all must be integers")
+            raise TypeError(
+                f"schedule() returned a {kind.__name__} among the job indices; all must be integers"
+            )
     if len(items) != n or any(not 0 <= item < n for item in items):
         wrong = next((item for item in items if not 0 <= item < n), None)
         if wrong is None:
-            raise ValueError("schedule() returned a sequence that does not hold as many jobs as its length says")
+            raise ValueError(
+                "schedule() returned a sequence that does not hold as many jobs as its length says"
+            )
         shown = int(wrong) if abs(wrong) < 2**64 else "a number beyond 64 bits"
         raise ValueError(f"schedule() returned job {shown}; jobs are numbered 0 to {n - 1}")
     return np.array([int(item) for item in items], dtype=np.int64)

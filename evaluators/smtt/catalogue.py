@@ -10,7 +10,9 @@ from evaluators.task import Baseline, ShippedScore
 
 HERE = Path(__file__).parent
 FOLDERS = {"smtt": HERE / "baselines", "smtt-index": HERE / "baselines" / "index"}
-EXACT = Baseline("exact", "reference", "Lawler's decomposition with a memo: proved optima (evaluators.smtt.exact)")
+EXACT = Baseline(
+    "exact", "reference", "Lawler's decomposition with a memo: proved optima (evaluators.smtt.exact)"
+)
 
 
 def baselines(task: str) -> Mapping[str, Baseline]:

@@ -77,7 +77,9 @@ def solve(
     problem = Ordered.of(processing_times, due_dates)
     memo: dict[Key, tuple[int, int]] = {}
     deadline = None if seconds is None else clock.perf_counter() + seconds
-    optimum = _optimum(problem, list(range(n)), 0, memo, len(memo) + states if states is not None else None, deadline)
+    optimum = _optimum(
+        problem, list(range(n)), 0, memo, len(memo) + states if states is not None else None, deadline
+    )
     sequence = witness(problem, lambda *key: memo[key][1])
     return Solution(optimum, sequence, len(memo))
 

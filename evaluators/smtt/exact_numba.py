@@ -67,7 +67,17 @@ def _copy(keys: Any, values: Any, new_keys: Any, new_values: Any) -> None:
 
 @_compiled(_OPTIMUM)
 def _optimum(
-    p: Any, d: Any, rank: Any, arena: Any, at: Any, m: Any, start: Any, keys: Any, values: Any, choices: Any, count: Any
+    p: Any,
+    d: Any,
+    rank: Any,
+    arena: Any,
+    at: Any,
+    m: Any,
+    start: Any,
+    keys: Any,
+    values: Any,
+    choices: Any,
+    count: Any,
 ) -> Any:
     """Least total tardiness of the ``m`` jobs at ``arena[at:]``, or -1 when the slice is over.
 

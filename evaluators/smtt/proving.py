@@ -50,7 +50,9 @@ def solve(
     if importlib.util.find_spec("numba") is not None:
         compiled = importlib.import_module(COMPILED)
         if compiled.takes(processing_times):
-            return cast("exact.Solution", compiled.solve(processing_times, due_dates, states=states, seconds=seconds))
+            return cast(
+                "exact.Solution", compiled.solve(processing_times, due_dates, states=states, seconds=seconds)
+            )
     if n <= exact.LARGEST:
         return exact.solve(processing_times, due_dates, states=states, seconds=seconds)
     raise exact.OutOfBudget(f"no installed solver takes {n} jobs")

@@ -31,7 +31,9 @@ PROOF_STATES = 300_000
 """Memo entries that one proof may take while reading, some seconds of pure Python; far above what 100 jobs need."""
 
 OTHER_PROBLEMS = ("release_dates", "weights", "setup_times")
-EXPECTED = 'expected {"processing_times": [3, 5], "due_dates": [4, 9]}, optionally with "id", "optimum" and "class"'
+EXPECTED = (
+    'expected {"processing_times": [3, 5], "due_dates": [4, 9]}, optionally with "id", "optimum" and "class"'
+)
 
 
 class _Line:
@@ -52,7 +54,9 @@ def read(path: Path) -> InstanceSet:
     for line, text in _lines(path):
         instance = _instance(line, text)
         if instance.id in seen:
-            line.refuse(f"the id {instance.id!r} is used in line {seen[instance.id]} already; ids must differ")
+            line.refuse(
+                f"the id {instance.id!r} is used in line {seen[instance.id]} already; ids must differ"
+            )
         if len(found) == MAX_INSTANCES:
             line.refuse(f"the file has more than {MAX_INSTANCES} instances; split it")
         seen[instance.id] = line.number
@@ -72,7 +76,9 @@ def _lines(path: Path) -> Iterator[tuple[_Line, str]]:
                 size += len(raw)
                 line = _Line(path, number)
                 if len(raw) > MAX_LINE:
-                    line.refuse(f"the line is longer than {MAX_LINE} bytes; an instance has at most {MAX_JOBS} jobs")
+                    line.refuse(
+                        f"the line is longer than {MAX_LINE} bytes; an instance has at most {MAX_JOBS} jobs"
+                    )
                 if size > MAX_FILE:
                     line.refuse(f"the file is larger than {MAX_FILE} bytes; split it")
                 try:
@@ -93,7 +99,9 @@ def _instance(line: _Line, text: str) -> Instance:
     if n != len(due_dates):
         line.refuse(f"{n} processing_times but {len(due_dates)} due_dates; each job needs one of both")
     if n * (sum(processing_times) + max(due_dates)) >= MAX_TOTAL:
-        line.refuse("the times are too large for exact sums: n * (sum of p + largest d) must stay below 2**53; rescale")
+        line.refuse(
+            "the times are too large for exact sums: n * (sum of p + largest d) must stay below 2**53; rescale"
+        )
     p, d = np.array(processing_times, dtype=np.int64), np.array(due_dates, dtype=np.int64)
     reference, kind = _reference(line, p, d, _optimum(line, entry))
     return Instance(
@@ -127,7 +135,9 @@ def _object(line: _Line, text: str) -> dict[str, Any]:
         line.refuse(f"the line holds {_shown(entry)}; {EXPECTED}")
     for name in OTHER_PROBLEMS:
         if name in entry:
-            line.refuse(f"{name!r} belongs to another problem; jobs here have processing times and due dates only")
+            line.refuse(
+                f"{name!r} belongs to another problem; jobs here have processing times and due dates only"
+            )
     return entry
 
 
@@ -141,7 +151,9 @@ def _times(line: _Line, entry: dict[str, Any], name: str, least: int) -> list[in
     for at, value in enumerate(values):
         whole = _whole(value)
         if whole is None:
-            line.refuse(f"{name}[{at}] is {_shown(value)}; expected an integer (rescale fractions to a finer unit)")
+            line.refuse(
+                f"{name}[{at}] is {_shown(value)}; expected an integer (rescale fractions to a finer unit)"
+            )
         if whole < least:
             line.refuse(f"{name}[{at}] is {_shown(value)}; expected at least {least}" + _negative_hint(name))
         found.append(whole)
@@ -149,7 +161,11 @@ def _times(line: _Line, entry: dict[str, Any], name: str, least: int) -> list[in
 
 
 def _negative_hint(name: str) -> str:
-    return " (a job overdue at the start: write 0, its tardiness shrinks by a constant)" if name == "due_dates" else ""
+    return (
+        " (a job overdue at the start: write 0, its tardiness shrinks by a constant)"
+        if name == "due_dates"
+        else ""
+    )
 
 
 def _whole(value: object) -> int | None:
@@ -190,7 +206,9 @@ def _reference(line: _Line, p: Ints, d: Ints, claimed: int | None) -> tuple[floa
             pass
         else:
             if claimed is not None and claimed != proved:
-                line.refuse(f"'optimum' is {claimed}, but the proved optimum is {proved}; correct it or leave it out")
+                line.refuse(
+                    f"'optimum' is {claimed}, but the proved optimum is {proved}; correct it or leave it out"
+                )
             return float(proved), "proved optimum"
     if claimed is None:
         return None, "baseline"
@@ -203,5 +221,9 @@ def _reference(line: _Line, p: Ints, d: Ints, claimed: int | None) -> tuple[floa
 
 
 def _shown(value: object) -> str:
-    text = json.dumps(value) if isinstance(value, int | float | str | bool) or value is None else type(value).__name__
+    text = (
+        json.dumps(value)
+        if isinstance(value, int | float | str | bool) or value is None
+        else type(value).__name__
+    )
     return text if len(text) <= 60 else text[:57] + "…"

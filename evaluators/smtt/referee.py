@@ -23,7 +23,9 @@ def judge(instance: Instance, answer: bytes) -> Judgement:
     _check_permutation(sequence, n)
     value = total_tardiness(processing_times, due_dates, sequence)
     if instance.reference is None:
-        raise ValueError(f"instance {instance.id!r} has no reference; fill in the best baseline's value first")
+        raise ValueError(
+            f"instance {instance.id!r} has no reference; fill in the best baseline's value first"
+        )
     if instance.reference_kind == "proved optimum" and value < instance.reference:
         raise ImpossibleAnswer(
             f"total tardiness {value} on {instance.id!r} beats the proved optimum {instance.reference:.0f}"
@@ -36,7 +38,9 @@ def _check_permutation(sequence: np.ndarray[tuple[int], np.dtype[np.int64]], n: 
     outside = np.flatnonzero((sequence < 0) | (sequence >= n))
     if len(outside):
         at = int(outside[0])
-        raise InvalidAnswer(f"position {at} of the sequence holds {int(sequence[at])}; jobs are numbered 0 to {n - 1}")
+        raise InvalidAnswer(
+            f"position {at} of the sequence holds {int(sequence[at])}; jobs are numbered 0 to {n - 1}"
+        )
     counts = np.bincount(sequence, minlength=n)
     if (counts != 1).any():
         twice, missing = int(np.argmax(counts)), int(np.argmin(counts))
@@ -50,15 +54,15 @@ def figures(instances: Sequence[Instance], values: Sequence[float]) -> tuple[Fig
 
     Plain mean gap 100·(T - T*)/T* over T* > 0; pooled gap 100·(ΣT - ΣT*)/ΣT*; share of instances solved to the
     reference; the worst class's mean score; how many instances with T* = 0 were missed."""
-    rows = [
-        (i, v, i.reference) for i, v in zip(instances, values, strict=True) if i.reference is not None
-    ]
+    rows = [(i, v, i.reference) for i, v in zip(instances, values, strict=True) if i.reference is not None]
     if not rows:
         return ()
     positive = [(v, r) for _, v, r in rows if r > 0]
     found = [Figure("share optimal", 100.0 * sum(v <= r for _, v, r in rows) / len(rows), "%")]
     if positive:
-        found.append(Figure("plain mean gap", 100.0 * sum((v - r) / r for v, r in positive) / len(positive), "%"))
+        found.append(
+            Figure("plain mean gap", 100.0 * sum((v - r) / r for v, r in positive) / len(positive), "%")
+        )
         total = sum(r for _, r in positive)
         found.append(Figure("pooled gap", 100.0 * (sum(v for _, v, _ in rows) - total) / total, "%"))
     classes: dict[str, list[float]] = {}

@@ -47,7 +47,8 @@ def load(name: str, data: Path = DATA) -> tuple[Referenced, ...]:
     optima = _array(name, "optimum", data)
     specs = part(name)
     found = tuple(
-        Referenced(spec, encode(*generate(spec)), int(optimum)) for spec, optimum in zip(specs, optima, strict=False)
+        Referenced(spec, encode(*generate(spec)), int(optimum))
+        for spec, optimum in zip(specs, optima, strict=False)
     )
     if len(optima) != len(specs) or digest(found) != recorded["sha256"]:
         raise TaskError(
@@ -60,7 +61,10 @@ def load(name: str, data: Path = DATA) -> tuple[Referenced, ...]:
 def witnesses(name: str, data: Path = DATA) -> tuple[tuple[int, ...], ...]:
     """The optimal sequence of each instance of a part. Raises TaskError when they do not give their SHA-256."""
     codes = _array(name, "witness", data)
-    if hashlib.sha256(codes.astype("<u2").tobytes()).hexdigest() != manifest(data)["parts"][name]["witness_sha256"]:
+    if (
+        hashlib.sha256(codes.astype("<u2").tobytes()).hexdigest()
+        != manifest(data)["parts"][name]["witness_sha256"]
+    ):
         raise TaskError(f"the witnesses of {name!r} do not match their SHA-256; reinstall the package")
     found, at = [], 0
     for item in load(name, data):
@@ -80,7 +84,9 @@ def manifest(data: Path = DATA) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise TaskError(f"the references' manifest {path} cannot be read ({error}); reinstall the package") from None
+        raise TaskError(
+            f"the references' manifest {path} cannot be read ({error}); reinstall the package"
+        ) from None
     return dict(found)
 
 

@@ -53,7 +53,9 @@ class Smtt:
         function="schedule",
         summary="Return the order in which one machine processes the jobs, so that their total tardiness is least.",
         arguments=(PROCESSING_TIMES, DUE_DATES),
-        returns=Value("sequence", "permutation", "int64", "job indices in processing order", low=0, length="n"),
+        returns=Value(
+            "sequence", "permutation", "int64", "job indices in processing order", low=0, length="n"
+        ),
         facts=FACTS,
     )
     seeds: tuple[str, ...] = ("edd", "mdd")
@@ -92,7 +94,9 @@ class Smtt:
 
     def gate(self, block: int) -> InstanceSet:
         if not 0 <= block < self.gate_blocks:
-            raise TaskError(f"task {self.name!r} has no gate block {block}; expected 0 to {self.gate_blocks - 1}")
+            raise TaskError(
+                f"task {self.name!r} has no gate block {block}; expected 0 to {self.gate_blocks - 1}"
+            )
         return _assemble(f"gate-{block}", splits.look_parts(self.families, block))
 
     def read(self, path: Path) -> InstanceSet:

@@ -26,7 +26,9 @@ def test_the_adapters_import_numpy_and_nothing_of_the_project() -> None:
         tree = ast.parse(load(name).adapter.read_text())
         modules = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
         modules |= {n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
-        assert modules == {"numpy", "typing", "collections.abc"} | ({"itertools"} if name == "smtt" else set())
+        assert modules == {"numpy", "typing", "collections.abc"} | (
+            {"itertools"} if name == "smtt" else set()
+        )
         assert answer_of(load(name))
 
 
@@ -49,7 +51,9 @@ def test_a_candidate_gets_writable_copies_and_its_parameters() -> None:
     ],
 )  # fmt: skip
 def test_any_sequence_of_integers_is_an_answer(result: Any) -> None:
-    assert adapter.answer(lambda p, d: result, THREE.payload, {}) == np.array([2, 0, 1], dtype="<i8").tobytes()
+    assert (
+        adapter.answer(lambda p, d: result, THREE.payload, {}) == np.array([2, 0, 1], dtype="<i8").tobytes()
+    )
 
 
 class Endless:

@@ -73,7 +73,9 @@ def test_psk_is_mdd(jobs: list[tuple[int, int]]) -> None:
 def test_psk_is_mdd_on_the_search_split() -> None:
     for i in TASKS["smtt"].instances("search"):
         p, d = decode(i.payload)
-        assert tardiness(p, d, sequence_of("smtt", "psk", p, d)) == tardiness(p, d, sequence_of("smtt", "mdd", p, d))
+        assert tardiness(p, d, sequence_of("smtt", "psk", p, d)) == tardiness(
+            p, d, sequence_of("smtt", "mdd", p, d)
+        )
 
 
 def test_edd_is_optimal_when_at_most_one_job_is_late_and_spt_when_all_are() -> None:
@@ -99,7 +101,9 @@ def test_improvements_never_worsen_their_start() -> None:
 def score(task: Task, name: str, parameters: Mapping[str, object]) -> float:
     answer, function = answer_of(task), function_of(task, name)
     instances = task.instances("search").instances
-    return aggregate(instances, [task.judge(i, answer(function, i.payload, parameters)).score for i in instances])
+    return aggregate(
+        instances, [task.judge(i, answer(function, i.payload, parameters)).score for i in instances]
+    )
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -121,7 +125,9 @@ def test_shipped_scores_belong_to_the_files(task: str) -> None:
         if name != "ils":  # ten seconds; its file is covered above
             assert score(bound, name, {}) == pytest.approx(entry.published["search"], rel=1e-9)
             if space and name != "mdd-insertion":
-                assert score(bound, name, entry.tuned_parameters) == pytest.approx(entry.tuned["search"], rel=1e-9)
+                assert score(bound, name, entry.tuned_parameters) == pytest.approx(
+                    entry.tuned["search"], rel=1e-9
+                )
 
 
 def test_no_shipped_scores_for_other_settings() -> None:

@@ -31,7 +31,13 @@ def test_goldens() -> None:
 
 def test_the_bits_are_splitmix64() -> None:
     # The reference implementation (Vigna, splitmix64.c) seeded with 1234567 gives these; see also Rosetta Code.
-    known = [6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431, 16408922859458223821]
+    known = [
+        6457827717110365317,
+        3203168211198807973,
+        9817491932198370423,
+        4593380528125082431,
+        16408922859458223821,
+    ]
     assert draws(1234567, 0, 5).tolist() == known
     assert draws(1234567, 3, 2).tolist() == known[3:]
     assert mix(0x9E3779B97F4A7C15) == int(draws(0, 0, 1)[0])

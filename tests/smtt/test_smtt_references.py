@@ -40,7 +40,9 @@ def test_screen_and_search_are_proved_anew(name: str) -> None:
 
 def _tenth(size: int) -> list[tuple[references.Referenced, int]]:
     """The same random tenth of all gate instances of a size on every machine."""
-    items = [pair for name in GATE for pair in zip(references.load(name), references.states(name), strict=True)]
+    items = [
+        pair for name in GATE for pair in zip(references.load(name), references.states(name), strict=True)
+    ]
     items = [pair for pair in items if pair[0].spec.n == size]
     return random.Random(20_26).sample(items, len(items) // 10)
 
@@ -51,7 +53,9 @@ def test_a_tenth_of_the_gate_at_100_jobs_is_proved_anew() -> None:
         assert (found.optimum, found.states) == (item.optimum, states), item.spec.id
 
 
-@pytest.mark.skipif(not NUMBA, reason="200 jobs take pure Python seconds each; install the extra `exact` (numba)")
+@pytest.mark.skipif(
+    not NUMBA, reason="200 jobs take pure Python seconds each; install the extra `exact` (numba)"
+)
 def test_a_tenth_of_the_gate_at_200_jobs_is_proved_anew() -> None:
     from evaluators.smtt import exact_numba
 

@@ -30,7 +30,9 @@ def test_sizes_of_the_splits(name: str) -> None:
     assert task.gate_blocks == 16
     assert len(task.gate(15)) == 320
     assert isinstance(task, Provable)
-    assert all(i.reference_kind == "proved optimum" and i.reference is not None for i in task.instances("final"))
+    assert all(
+        i.reference_kind == "proved optimum" and i.reference is not None for i in task.instances("final")
+    )
 
 
 def test_families_widen_search_and_gate_and_alternate() -> None:
@@ -44,7 +46,9 @@ def test_families_widen_search_and_gate_and_alternate() -> None:
     assert set(load("smtt", {"families": "heavy"}).instances("search")) <= set(search)
 
 
-@pytest.mark.parametrize("settings", [{"families": "pwv"}, {"families": ""}, {"families": "pvw,pvw"}, {"size": "3"}])
+@pytest.mark.parametrize(
+    "settings", [{"families": "pwv"}, {"families": ""}, {"families": "pvw,pvw"}, {"size": "3"}]
+)
 def test_bad_options_are_refused(settings: dict[str, str]) -> None:
     with pytest.raises(TaskError):
         load("smtt", settings)
@@ -82,7 +86,9 @@ def test_loading_is_quick() -> None:
         "for split in ('search', 'gate'):\n"
         "    start = time.process_time(); t.instances(split); print(time.process_time() - start)"
     )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path.cwd())
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path.cwd()
+    )
     search, gate = map(float, out.stdout.split())
     assert search < 0.2
     assert gate < 1.0
@@ -102,7 +108,9 @@ def test_seeds_run_and_mdd_beats_edd() -> None:
         total = {}
         for seed in task.seeds:
             function = function_of(task, seed)
-            total[seed] = sum(task.judge(i, answer(function, i.payload, {})).score for i in task.instances("screen"))
+            total[seed] = sum(
+                task.judge(i, answer(function, i.payload, {})).score for i in task.instances("screen")
+            )
         assert total["mdd"] < total["edd"]
 
 
@@ -116,7 +124,12 @@ class TestProving:
             oracle = least_tardiness(p.tolist(), d.tolist())
             for solver in ("exact", "mip"):
                 (proof,) = proving.prove(both, solver, 30.0)
-                assert (proof.status, proof.optimum, proof.value, proof.bound) == ("proved", oracle, oracle, oracle)
+                assert (proof.status, proof.optimum, proof.value, proof.bound) == (
+                    "proved",
+                    oracle,
+                    oracle,
+                    oracle,
+                )
                 assert proof.gap == 0.0
                 assert proof.sequence is not None
                 assert tardiness(p, d, proof.sequence) == oracle

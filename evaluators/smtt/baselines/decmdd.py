@@ -30,7 +30,9 @@ def schedule(processing_times, due_dates, *, most=40):
             for r in positions(before, longest, behind, time, p, d, most):
                 first = before + behind[:r]
                 end = time + sum(p[x] for x in first) + p[longest]
-                cost = max(0, end - d[longest]) + mdd_cost(first, time, p, d) + mdd_cost(behind[r:], end, p, d)
+                cost = (
+                    max(0, end - d[longest]) + mdd_cost(first, time, p, d) + mdd_cost(behind[r:], end, p, d)
+                )
                 if best is None or cost < best[0]:
                     best = (cost, first, behind[r:], end)
             _, jobs, last, end = best
@@ -89,7 +91,9 @@ def mdd_cost(jobs, time, p, d):
             return total
         while first < len(jobs) and jobs[first] in gone:
             first = first + 1
-        if first == len(jobs) or (late and (time + late[0][0], late[0][0]) < (d[jobs[first]], p[jobs[first]])):
+        if first == len(jobs) or (
+            late and (time + late[0][0], late[0][0]) < (d[jobs[first]], p[jobs[first]])
+        ):
             x = heappop(late)[1]
         else:
             x = jobs[first]
