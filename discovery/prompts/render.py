@@ -1,0 +1,313 @@
+"""From a request to messages: a pure function of the request, the budget and the templates.
+
+The system message (task, interface, rules) is the same for all requests of a run, so that servers can cache it; the
+user message ends with the parents and the instruction. What comes from candidates, replies and task texts is data:
+it is escaped and fenced before a template sees it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from discovery.candidate import ALLOWED_IMPORTS
+from discovery.errors import UsageError
+from discovery.escape import plain
+from discovery.proposers.base import Message, Parent, Request
+from evaluators.task import Interface, Value
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+LOCAL_BUDGET, REMOTE_BUDGET = 1_500, 8_000
+"""Prompt tokens by default: what a model of 1.5 billion parameters still follows, and what a large one uses well."""
+EDITS_FROM = 4_000
+"""From this budget on a reply may be edits; a small model does better with the whole function."""
+OPERATORS = ("create", "improve", "combine", "simplify", "repair", "reflect")
+BUILT_IN = Path(__file__).parent
+MAX_REJECTED, MAX_GROUPS, MAX_REASON = 12, 5, 400
+LEAST_LINES = 8
+
+_SPECIAL = re.compile(r"<(?=[|｜])|(?<=[|｜])>|<(?=/?s>|/?(?:start|end)_of_turn>|/?think>)|\[(?=/?INST\])")
+
+
+def tokens(text: str) -> int:
+    """Estimated tokens, rather too many: 3.2 ASCII characters each (code measures 3.3 to 4), 1.5 tokens for any
+    other character."""
+    plain = sum(map(str.isascii, text)) if not text.isascii() else len(text)
+    return math.ceil(plain / 3.2 + (len(text) - plain) * 1.5)
+
+
+def message_tokens(messages: tuple[Message, ...]) -> int:
+    """Estimated tokens of a prompt, with 8 for the frame of each message."""
+    return sum(tokens(m.content) + 8 for m in messages)
+
+
+def messages(request: Request, *, budget_tokens: int, templates: Path | None = None) -> tuple[Message, ...]:
+    """The prompt of a request. When it is above the budget it loses, in this order: rejected ideas, scores by class,
+    further parents, the baseline, the end of a refused reply, and last the end of the parent's code (and says so).
+    The interface always stays, so a budget below it is exceeded.
+
+    Raises UsageError naming file and line when a template fails."""
+    environment = _environment(templates)
+    system = Message("system", _rendered(environment, "system", _task(request, budget_tokens)))
+    prompt: tuple[Message, ...] = ()
+    for content in _contents(request):
+        prompt = (system, Message("user", _user(environment, request, content, budget_tokens)))
+        if message_tokens(prompt) <= budget_tokens:
+            break
+    return prompt
+
+
+def template_hashes(templates: Path | None = None) -> dict[str, str]:
+    """File name → SHA-256 of every template in use, the user's own first. Recorded with the run."""
+    files = {f.name: f for f in BUILT_IN.glob("*.j2")} | {f.name: f for f in _own(templates)}
+    return {name: hashlib.sha256(files[name].read_bytes()).hexdigest() for name in sorted(files)}
+
+
+# --- what a prompt may hold, from all of it to the least ---
+
+
+@dataclass(frozen=True)
+class _Content:
+    parents: tuple[Parent, ...]
+    rejected: tuple[str, ...]
+    groups: bool = True
+    baseline: bool = True
+    reply_lines: int | None = None
+    code_lines: int | None = None
+
+
+def _contents(request: Request) -> Iterator[_Content]:
+    content = _Content(request.parents, request.rejected[-MAX_REJECTED:])
+    yield content
+    while content.rejected:
+        content = replace(content, rejected=content.rejected[(len(content.rejected) + 1) // 2 :])
+        yield content
+    content = replace(content, groups=False)
+    yield content
+    while len(content.parents) > 1:
+        content = replace(content, parents=content.parents[:-1])
+        yield content
+    content = replace(content, baseline=False)
+    yield content
+    lines = request.failure.reply.count("\n") + 1 if request.failure else 0
+    while lines > LEAST_LINES:
+        lines = max(LEAST_LINES, lines * 2 // 3)
+        content = replace(content, reply_lines=lines)
+        yield content
+    lines = content.parents[0].code.count("\n") + 1 if content.parents else 0
+    while lines > LEAST_LINES:
+        lines = max(LEAST_LINES, lines * 4 // 5)
+        content = replace(content, code_lines=lines)
+        yield content
+
+
+def _user(environment: Environment, request: Request, content: _Content, budget: int) -> str:
+    operator = "repair" if request.failure or request.operator == "repair" else request.operator
+    if operator not in OPERATORS:
+        raise ValueError(f"the operator {operator!r} is not a request to a model")
+    if operator == "combine" and len(content.parents) < 2:
+        operator = "improve"
+    brief = request.brief
+    worst_first = brief.direction == "minimize"
+    parents = []
+    for parent in content.parents:
+        code, left_out = _beginning(parent.code, content.code_lines)
+        groups = _groups(parent, worst_first) if content.groups else ""
+        score = _number(parent.score)
+        parents.append(
+            {"code": fenced(code, "python"), "left_out": left_out, "score": score, "groups": groups}
+        )
+    failure = None
+    if request.failure:
+        reply, left_out = _beginning(request.failure.reply, content.reply_lines)
+        reason = one_line(request.failure.reason, MAX_REASON)
+        failure = {"reply": fenced(reply, "text"), "left_out": left_out, "reason": fenced(reason, "text")}
+    baseline = None
+    if content.baseline and brief.baseline:
+        baseline = {"name": one_line(brief.baseline[0], 80), "score": _number(brief.baseline[1])}
+    rejected = "\n".join(f"- {one_line(idea, 200)}" for idea in content.rejected)
+    values = {
+        "baseline": baseline,
+        "better": _better(request),
+        "rejected": fenced(rejected, "text") if rejected else "",
+        "parents": parents,
+        "failure": failure,
+        "edits": budget >= EDITS_FROM
+        and operator == "improve"
+        and content.code_lines is None
+        and bool(parents),
+        "signature": signature(brief.interface),
+    }
+    return _rendered(environment, operator, values)
+
+
+def _task(request: Request, budget: int) -> dict[str, object]:
+    brief, interface = request.brief, request.brief.interface
+    return {
+        "better": _better(request),
+        "unit": one_line(brief.unit, 120),
+        "summary": clean(brief.summary).strip(),
+        "interface_summary": clean(interface.summary).strip(),
+        "skeleton": fenced(skeleton(interface), "python"),
+        "arguments": [described(v) for v in interface.arguments],
+        "returns": described(interface.returns),
+        "facts": [one_line(f, 600) for f in interface.facts],
+        "call_limit": f"{brief.call_limit:g} s",
+        "imports": ", ".join(["numpy", *sorted(ALLOWED_IMPORTS - {"numpy", "__future__"})]),
+        "small": budget < EDITS_FROM,
+    }
+
+
+def _better(request: Request) -> str:
+    return "lower" if request.brief.direction == "minimize" else "higher"
+
+
+# --- the interface in words ---
+
+
+def signature(interface: Interface) -> str:
+    """``def schedule(processing_times, due_dates, *, …):``"""
+    return f"def {interface.function}({', '.join(a.name for a in interface.arguments)}, *, …):"
+
+
+def skeleton(interface: Interface) -> str:
+    """The module a reply fills in, with the exact signature."""
+    arguments = ", ".join(a.name for a in interface.arguments)
+    return (
+        "import numpy as np\n\n"
+        'SEARCH_SPACE = {"weight": {"low": 0.0, "high": 4.0}}\n\n\n'
+        f"def {interface.function}({arguments}, *, weight=1.0):\n"
+        f"    ...\n    return {interface.returns.name}"
+    )
+
+
+def described(value: Value) -> str:
+    """One line: name, type, length, range, unit, meaning."""
+    kind = {"scalar": f"{value.dtype} number", "array": f"numpy array of {value.dtype}"}.get(value.kind, "")
+    if value.kind == "mask":
+        kind = "numpy array of bool"
+    elif value.kind == "permutation":
+        kind = f"{value.dtype} array, a permutation of 0 … {value.length or 'n'} - 1"
+    length = f", length {value.length}" if value.length and value.kind != "permutation" else ""
+    ends = ""
+    if value.low is not None and value.high is not None:
+        ends = f", {value.low:g} to {value.high:g}"
+    elif value.low is not None:
+        ends = f", at least {value.low:g}"
+    elif value.high is not None:
+        ends = f", at most {value.high:g}"
+    unit = f", unit: {one_line(value.unit, 60)}" if value.unit else ""
+    return f"{value.name}: {kind}{length}{ends}{unit}. {one_line(value.description, 400)}"
+
+
+def _groups(parent: Parent, worst_first: bool) -> str:
+    """The classes where a parent loses most, worst first."""
+    ranked = sorted(parent.by_group.items(), key=lambda g: (-g[1] if worst_first else g[1], g[0]))
+    return ", ".join(f"{one_line(name, 60)} ({_number(score)})" for name, score in ranked[:MAX_GROUPS])
+
+
+def _number(value: float) -> str:
+    return f"{value:.5g}"
+
+
+# --- untrusted text ---
+
+
+def clean(text: str) -> str:
+    """``text`` without characters that hide or reorder it, and without the control tokens of chat formats."""
+    text = plain(text.replace("\r\n", "\n").replace("\r", "\n"), lines=True)
+    return _SPECIAL.sub(lambda m: f" {m[0]}" if m[0] == ">" else f"{m[0]} ", text)
+
+
+def one_line(text: str, length: int) -> str:
+    """``text`` cleaned, on one line, bounded."""
+    line = " ".join(clean(text[: 4 * length]).split())
+    return line if len(line) <= length else line[: length - 1] + "…"
+
+
+def fenced(text: str, language: str) -> str:
+    """``text`` cleaned, in a fence longer than any run of backticks inside."""
+    body = clean(text).strip("\n")
+    longest = max((len(run) for run in re.findall("`+", body)), default=0)
+    mark = "`" * max(3, longest + 1)
+    return f"{mark}{language}\n{body}\n{mark}"
+
+
+def _beginning(text: str, lines: int | None) -> tuple[str, int]:
+    every = text.strip("\n").split("\n")
+    if lines is None or len(every) <= lines:
+        return text, 0
+    return "\n".join(every[:lines]), len(every) - lines
+
+
+# --- templates ---
+
+
+def _own(templates: Path | None) -> list[Path]:
+    if templates is None:
+        return []
+    if not templates.is_dir():
+        raise UsageError(f"the template folder {templates} does not exist")
+    files, known = sorted(templates.glob("*.j2")), {f.name for f in BUILT_IN.glob("*.j2")}
+    for file in files:
+        if file.name not in known and not file.name.startswith("_"):
+            raise UsageError(
+                f"{file} overrides no template; the names are {', '.join(sorted(known))} "
+                "(a name that begins with '_' is free for parts of your own)"
+            )
+    return files
+
+
+def _environment(templates: Path | None) -> Environment:
+    stamps = tuple((f.name, f.stat().st_mtime_ns) for f in _own(templates))
+    return _built(templates, stamps)
+
+
+@cache
+def _built(templates: Path | None, _stamps: tuple[tuple[str, int], ...]) -> Environment:
+    from jinja2 import FileSystemLoader, StrictUndefined
+    from jinja2.sandbox import SandboxedEnvironment
+
+    return SandboxedEnvironment(
+        loader=FileSystemLoader([str(p) for p in (templates, BUILT_IN) if p is not None]),
+        undefined=StrictUndefined,
+        autoescape=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _rendered(environment: Environment, name: str, values: dict[str, Any]) -> str:
+    from jinja2 import TemplateNotFound, TemplateSyntaxError
+
+    try:
+        text = environment.get_template(f"{name}.j2").render(values)
+    except TemplateSyntaxError as error:
+        raise UsageError(
+            f"template {error.filename or error.name}, line {error.lineno}: {error.message}"
+        ) from None
+    except TemplateNotFound as error:
+        raise UsageError(f"template {name}.j2 includes {error.name!r}, which does not exist") from None
+    except Exception as error:
+        place = _place(error) or f"{name}.j2"
+        raise UsageError(f"template {place}: {type(error).__name__}: {one_line(str(error), 200)}") from None
+    return text.strip() + "\n"
+
+
+def _place(error: BaseException) -> str | None:
+    """File and line of the template in which rendering failed."""
+    place, trace = None, error.__traceback__
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if file.endswith(".j2"):
+            place = f"{file}, line {trace.tb_lineno}"
+        trace = trace.tb_next
+    return place

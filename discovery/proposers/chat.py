@@ -1,0 +1,497 @@
+"""A language model behind any OpenAI-compatible chat endpoint: OpenAI, Ollama, vLLM, llama.cpp, LM Studio and others.
+
+The body of a response is read here, not by the client library, since servers differ in what they leave out. A server
+that refuses a parameter is met half-way once, and the refusal is remembered.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from discovery.config import Price, Settings
+from discovery.draws import generator, key
+from discovery.errors import EnvironmentProblem, UsageError
+from discovery.prompts.render import LOCAL_BUDGET, REMOTE_BUDGET, message_tokens, messages, one_line
+from discovery.proposers.base import Message, ProposerRefused, ProposerUnavailable, Reply, Request
+from discovery.proposers.endpoint import NO_KEY, Probe, find_local, key_for, normalised
+from discovery.proposers.prices import Estimate, cost_of, is_local, price_estimate, price_of
+
+if TYPE_CHECKING:
+    from openai import OpenAI
+
+__all__ = ["AnsweredRefused", "ChatProposer", "Probe", "find_local"]
+
+LOCAL_REPLY, REMOTE_REPLY = 1_500, 4_000
+"""Tokens of the longest reply by default. A reasoning model spends its reasoning from them too."""
+LOCAL_TIMEOUT, REMOTE_TIMEOUT = 600.0, 120.0
+LOCAL_IN_FLIGHT, REMOTE_IN_FLIGHT = 2, 8
+MAX_WAIT = 60.0
+"""Seconds that one request may wait for rate limits in all, and the longest Retry-After that is waited for."""
+STRIKES = 3
+"""Requests in a row that may end in timeouts or server errors before the endpoint counts as unavailable."""
+
+_TOO_LONG = re.compile(
+    r"context.{0,20}(length|window|size)|maximum context|too many tokens|prompt is too long", re.I
+)
+_NO_MODEL = re.compile(
+    r"model.{0,120}(not found|does not exist|not exist|unknown|no such|not loaded)", re.I | re.S
+)
+_SYSTEM = re.compile(
+    r"system.{0,30}(role|message|prompt|instruction)|role.{0,30}(system|alternate)|only user", re.I | re.S
+)
+
+
+class AnsweredRefused(ProposerRefused):
+    """Refused after the model had answered: ``reply`` holds the tokens and the cost, which were spent."""
+
+    def __init__(self, reason: str, reply: Reply) -> None:
+        super().__init__(reason)
+        self.reply = reply
+
+
+class _Failed(Exception):
+    """One try failed. ``wait`` is what the server asks for, s; None leaves it to the backoff."""
+
+    def __init__(
+        self, sentence: str, *, wait: float | None = None, limited: bool = False, lost: bool = False
+    ) -> None:
+        super().__init__(sentence)
+        self.wait, self.limited, self.lost = wait, limited, lost
+
+
+class _Adapted(Exception):
+    """The server refused a parameter; the request is to be sent again without it."""
+
+
+@dataclass(frozen=True)
+class _Answer:
+    status: int
+    text: str
+    headers: Mapping[str, str]
+
+
+class ChatProposer:
+    """Asks a chat model. Safe to call from several threads; what it remembers are refused parameters only."""
+
+    name = "chat"
+
+    def __init__(
+        self,
+        model: str,
+        base_url: str | None = None,
+        *,
+        api_key_env: str = "OPENAI_API_KEY",
+        temperature: float | None = 0.8,
+        max_tokens: int | None = None,
+        timeout: float | None = None,
+        in_flight: int | None = None,
+        retries: int = 4,
+        budget_tokens: int | None = None,
+        prices: Mapping[str, Price] | None = None,
+        templates: Path | None = None,
+    ) -> None:
+        """``None`` leaves the temperature to the server and chooses the others by where the server is: ``max_tokens``
+        1,500, ``budget_tokens`` 1,500, ``timeout`` 600 s and 2 requests ``in_flight`` on a local one, else 4,000,
+        8,000, 120 s and 8. A small server answers one request after another, and a request that waits in its queue
+        until it times out is work thrown away. ``retries`` are tries after the first.
+
+        Raises UsageError for a missing model or a bad value, EnvironmentProblem when the key is not set."""
+        if not model or not model.strip():
+            raise UsageError("name a model (--model NAME); a key or a server alone is not used")
+        self.model: str | None = model.strip()
+        self._model = model.strip()
+        self.base_url = normalised(base_url)
+        self.local = is_local(self.base_url)
+        self.paid = True
+        self.temperature = temperature
+        self.max_tokens = max_tokens or (LOCAL_REPLY if self.local else REMOTE_REPLY)
+        self.budget_tokens = budget_tokens or (LOCAL_BUDGET if self.local else REMOTE_BUDGET)
+        self.timeout = timeout or (LOCAL_TIMEOUT if self.local else REMOTE_TIMEOUT)
+        self.retries = retries
+        flying = in_flight or (LOCAL_IN_FLIGHT if self.local else REMOTE_IN_FLIGHT)
+        self._turn = threading.BoundedSemaphore(max(1, flying))
+        self.prices, self.templates = prices or {}, templates
+        if min(self.max_tokens, self.budget_tokens, self.timeout) <= 0 or retries < 0:
+            raise UsageError("max_tokens, budget_tokens and timeout must be above 0, retries at least 0")
+        self._key_env = api_key_env
+        if key_for(self.base_url, api_key_env) is None:
+            raise EnvironmentProblem(
+                f"{self.base_url} needs a key: set the environment variable {api_key_env}, or name another one"
+            )
+        self._lock = threading.Lock()
+        self._client: OpenAI | None = None
+        self._refused: frozenset[str] = frozenset()
+        self._strikes = 0
+        self._sleep = time.sleep
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> ChatProposer:
+        """The proposer that the settings describe."""
+        return cls(
+            settings.model or "",
+            settings.base_url,
+            api_key_env=settings.api_key_env,
+            temperature=settings.temperature,
+            max_tokens=settings.max_tokens,
+            timeout=settings.timeout,
+            in_flight=settings.in_flight,
+            prices=settings.prices,
+            templates=Path(settings.templates) if settings.templates else None,
+        )
+
+    # --- the contract ---
+
+    def prompt(self, request: Request) -> tuple[Message, ...]:
+        """The messages of a request. Raises UsageError when a template fails."""
+        return messages(request, budget_tokens=self.budget_tokens, templates=self.templates)
+
+    def reserve(self, messages: tuple[Message, ...]) -> int:
+        """Estimated tokens of the prompt plus the longest reply."""
+        return message_tokens(messages) + self.max_tokens
+
+    def ask(self, request: Request, messages: tuple[Message, ...]) -> Reply:
+        """One reply. Retries are the same request, at most ``retries`` of them and 60 s of waiting.
+
+        Raises ProposerRefused (AnsweredRefused when tokens were spent) or ProposerUnavailable."""
+        with self._turn:
+            return self._asked(request, messages)
+
+    def _asked(self, request: Request, messages: tuple[Message, ...]) -> Reply:
+        seed = key(request.seed, request.slot, request.attempt, "chat") & 0x7FFFFFFF
+        backoff = generator(request.seed, request.slot, request.attempt, "backoff")
+        tries, waited, start = 0, 0.0, time.monotonic()
+        while True:
+            try:
+                answer = self._send(messages, seed)
+                reply = self._reply(answer, time.monotonic() - start)
+            except _Adapted:
+                continue
+            except _Failed as failed:
+                wait = _wait(failed, tries, backoff)
+                tries, waited = tries + 1, waited + wait
+                if tries > self.retries or waited > MAX_WAIT:
+                    raise self._given_up(failed, tries) from None
+                self._sleep(wait)
+                continue
+            self._strikes = 0
+            return reply
+
+    # --- at the start of a run ---
+
+    def describe(self) -> str:
+        """One line: who is asked, where, and what it costs."""
+        price = price_of(self._model, self.base_url, self.prices)
+        cost = (
+            "cost unknown" if price is None else "no cost" if price.input == price.output == 0 else "priced"
+        )
+        return f"model {self._model} at {self.base_url} ({'local, ' if self.local else ''}{cost})"
+
+    def estimate(self, samples: int) -> Estimate:
+        """What ``samples`` samples will use; printed before a run."""
+        return price_estimate(
+            samples,
+            model=self._model,
+            base_url=self.base_url,
+            prices=self.prices,
+            budget_tokens=self.budget_tokens,
+            max_tokens=self.max_tokens,
+        )
+
+    def probe(self, timeout: float = 5.0) -> Probe:
+        """Whether the server answers and knows the model, by listing its models: no tokens are spent."""
+        try:
+            answer = self._call("models", {}, timeout)
+        except (_Failed, ProposerUnavailable) as error:
+            return Probe(False, None, str(error))
+        if answer.status in (401, 403):
+            return Probe(False, None, self._denied(answer.status))
+        data = _json(answer.text)
+        listed = data.get("data") if isinstance(data, dict) and answer.status == 200 else None
+        if not isinstance(listed, list):
+            if answer.status in (404, 405, 501):
+                return Probe(True, None, f"{self.base_url} answers but lists no models")
+            return Probe(False, None, self._not_an_api(answer))
+        names = tuple(str(m.get("id")) for m in listed if isinstance(m, dict))
+        if names and self._model not in names:
+            some = ", ".join(one_line(n, 60) for n in names[:8])
+            return Probe(
+                True, names, f"{self.base_url} answers, but does not list model {self._model}; it has: {some}"
+            )
+        return Probe(True, names, f"{self.base_url} answers")
+
+    # --- one try ---
+
+    def _send(self, messages: tuple[Message, ...], seed: int) -> _Answer:
+        refused = self._refused
+        body: dict[str, Any] = {"model": self._model, "messages": _as_sent(messages, "system" in refused)}
+        if self.temperature is not None and "temperature" not in refused:
+            body["temperature"] = self.temperature
+        if "max_tokens" not in refused:
+            body["max_tokens"] = self.max_tokens
+        elif "max_completion_tokens" not in refused:
+            body["max_completion_tokens"] = self.max_tokens
+        if "seed" not in refused:
+            body["seed"] = seed
+        answer = self._call("chat", body, self.timeout)
+        if answer.status != 200:
+            self._failure(answer.status, answer, body)
+        return answer
+
+    def _call(self, what: str, body: dict[str, Any], timeout: float) -> _Answer:
+        import openai
+
+        client = self._connected()
+        try:
+            if what == "models":
+                raw = client.models.with_raw_response.list(timeout=timeout)
+            else:
+                raw = client.chat.completions.with_raw_response.create(**body, timeout=timeout)
+            return _Answer(200, raw.text, raw.headers)
+        except openai.APIStatusError as error:
+            return _Answer(error.status_code, error.response.text, error.response.headers)
+        except openai.APITimeoutError:
+            raise _Failed(
+                f"{self.base_url} did not answer within {timeout:g} s; give it more time, or check its load",
+                lost=True,
+            ) from None
+        except openai.APIConnectionError as error:
+            cause = self._quoted(error.__cause__ or error)
+            raise _Failed(f"{self.base_url} cannot be reached ({cause}); is the server running?") from None
+        except (openai.OpenAIError, TypeError, ValueError, AttributeError, KeyError) as error:
+            raise ProposerUnavailable(
+                f"{self.base_url} cannot be used with model {self._model}: {self._quoted(error)}"
+            ) from None
+
+    def _connected(self) -> OpenAI:
+        with self._lock:
+            if self._client is None:
+                import httpx2
+                import openai
+
+                secret = key_for(self.base_url, self._key_env)
+                if secret is None:
+                    raise ProposerUnavailable(f"the environment variable {self._key_env} is no longer set")
+                # A proxy from the environment must not stand between us and a server on this machine.
+                own = httpx2.Client(trust_env=False, follow_redirects=True) if self.local else None
+                self._client = openai.OpenAI(
+                    api_key=secret,
+                    base_url=self.base_url,
+                    timeout=self.timeout,
+                    max_retries=0,
+                    http_client=own,
+                )
+            return self._client
+
+    def _failure(self, status: int, answer: _Answer, body: Mapping[str, Any]) -> None:
+        """Raise what an error status means."""
+        code, param, said = _error(answer.text)
+        quoted = f": {one_line(said, 200)}" if said else ""
+        where = f"{self.base_url} (model {self._model})"
+        if status in (401, 403):
+            raise ProposerUnavailable(self._denied(status))
+        if status == 402 or code in ("insufficient_quota", "billing_hard_limit_reached"):
+            raise ProposerUnavailable(f"{where} refuses for lack of credit{quoted}; check the account")
+        if status == 429 or code == "rate_limit_exceeded":
+            raise _Failed(f"{where} limits the rate{quoted}", wait=_retry_after(answer.headers), limited=True)
+        if status in (408, 409, 425) or status >= 500:
+            raise _Failed(
+                f"{where} failed with status {status}{quoted}", wait=_retry_after(answer.headers), lost=True
+            )
+        if code == "context_length_exceeded" or status == 413 or _TOO_LONG.search(said):
+            raise ProposerRefused(
+                f"the prompt is too long for model {self._model}{quoted}; lower the prompt budget"
+            )
+        if status == 404 or code == "model_not_found" or (status == 400 and _NO_MODEL.search(said)):
+            raise ProposerUnavailable(
+                f"{self.base_url} has no model {self._model!r} or no chat endpoint{quoted}; "
+                "check the model's name and that the URL ends as the server expects (mostly /v1)"
+            )
+        if code == "content_filter":
+            raise ProposerRefused(f"the content filter of {where} refused the prompt")
+        if status in (400, 422):
+            self._adapt(param, said, body)
+            raise ProposerRefused(f"{where} refused the request{quoted or f' with status {status}'}")
+        raise ProposerUnavailable(
+            f"{where} answered with status {status}{quoted}; is this a chat-completions endpoint?"
+        )
+
+    def _adapt(self, param: str, said: str, body: Mapping[str, Any]) -> None:
+        """Give up one parameter that the server refuses; raises _Adapted when there is something to give up."""
+        system = any(m["role"] == "system" for m in body["messages"])
+        for name in ("max_completion_tokens", "max_tokens", "temperature", "seed"):
+            if name in body and (param == name or (not param and re.search(rf"\b{name}\b", said))):
+                return self._without(name)
+        if system and param in ("", "messages", "role") and _SYSTEM.search(said):
+            return self._without("system")
+        return None
+
+    def _without(self, name: str) -> None:
+        with self._lock:
+            self._refused |= {name}
+        raise _Adapted
+
+    # --- what came back ---
+
+    def _reply(self, answer: _Answer, seconds: float) -> Reply:
+        data = _json(answer.text)
+        if isinstance(data, dict) and "choices" not in data and isinstance(data.get("error"), dict | str):
+            status = data["error"].get("code") if isinstance(data["error"], dict) else None
+            self._failure(
+                status if isinstance(status, int) and 400 <= status < 600 else 500, answer, {"messages": []}
+            )
+        choices = data.get("choices") if isinstance(data, dict) else None
+        choice = choices[0] if isinstance(choices, list) and choices else None
+        message = choice.get("message") if isinstance(choice, dict) else None
+        if not isinstance(data, dict) or not isinstance(choice, dict) or not isinstance(message, dict):
+            raise ProposerUnavailable(self._not_an_api(answer))
+        finish = choice.get("finish_reason")
+        prompt, completion, cached = _usage(data.get("usage"))
+        reply = Reply(
+            text=_content(message.get("content")),
+            model=one_line(_content(data.get("model")), 200) or self._model,
+            prompt_tokens=prompt,
+            completion_tokens=completion,
+            cost=self._cost(prompt, completion, cached),
+            finish=finish if isinstance(finish, str) else None,
+            seconds=seconds,
+        )
+        refusal = message.get("refusal")
+        if reply.finish == "content_filter":
+            raise AnsweredRefused("the content filter withheld the reply", reply)
+        if isinstance(refusal, str) and refusal and not reply.text.strip():
+            raise AnsweredRefused(f"the model refused: {one_line(refusal, 160)}", reply)
+        if not reply.text.strip() and reply.finish == "length":
+            raise AnsweredRefused(
+                f"the model spent all {self.max_tokens} tokens before it answered (reasoning?); raise the reply limit",
+                reply,
+            )
+        if not reply.text.strip():
+            raise AnsweredRefused("the reply is empty", reply)
+        return reply
+
+    def _cost(self, prompt: int | None, completion: int | None, cached: int) -> float | None:
+        price = price_of(self._model, self.base_url, self.prices)
+        if price is not None and price.input == price.output == 0:
+            return 0.0
+        return (
+            None
+            if price is None or prompt is None or completion is None
+            else cost_of(price, prompt, completion, cached)
+        )
+
+    # --- sentences ---
+
+    def _quoted(self, error: BaseException) -> str:
+        """What a library says, without the key should it quote it."""
+        secret = key_for(self.base_url, self._key_env) or NO_KEY
+        return one_line(str(error).replace(secret, "…") or type(error).__name__, 160)
+
+    def _given_up(self, failed: _Failed, tries: int) -> Exception:
+        sentence = f"{failed} (after {tries} {'try' if tries == 1 else 'tries'})"
+        if not failed.lost:
+            return ProposerUnavailable(f"{sentence}; try again later" if failed.limited else sentence)
+        with self._lock:
+            self._strikes += 1
+            strikes = self._strikes
+        if strikes >= STRIKES:
+            return ProposerUnavailable(f"{sentence}, {strikes} requests in a row")
+        return ProposerRefused(sentence)
+
+    def _denied(self, status: int) -> str:
+        return (
+            f"{self.base_url} refuses the key (status {status}); set the right one in the environment variable "
+            f"{self._key_env}" + (" (for a local server name another variable)" if self.local else "")
+        )
+
+    def _not_an_api(self, answer: _Answer) -> str:
+        page = answer.text.lstrip()[:200].lower().startswith(("<!doctype", "<html", "<?xml"))
+        what = "a web page" if page else "something else"
+        return (
+            f"{self.base_url} answered with {what} instead of a chat completion for model {self._model}; "
+            "check the base URL (mostly it ends in /v1)"
+        )
+
+
+def _as_sent(messages: tuple[Message, ...], merged: bool) -> list[dict[str, str]]:
+    """The messages, system and user in one when the server knows no system role."""
+    if merged and len(messages) > 1 and messages[0].role == "system":
+        first, second, *rest = messages
+        messages = (Message("user", f"{first.content}\n{second.content}"), *rest)
+    return [{"role": m.role, "content": m.content} for m in messages]
+
+
+def _wait(failed: _Failed, tries: int, backoff: random.Random) -> float:
+    """Seconds before the next try: what the server asks for, else 0.5, 1, 2, … s, spread so that threads part."""
+    if failed.wait is not None:
+        return failed.wait
+    return float(min(8.0, 0.5 * 2.0**tries) * backoff.uniform(0.75, 1.25))
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    milliseconds, after = headers.get("retry-after-ms"), headers.get("retry-after")
+    try:
+        if milliseconds is not None:
+            wait = float(milliseconds) / 1000
+        elif after is None:
+            return None
+        elif re.fullmatch(r"\s*[\d.]+\s*", after):
+            wait = float(after)
+        else:
+            wait = parsedate_to_datetime(after).timestamp() - time.time()
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return max(0.0, wait) if wait == wait else None
+
+
+def _json(text: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _error(text: str) -> tuple[str, str, str]:
+    """Code, parameter and message of an error body, in the shapes that servers use; empty when missing."""
+    data = _json(text)
+    if not isinstance(data, dict):
+        return "", "", "" if text.lstrip().startswith("<") else text[:2000]
+    error = data.get("error", data)
+    if isinstance(error, str):
+        return "", "", error[:2000]
+    if not isinstance(error, dict):
+        return "", "", ""
+    said = error.get("message") or error.get("detail") or ""
+    said = said if isinstance(said, str) else json.dumps(said)
+    code, param = error.get("code") or "", error.get("param") or ""
+    return str(code), param if isinstance(param, str) else "", said[:2000]
+
+
+def _content(content: object) -> str:
+    """Text of a message, also where a server gives a list of parts; without what no database stores."""
+    if isinstance(content, list):
+        parts = [p.get("text") for p in content if isinstance(p, dict)]
+        content = "".join(p for p in parts if isinstance(p, str))
+    text = content if isinstance(content, str) else ""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
+def _usage(usage: object) -> tuple[int | None, int | None, int]:
+    """Prompt, completion and cached tokens; None where the server does not say."""
+    if not isinstance(usage, dict):
+        return None, None, 0
+    details = usage.get("prompt_tokens_details")
+    cached = _count(details.get("cached_tokens")) if isinstance(details, dict) else None
+    return _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens")), cached or 0
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
