@@ -14,7 +14,8 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -104,6 +105,7 @@ class MockServer:
         self.closing = threading.Event()
         self.tries: Counter[int] = Counter()
         self.lock = threading.Lock()
+        self.most_at_once = self._now = 0
         try:
             self._http = _Http((host, port), _Handler)
         except (OSError, OverflowError) as error:
@@ -115,6 +117,18 @@ class MockServer:
     def base_url(self) -> str:
         host, port = self._http.server_address[:2]
         return f"http://{host!s}:{port}/v1"
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Count the requests that are being answered; :attr:`most_at_once` keeps the highest count."""
+        with self.lock:
+            self._now += 1
+            self.most_at_once = max(self.most_at_once, self._now)
+        try:
+            yield
+        finally:
+            with self.lock:
+                self._now -= 1
 
     @property
     def chats(self) -> list[Logged]:
@@ -171,7 +185,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._error(400, "expected a JSON body with messages", "invalid_request_error")
             return
         if self.path.rstrip("/") in ("/v1/chat/completions", "/chat/completions"):
-            self._chat(body, messages)
+            with self.server.mock.answering():
+                self._chat(body, messages)
         else:
             self._error(404, f"no such path: {self.path[:80]}", "not_found")
 

@@ -6,14 +6,12 @@ that refuses a parameter is met half-way once, and the refusal is remembered.
 
 from __future__ import annotations
 
-import json
 import random
 import re
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,13 +20,14 @@ from discovery.draws import generator, key
 from discovery.errors import EnvironmentProblem, UsageError
 from discovery.prompts.render import LOCAL_BUDGET, REMOTE_BUDGET, message_tokens, messages, one_line
 from discovery.proposers.base import Message, ProposerRefused, ProposerUnavailable, Reply, Request
-from discovery.proposers.endpoint import NO_KEY, Probe, find_local, key_for, normalised
+from discovery.proposers.bodies import as_sent, content_of, error_of, parsed, retry_after, usage_of
+from discovery.proposers.endpoint import NO_KEY, Probe, key_for, normalised
 from discovery.proposers.prices import Estimate, cost_of, is_local, price_estimate, price_of
 
 if TYPE_CHECKING:
     from openai import OpenAI
 
-__all__ = ["AnsweredRefused", "ChatProposer", "Probe", "find_local"]
+__all__ = ["AnsweredRefused", "ChatProposer", "Probe"]
 
 LOCAL_REPLY, REMOTE_REPLY = 1_500, 4_000
 """Tokens of the longest reply by default. A reasoning model spends its reasoning from them too."""
@@ -214,7 +213,7 @@ class ChatProposer:
             return Probe(False, None, str(error))
         if answer.status in (401, 403):
             return Probe(False, None, self._denied(answer.status))
-        data = _json(answer.text)
+        data = parsed(answer.text)
         listed = data.get("data") if isinstance(data, dict) and answer.status == 200 else None
         if not isinstance(listed, list):
             if answer.status in (404, 405, 501):
@@ -232,7 +231,7 @@ class ChatProposer:
 
     def _send(self, messages: tuple[Message, ...], seed: int) -> _Answer:
         refused = self._refused
-        body: dict[str, Any] = {"model": self._model, "messages": _as_sent(messages, "system" in refused)}
+        body: dict[str, Any] = {"model": self._model, "messages": as_sent(messages, "system" in refused)}
         if self.temperature is not None and "temperature" not in refused:
             body["temperature"] = self.temperature
         if "max_tokens" not in refused:
@@ -293,7 +292,7 @@ class ChatProposer:
 
     def _failure(self, status: int, answer: _Answer, body: Mapping[str, Any]) -> None:
         """Raise what an error status means."""
-        code, param, said = _error(answer.text)
+        code, param, said = error_of(answer.text)
         quoted = f": {one_line(said, 200)}" if said else ""
         where = f"{self.base_url} (model {self._model})"
         if status in (401, 403):
@@ -301,10 +300,10 @@ class ChatProposer:
         if status == 402 or code in ("insufficient_quota", "billing_hard_limit_reached"):
             raise ProposerUnavailable(f"{where} refuses for lack of credit{quoted}; check the account")
         if status == 429 or code == "rate_limit_exceeded":
-            raise _Failed(f"{where} limits the rate{quoted}", wait=_retry_after(answer.headers), limited=True)
+            raise _Failed(f"{where} limits the rate{quoted}", wait=retry_after(answer.headers), limited=True)
         if status in (408, 409, 425) or status >= 500:
             raise _Failed(
-                f"{where} failed with status {status}{quoted}", wait=_retry_after(answer.headers), lost=True
+                f"{where} failed with status {status}{quoted}", wait=retry_after(answer.headers), lost=True
             )
         if code == "context_length_exceeded" or status == 413 or _TOO_LONG.search(said):
             raise ProposerRefused(
@@ -342,7 +341,7 @@ class ChatProposer:
     # --- what came back ---
 
     def _reply(self, answer: _Answer, seconds: float) -> Reply:
-        data = _json(answer.text)
+        data = parsed(answer.text)
         if isinstance(data, dict) and "choices" not in data and isinstance(data.get("error"), dict | str):
             status = data["error"].get("code") if isinstance(data["error"], dict) else None
             self._failure(
@@ -354,10 +353,10 @@ class ChatProposer:
         if not isinstance(data, dict) or not isinstance(choice, dict) or not isinstance(message, dict):
             raise ProposerUnavailable(self._not_an_api(answer))
         finish = choice.get("finish_reason")
-        prompt, completion, cached = _usage(data.get("usage"))
+        prompt, completion, cached = usage_of(data.get("usage"))
         reply = Reply(
-            text=_content(message.get("content")),
-            model=one_line(_content(data.get("model")), 200) or self._model,
+            text=content_of(message.get("content")),
+            model=one_line(content_of(data.get("model")), 200) or self._model,
             prompt_tokens=prompt,
             completion_tokens=completion,
             cost=self._cost(prompt, completion, cached),
@@ -421,77 +420,8 @@ class ChatProposer:
         )
 
 
-def _as_sent(messages: tuple[Message, ...], merged: bool) -> list[dict[str, str]]:
-    """The messages, system and user in one when the server knows no system role."""
-    if merged and len(messages) > 1 and messages[0].role == "system":
-        first, second, *rest = messages
-        messages = (Message("user", f"{first.content}\n{second.content}"), *rest)
-    return [{"role": m.role, "content": m.content} for m in messages]
-
-
 def _wait(failed: _Failed, tries: int, backoff: random.Random) -> float:
     """Seconds before the next try: what the server asks for, else 0.5, 1, 2, … s, spread so that threads part."""
     if failed.wait is not None:
         return failed.wait
     return float(min(8.0, 0.5 * 2.0**tries) * backoff.uniform(0.75, 1.25))
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    milliseconds, after = headers.get("retry-after-ms"), headers.get("retry-after")
-    try:
-        if milliseconds is not None:
-            wait = float(milliseconds) / 1000
-        elif after is None:
-            return None
-        elif re.fullmatch(r"\s*[\d.]+\s*", after):
-            wait = float(after)
-        else:
-            wait = parsedate_to_datetime(after).timestamp() - time.time()
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return max(0.0, wait) if wait == wait else None
-
-
-def _json(text: str) -> object:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _error(text: str) -> tuple[str, str, str]:
-    """Code, parameter and message of an error body, in the shapes that servers use; empty when missing."""
-    data = _json(text)
-    if not isinstance(data, dict):
-        return "", "", "" if text.lstrip().startswith("<") else text[:2000]
-    error = data.get("error", data)
-    if isinstance(error, str):
-        return "", "", error[:2000]
-    if not isinstance(error, dict):
-        return "", "", ""
-    said = error.get("message") or error.get("detail") or ""
-    said = said if isinstance(said, str) else json.dumps(said)
-    code, param = error.get("code") or "", error.get("param") or ""
-    return str(code), param if isinstance(param, str) else "", said[:2000]
-
-
-def _content(content: object) -> str:
-    """Text of a message, also where a server gives a list of parts; without what no database stores."""
-    if isinstance(content, list):
-        parts = [p.get("text") for p in content if isinstance(p, dict)]
-        content = "".join(p for p in parts if isinstance(p, str))
-    text = content if isinstance(content, str) else ""
-    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
-
-
-def _usage(usage: object) -> tuple[int | None, int | None, int]:
-    """Prompt, completion and cached tokens; None where the server does not say."""
-    if not isinstance(usage, dict):
-        return None, None, 0
-    details = usage.get("prompt_tokens_details")
-    cached = _count(details.get("cached_tokens")) if isinstance(details, dict) else None
-    return _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens")), cached or 0
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

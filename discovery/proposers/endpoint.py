@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import os
-import threading
-import time
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
@@ -14,8 +10,6 @@ from discovery.errors import EnvironmentProblem, UsageError
 from discovery.proposers.prices import is_local
 
 OPENAI = "https://api.openai.com/v1"
-LOCAL_PORTS = (11434, 1234, 8000, 8080, 8085)
-"""Ollama, LM Studio, vLLM, llama.cpp, and the port this project's notes use."""
 DEFAULT_KEY = "OPENAI_API_KEY"
 NO_KEY = "local"
 
@@ -64,34 +58,3 @@ class Probe:
     reachable: bool
     models: tuple[str, ...] | None
     sentence: str
-
-
-def find_local(timeout: float = 0.1) -> str | None:
-    """The base URL of a model server on this machine, the usual ports tried at once; None after at most twice
-    ``timeout`` seconds. For a hint only: a server is never used unasked."""
-    found: dict[int, str] = {}
-
-    def look(port: int) -> None:
-        if _lists_models(port, timeout):
-            found[port] = f"http://127.0.0.1:{port}/v1"
-
-    threads = [threading.Thread(target=look, args=(port,), daemon=True) for port in LOCAL_PORTS]
-    deadline = time.monotonic() + 2 * timeout
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(max(0.0, deadline - time.monotonic()))
-    return next((found[port] for port in LOCAL_PORTS if port in found), None)
-
-
-def _lists_models(port: int, timeout: float) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
-    try:
-        connection.request("GET", "/v1/models")
-        response = connection.getresponse()
-        data = json.loads(response.read(1_000_000)) if response.status == 200 else None
-    except (OSError, http.client.HTTPException, ValueError, RecursionError):
-        return False
-    finally:
-        connection.close()
-    return isinstance(data, dict) and isinstance(data.get("data"), list)

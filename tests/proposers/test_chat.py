@@ -20,7 +20,6 @@ from discovery.candidate import check
 from discovery.config import Price, Settings
 from discovery.errors import EnvironmentProblem, UsageError
 from discovery.mock_llm import MockServer
-from discovery.proposers import endpoint
 from discovery.proposers.base import (
     Brief,
     Message,
@@ -31,7 +30,7 @@ from discovery.proposers.base import (
     Request,
 )
 from discovery.proposers.chat import STRIKES, AnsweredRefused, ChatProposer
-from discovery.proposers.endpoint import find_local, normalised
+from discovery.proposers.endpoint import normalised
 from discovery.proposers.prices import FREE, cost_of, is_local, price_estimate, price_of
 from discovery.proposers.reading import candidate_text
 from evaluators.registry import load
@@ -522,24 +521,14 @@ class TestProbe:
         assert "cost unknown" in ChatProposer("m", REMOTE).describe()
 
 
-class TestFindLocal:
-    def test_a_server_on_a_usual_port(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        with MockServer() as server, fixed(200, "{}") as (other, _):
-            port, wrong = (
-                int(server.base_url.split(":")[2].split("/")[0]),
-                int(other.split(":")[2].split("/")[0]),
-            )
-            monkeypatch.setattr(endpoint, "LOCAL_PORTS", (wrong, port))
-            assert find_local(1.0) == server.base_url
-
-    def test_silent_ports_cost_little_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        with socket.socket() as silent:
-            silent.bind(("127.0.0.1", 0))
-            silent.listen()
-            monkeypatch.setattr(endpoint, "LOCAL_PORTS", (silent.getsockname()[1],))
-            start = time.monotonic()
-            assert find_local(0.1) is None
-            assert time.monotonic() - start < 1
+class TestInFlight:
+    def test_no_more_requests_at_once_than_allowed(self) -> None:
+        with MockServer(delay=0.05) as server:
+            proposer = ChatProposer("mock", server.base_url, in_flight=2)
+            asked = [request(slot=k) for k in range(6)]
+            with ThreadPoolExecutor(6) as pool:
+                list(pool.map(lambda r: proposer.ask(r, proposer.prompt(r)), asked))
+            assert server.most_at_once == 2
 
 
 class TestPrices:

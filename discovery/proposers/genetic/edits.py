@@ -79,7 +79,7 @@ class Bench:
         self.change.swaps[id(site.node)] = filled
         return self.change
 
-    def lowest(self, name: str, site: Site) -> str:
+    def extreme(self, name: str, site: Site) -> str:
         """``np.maximum`` for arrays, ``max`` for scalars (or the minimum)."""
         return f"{self.program.numpy}.{name}imum" if site.type.rank else name
 
@@ -150,7 +150,7 @@ def bound(bench: Bench) -> Change | None:
     term = scope.term(site.type.unit, _rank(bench, site))
     if term is None:
         return None
-    name = bench.lowest(bench.chance.pick(("max", "min")), site)
+    name = bench.extreme(bench.chance.pick(("max", "min")), site)
     second = f"{bench.scale()} * {term[0]}" if bench.chance.flip(0.3) else term[0]
     return bench.put(site, f"{name}(_e, {second})")
 

@@ -44,11 +44,13 @@ class Expressions:
 
     def infer(self, node: ast.expr, env: Env) -> Type | None:
         """The type of an expression that is not (yet) part of the function; records nothing."""
-        recording, self._recording = self._recording, False
+        if not self._recording:
+            return self._expr(node, env, HARD)
+        self._recording = False
         try:
             return self._expr(node, env, HARD)
         finally:
-            self._recording = recording
+            self._recording = True
 
     def _root(self, value: ast.expr, env: Env, frozen: int, role: str, weight: float) -> Type | None:
         before = self._role, self._weight
@@ -187,20 +189,11 @@ class Expressions:
         return [self._expr(a, env, frozen) for a in node.args]
 
     def _numpy_call(self, node: ast.Call, name: str, env: Env, frozen: int) -> Type | None:
-        inner = frozen
         if name in calls.DECISIONS:
-            inner = HARD if frozen == HARD else FREE
-        elif (
-            name in COUNTED
-            or name in ("flatnonzero", "nonzero", "logical_and", "logical_or", "logical_not")
-            or name
-            not in calls.SAME | calls.PAIRS | calls.FREE | calls.AGGREGATES | {"where", "sqrt", "square"}
-        ):
-            inner = max(frozen, FROZEN)
-        if name in calls.DECISIONS:
-            return self._decision(node, name, env, inner)
+            return self._decision(node, name, env, HARD if frozen == HARD else FREE)
         if name in COUNTED:
             return self._shaped(node, name, env)
+        inner = frozen if name in TRANSPARENT else max(frozen, FROZEN)
         if name == "where" and len(node.args) == 3:
             args = [self._expr(node.args[0], env, max(frozen, FROZEN))]
             args += [self._expr(a, env, inner) for a in node.args[1:]]

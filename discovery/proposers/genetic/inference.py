@@ -54,6 +54,8 @@ class Interpreter(Expressions):
         if any(isinstance(n, ast.For | ast.While) for n in walk(function)):
             self._depth = OUTSIDE
         self._block(function.body, env)
+        # From here on this object is shared between threads: nothing that infer does may leave a trace.
+        self._recording = False
 
     def _block(self, body: list[ast.stmt], env: Env) -> Env:
         for statement in body:

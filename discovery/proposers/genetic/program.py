@@ -159,7 +159,7 @@ def changed(program: Program, change: Change) -> ast.Module:
         (imports if isinstance(statement, ast.Import | ast.ImportFrom) else rest).append(kept)
     if program.numpy in used and not program.analysis.numpy:
         imports.append(ast.Import([ast.alias("numpy", program.numpy)]))
-    if len(program.names) and program.analysis.numpy and program.numpy not in used and len(rest) == 1:
+    if program.numpy not in used and len(rest) == 1:
         imports = [s for s in imports if not _imports_numpy(s)]
     entries = {k: p.entry for k, p in parameters.items() if p.entry is not None}
     space: list[ast.stmt] = [_space_node(entries)] if entries else []
