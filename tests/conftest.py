@@ -33,9 +33,9 @@ def knapsack(installed: Path) -> Task:  # noqa: ARG001 - announces the task
 
 
 @pytest.fixture
-def toy(installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Toy:  # noqa: ARG001
+def toy(installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bag_executor: Executor) -> Toy:  # noqa: ARG001
     """Runs on the toy task in a folder of their own."""
-    return Toy(tmp_path, monkeypatch)
+    return Toy(tmp_path, monkeypatch, bag_executor)
 
 
 @pytest.fixture

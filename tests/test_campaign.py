@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pytest
 from toy.loop import Scripted, Toy, announced, by_slot, density, rule
 from toy.task import Knapsack
 
 from discovery.candidate import check
+from discovery.execution.base import Executor
 from discovery.execution.local import InlineExecutor
 from discovery.proposers.base import ProposerRefused, Request
 from discovery.report import RunReport
@@ -32,8 +32,10 @@ def hash_of(code: str) -> str:
 # -- what became of each reply --
 
 
-@pytest.fixture
-def mixed(toy: Toy) -> tuple[Toy, RunReport, Scripted]:
+@pytest.fixture(scope="module")
+def mixed(
+    tmp_path_factory: pytest.TempPathFactory, bag_executor: Executor
+) -> Iterator[tuple[Toy, RunReport, Scripted]]:
     """Two batches with every way to lose a slot."""
 
     def script(request: Request) -> str | Exception:
@@ -53,9 +55,13 @@ def mixed(toy: Toy) -> tuple[Toy, RunReport, Scripted]:
         }
         return known[request.slot]
 
-    proposer = Scripted(script)
-    toy.propose(proposer)
-    return toy, toy.start(), proposer
+    folder, proposer = tmp_path_factory.mktemp("mixed"), Scripted(script)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(announced(folder / "site")))
+        toy = Toy(folder, patch, bag_executor)
+        toy.propose(proposer)
+        report = toy.start()
+    yield toy, report, proposer
 
 
 def test_entries_say_what_became_of_each_reply(mixed: tuple[Toy, RunReport, Scripted]) -> None:
@@ -134,12 +140,12 @@ class Long:
 
 
 @pytest.fixture(scope="module")
-def long(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Long]:
+def long(tmp_path_factory: pytest.TempPathFactory, bag_executor: Executor) -> Iterator[Long]:
     """28 samples in seven batches, tuned, with a pool of gate blocks."""
     folder = tmp_path_factory.mktemp("long")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(announced(folder / "site")))
-        toy = Toy(folder, patch)
+        toy = Toy(folder, patch, bag_executor)
         yield Long(toy, toy.start(**LONG))
 
 
@@ -353,17 +359,10 @@ def test_equal_runs_have_equal_digests_and_the_second_runs_nothing(
 
 
 @pytest.mark.parametrize(("executor", "workers"), [("local", 1), ("local", 2)])
-def test_workers_and_databases_change_nothing(long: Long, executor: str, workers: int) -> None:
-    name = f"{executor}{workers}"
-    report = long.toy.start(**LONG, executor=executor, workers=workers, db=name)
-    assert long.toy.digest(report.run, name) == long.toy.digest(long.report.run)
-    assert report.best == long.report.best and report.failures == long.report.failures
-
-
-def test_the_folder_of_the_database_changes_nothing(
-    long: Long, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_workers_databases_and_folders_change_nothing(
+    long: Long, toy: Toy, executor: str, workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    elsewhere = Toy(tmp_path, monkeypatch)
-    report = elsewhere.start(**LONG)
-    assert elsewhere.digest(report.run) == long.toy.digest(long.report.run)
+    monkeypatch.chdir(toy.folder)
+    report = toy.start(**LONG, executor=executor, workers=workers)
+    assert toy.digest(report.run) == long.toy.digest(long.report.run)
+    assert report.best == long.report.best and report.failures == long.report.failures

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -16,9 +16,11 @@ import discovery.run as engine
 from db.ledger import Ledger
 from db.records import EntryRecord
 from discovery.config import RunSettings, Settings
+from discovery.execution.base import Executor
 from discovery.progress import StopSignal
 from discovery.proposers.base import Message, ProposerRefused, ProposerUnavailable, Reply, Request
 from discovery.report import RunReport
+from evaluators.task import Task
 
 TESTS = Path(__file__).parents[1]
 METADATA = {"METADATA": "Metadata-Version: 2.1\nName: toy-knapsack\nVersion: 1.0\n", "RECORD": ""}
@@ -90,13 +92,30 @@ def by_slot(
     return script
 
 
+class Kept:
+    """An executor that a run may use and that is still open after it."""
+
+    def __init__(self, executor: Executor) -> None:
+        self.name, self.workers, self.isolated = executor.name, executor.workers, executor.isolated
+        self.submit = executor.submit
+
+    def close(self) -> None:
+        """Others go on with it."""
+
+
 class Toy:
-    """Starts and resumes runs in ``folder``."""
+    """Starts and resumes runs in ``folder``. Inline runs share the executor ``warm``; others make their own."""
 
     SMALL = Settings(samples=8, batch=4, islands=2, archive=4, trials=4, executor="inline", workers=1)
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, warm: Executor) -> None:
         self.folder, self._patch = folder, monkeypatch
+        make = engine.make_executor
+
+        def shared(task: Task, name: str, workers: int, **more: Any) -> Executor:
+            return cast(Executor, Kept(warm)) if name == "inline" else make(task, name, workers, **more)
+
+        monkeypatch.setattr(engine, "make_executor", shared)
 
     def settings(self, **changes: Any) -> Settings:
         chosen = replace(self.SMALL, **{k: v for k, v in changes.items() if k not in ("db", "gate")})

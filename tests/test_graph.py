@@ -1,0 +1,315 @@
+"""Runs that are stopped, break or are killed anywhere: resumed, they end like the undisturbed one."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import random
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from toy.loop import TESTS, Scripted, Toy, announced, by_slot, density, rule
+
+import discovery.graph as graph
+from db.ledger import Ledger
+from discovery.campaign import Campaign
+from discovery.errors import EnvironmentProblem
+from discovery.execution.base import Executor
+from discovery.mock_llm import MockServer
+from discovery.progress import StopSignal
+from discovery.proposers.base import ProposerUnavailable, Request
+
+SPACE = 'SEARCH_SPACE = {"power": {"low": 0.0, "high": 2.0}}'
+REPLIES = [
+    rule("return weights / volumes ** power", keywords="power=0.1", head=SPACE),
+    density(0.4),
+    "nothing",
+    rule("return [1 / 0]"),
+    rule("return weights / volumes ** power + 1", keywords="power=0.2", head=SPACE),
+    density(0.4),
+    density(0.95),
+    rule("return -weights"),
+    density(0.6),
+]
+SHAPE: dict[str, Any] = {"samples": 9, "batch": 3, "trials": 3}
+"""Three batches."""
+
+
+class After(StopSignal):
+    """Asks to stop once it has been looked at ``looks`` times."""
+
+    def __init__(self, looks: int) -> None:
+        super().__init__()
+        self.left = looks
+
+    @property
+    def finishing(self) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+
+class Crash(Exception):
+    """The process would have died here."""
+
+
+@pytest.fixture
+def proposer(toy: Toy) -> Scripted:
+    made = Scripted(by_slot(REPLIES), paid=True)
+    toy.propose(made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, bag_executor: Executor) -> str:
+    """The digest of the run that nothing happens to."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(announced(folder / "site")))
+        toy = Toy(folder, patch, bag_executor)
+        toy.propose(Scripted(by_slot(REPLIES), paid=True))
+        return toy.digest(toy.start(**SHAPE).run)
+
+
+def test_stopped_after_every_step_it_ends_the_same(toy: Toy, proposer: Scripted, undisturbed: str) -> None:
+    """One run in as many sittings as it has steps."""
+    report, sittings = toy.start(stop=After(1), **SHAPE), 1
+    while report.interrupted:
+        with toy.ledger() as ledger:
+            assert ledger.run(report.run).status == "interrupted"
+        report, sittings = toy.resume(report.run, stop=After(1)), sittings + 1
+        assert sittings < 40
+    assert report.status == "done" and sittings >= 6
+    assert toy.digest(report.run) == undisturbed
+    assert max(Counter(proposer.keys).values()) == 1, "no request is sent twice"
+    assert len(proposer.keys) == 10
+
+
+def broken(name: str) -> Callable[[pytest.MonkeyPatch, int], None]:
+    """Makes call number ``nth`` of a method fail, before or after its work."""
+    owner: Any
+    where, when = name.split()
+    owner, method = {
+        "slot": (Campaign, "slot"),
+        "evaluated": (Campaign, "evaluated"),
+        "tuned": (Campaign, "tuned"),
+        "integrate": (Campaign, "integrate"),
+        "transaction": (Ledger, "integrate"),
+        "reply": (Ledger, "record_reply"),
+        "trial": (Ledger, "add_trial"),
+        "evaluation": (Ledger, "store_evaluation"),
+        "prune": (graph, "prune"),
+    }[where]
+
+    def patch(monkeypatch: pytest.MonkeyPatch, nth: int) -> None:
+        work, calls = getattr(owner, method), itertools.count(1)
+
+        def failing(*args: Any, **more: Any) -> Any:
+            number = next(calls)
+            if number == nth and when == "before":
+                raise Crash
+            found = work(*args, **more)
+            if number == nth:
+                raise Crash
+            return found
+
+        monkeypatch.setattr(owner, method, failing)
+
+    return patch
+
+
+@pytest.mark.parametrize(
+    ("where", "nth"),
+    [
+        ("slot before", 5),
+        ("evaluated after", 2),
+        ("tuned after", 1),
+        ("integrate before", 2),
+        ("transaction before", 1),
+        ("transaction after", 1),
+        ("transaction after", 3),
+        ("reply before", 3),
+        ("reply after", 8),
+        ("trial after", 2),
+        ("evaluation after", 9),
+        ("prune before", 1),
+    ],
+)
+def test_broken_anywhere_it_ends_the_same(
+    toy: Toy, proposer: Scripted, undisturbed: str, where: str, nth: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        broken(where)(patch, nth)
+        with pytest.raises(Crash):
+            toy.start(**SHAPE)
+    with toy.ledger() as ledger:
+        (record,) = ledger.runs()
+        unanswered = sum(p.state == "intent" for p in ledger.proposals(record.id))
+    assert record.status == "interrupted" and "Crash" in record.reason
+    report = toy.resume(record.id)
+    assert report.status == "done" and toy.digest(report.run) == undisturbed
+    again = Counter(proposer.keys)
+    assert sum(again.values()) - len(again) <= unanswered, "only what was in flight is asked again"
+    with toy.ledger() as ledger:
+        assert ledger.spent(report.run).repeated == unanswered
+
+
+def test_checkpoints_hold_two_counters_and_stay_few(
+    toy: Toy, proposer: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[int] = []
+    prune = graph.prune
+
+    def counting(saver: Any, thread: str) -> None:
+        prune(saver, thread)
+        kept.append(saver.conn.execute("SELECT count(*) FROM checkpoints").fetchone()[0])
+
+    monkeypatch.setattr(graph, "prune", counting)
+    report = toy.start(**SHAPE)
+    assert kept == [graph.CHECKPOINTS_KEPT] * 3
+    assert toy.checkpoints(report.run) <= graph.CHECKPOINTS_KEPT
+    connection = sqlite3.connect(toy.folder / "checkpoints" / f"{report.run}.sqlite")
+    rows = connection.execute("SELECT checkpoint FROM checkpoints").fetchall()
+    connection.close()
+    for (blob,) in rows:
+        assert b"rank(" not in blob and b"cycle" in blob and len(blob) < 2000
+    assert proposer.keys, "the run asked"
+
+
+def test_a_lost_checkpoint_file_is_no_loss(toy: Toy, proposer: Scripted, undisturbed: str) -> None:
+    """The ledger is the only memory: without checkpoints the run goes on after its last batch."""
+    report = toy.start(stop=After(5), **SHAPE)
+    assert report.interrupted
+    (toy.folder / "checkpoints" / f"{report.run}.sqlite").unlink()
+    done = toy.resume(report.run)
+    assert done.status == "done" and toy.digest(report.run) == undisturbed
+    assert max(Counter(proposer.keys).values()) == 1
+
+
+def test_an_endpoint_that_goes_away_ends_a_sitting(toy: Toy, undisturbed: str) -> None:
+    def away(request: Request) -> str | Exception:
+        return ProposerUnavailable("no connection") if request.slot >= 4 else by_slot(REPLIES)(request)
+
+    toy.propose(Scripted(away, paid=True))
+    with pytest.raises(
+        EnvironmentProblem, match=r"no connection \(run r-\w+ is kept; `discover resume r-"
+    ) as told:
+        toy.start(**SHAPE)
+    run = re.search(r"r-\w+", str(told.value))
+    assert run is not None
+    toy.propose(Scripted(by_slot(REPLIES), paid=True))
+    assert toy.resume(run[0]).status == "done" and toy.digest(run[0]) == undisturbed
+
+
+def test_a_budget_ends_the_search_early_and_keeps_what_was_paid(toy: Toy, proposer: Scripted) -> None:
+    """Fifteen tokens a reply: the seventh crosses 100, so no third batch is proposed."""
+    report = toy.start(**SHAPE, tokens=100)
+    assert report.status == "done" and report.samples == 6 and len(proposer.keys) == 7
+    with toy.ledger() as ledger:
+        assert "limit of 100 tokens" in str(ledger.events(report.run, "searched")[0].data["ended by"])
+    again = toy.resume(report.run)
+    assert again.samples == 6 and len(proposer.keys) == 7
+
+
+def test_a_finished_run_only_tells_its_report_again(toy: Toy, proposer: Scripted) -> None:
+    report = toy.start(**SHAPE)
+    asked, digest = len(proposer.keys), toy.digest(report.run)
+    again = toy.resume(report.run)
+    assert (again.best, again.failures, again.samples) == (report.best, report.failures, report.samples)
+    assert len(proposer.keys) == asked and toy.digest(report.run) == digest
+
+
+# -- kill -9 of the real command line, with a model behind HTTP --
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[MockServer]:
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "HTTP_PROXY", "http_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with MockServer(delay=0.05) as made:
+        yield made
+
+
+def command(site: Path, folder: Path, *words: str) -> subprocess.Popen[str]:
+    path = os.pathsep.join([str(site), str(TESTS), *filter(None, sys.path)])
+    said = [sys.executable, "-c", "from discovery.cli.main import main; main()", *words, "--quiet", "--json"]
+    return subprocess.Popen(
+        said,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": path},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def wait(until: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    end = time.monotonic() + 120
+    while not until() and process.poll() is None:
+        assert time.monotonic() < end, "nothing happened"
+        time.sleep(0.005)
+
+
+def open_intents(path: Path, run: str) -> int:
+    connection = sqlite3.connect(path)
+    try:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        query = "SELECT count(*) FROM proposal WHERE run = ? AND state = 'intent'"
+        return int(connection.execute(query, (run,)).fetchone()[0])
+    finally:
+        connection.close()
+
+
+def test_killed_three_times_it_ends_the_same(installed: Path, tmp_path: Path, server: MockServer) -> None:
+    """SIGKILL at random moments of a run and of two sittings after it."""
+    words = ["run", "--task", "knapsack", "--model", "mock", "--base-url", server.base_url, "--samples", "14"]
+    words += ["--batch", "4", "--trials", "3", "--islands", "2", "--workers", "2"]
+    whole = command(installed, tmp_path, *words, "--db", "whole.sqlite")
+    _, err = whole.communicate(timeout=240)
+    assert whole.returncode == 0, err
+    requests = len(server.chats)
+    assert requests >= 14
+    with server.lock:
+        server.requests.clear()
+
+    draw, ledger_file, in_flight = random.Random(20), tmp_path / "killed.sqlite", 0
+    process = command(installed, tmp_path, *words, "--db", "killed.sqlite")
+    run, killed = "", 0
+    for goal in (draw.randrange(2, 5), draw.randrange(7, 9), draw.randrange(11, 13)):
+        wait(lambda goal=goal, extra=in_flight: len(server.chats) >= goal + extra, process)  # type: ignore[misc]
+        time.sleep(draw.random() * 0.2)
+        killed += process.poll() is None
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=60)
+        opened = Ledger.open(ledger_file, create=False)
+        run = opened.runs()[0].id
+        opened.close()
+        in_flight += open_intents(ledger_file, run)
+        process = command(installed, tmp_path, "resume", run, "--db", "killed.sqlite")
+    _, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+    assert killed >= 2, "kills that came too late test nothing"
+    assert open_intents(ledger_file, run) == 0
+
+    first, second = (
+        Ledger.open(tmp_path / "whole.sqlite", create=False),
+        Ledger.open(ledger_file, create=False),
+    )
+    try:
+        assert second.digest(run) == first.digest(first.runs()[0].id)
+        assert len(second.runs()) == 1 and second.spent(run).repeated == in_flight
+    finally:
+        first.close()
+        second.close()
+    assert requests <= len(server.chats) <= requests + in_flight, "nothing paid is asked again"
+    checkpoints = sqlite3.connect(tmp_path / "checkpoints" / f"{run}.sqlite")
+    assert checkpoints.execute("SELECT count(*) FROM checkpoints").fetchone()[0] <= graph.CHECKPOINTS_KEPT
+    checkpoints.close()
