@@ -8,15 +8,14 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, Self
 
-from discovery.cli.output import console, note, number, percent
+from discovery.cli.output import compared, console, note, number, percent
 from discovery.escape import plain
-from discovery.progress import Progress, Spent, Standing, gain
+from discovery.progress import Progress, Spent, Standing
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.live import Live
 
-    from evaluators.task import Direction
 
 SPARKS = "▁▂▃▄▅▆▇█"
 EVERY = 5.0
@@ -234,7 +233,7 @@ def _against(progress: Progress) -> str:
     """How the best compares on search with the best seed and the best baseline."""
     best = progress.best
     shown = [
-        _compared(progress.direction, best.search, rival.search, rival.name)
+        compared(progress.direction, best.search, rival.search, rival.name)
         for rival in _rivals_of(progress)
         if best is not None and rival.name != best.name
     ]
@@ -245,7 +244,7 @@ def _gate(progress: Progress) -> str:
     """How the champion compares on the gate with the best seed and the best baseline."""
     champion = progress.champion
     shown = [
-        _compared(progress.direction, champion.gate, rival.gate, rival.name)
+        compared(progress.direction, champion.gate, rival.gate, rival.name)
         for rival in _rivals_of(progress)
         if champion is not None and rival.name != champion.name
     ]
@@ -255,14 +254,6 @@ def _gate(progress: Progress) -> str:
 def _rivals_of(progress: Progress) -> list[Standing]:
     rivals = [r for r in (_best_seed(progress), progress.baseline) if r is not None]
     return list({r.name: r for r in rivals}.values())
-
-
-def _compared(direction: Direction, own: float | None, other: float | None, name: str) -> str:
-    """A relative gain; where the other is more than twice as good, a percentage says nothing and its score does."""
-    better = gain(direction, own, other)
-    if better is None:
-        return ""
-    return f"{percent(better)} against {name}" if better > -1 else f"{name} has {_score(other)}"
 
 
 def _best_seed(progress: Progress) -> Standing | None:

@@ -9,9 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from discovery.escape import plain
+from discovery.progress import gain
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from evaluators.task import Direction
 
 WIDTH = 120
 """Columns where the output is no terminal and COLUMNS is not set."""
@@ -55,6 +58,14 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, numeric: 
 def say(text: str = "") -> None:
     """Lines of human output on stdout, escaped."""
     sys.stdout.write(plain(text, lines=True) + "\n")
+
+
+def compared(direction: Direction, own: float | None, other: float | None, name: str) -> str:
+    """A relative gain; where the other is more than twice as good, a percentage says nothing and its score does."""
+    better = gain(direction, own, other)
+    if better is None or other is None:
+        return ""
+    return f"{percent(better)} against {name}" if better > -1 else f"{name} has {number(other)}"
 
 
 def shown(value: object) -> str:

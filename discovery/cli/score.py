@@ -19,7 +19,7 @@ from discovery.cli.options import (
     source_text,
     task_of,
 )
-from discovery.cli.output import emit, note, number, percent, say, shown, table
+from discovery.cli.output import compared, emit, note, number, say, shown, table
 from discovery.cli.tasks import Split
 from discovery.errors import UsageError
 
@@ -200,18 +200,12 @@ def _proof(proof: Proof) -> dict[str, object]:
 
 
 def _tell(report: ScoreReport, data: dict[str, object], task: Task) -> None:
-    from discovery.progress import gain
-
     value, rival = data["score"], data["baseline"]
     if isinstance(value, float):
-        better = None
-        if isinstance(rival, dict):
-            better = gain(task.direction, value, rival["score"])
         against = (
-            f" ({percent(better)} against {rival['name']})"
-            if better is not None and isinstance(rival, dict)
-            else ""
+            compared(task.direction, value, rival["score"], rival["name"]) if isinstance(rival, dict) else ""
         )
+        against = f" ({against})" if against else ""
         say(f"{task.name}, {data['split']}: {number(value)} {task.unit}{against}")
         for figure in report.figures:
             say(f"  {figure.name}: {number(figure.value)} {figure.unit}".rstrip())
