@@ -23,7 +23,8 @@ import discovery.graph as graph
 from db.ledger import Ledger
 from discovery.campaign import Campaign
 from discovery.errors import EnvironmentProblem
-from discovery.execution.base import Executor
+from discovery.execution.base import Executor, StageJob
+from discovery.execution.local import InlineExecutor
 from discovery.mock_llm import MockServer
 from discovery.progress import StopSignal
 from discovery.proposers.base import ProposerUnavailable, Request
@@ -160,6 +161,33 @@ def test_broken_anywhere_it_ends_the_same(
     assert sum(again.values()) - len(again) <= unanswered, "only what was in flight is asked again"
     with toy.ledger() as ledger:
         assert ledger.spent(report.run).repeated == unanswered
+
+
+def test_kept_trials_are_told_again_and_not_run_again(
+    toy: Toy, proposer: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Equal scores would hide it in the digest; what it costs is processor time."""
+    ran: list[tuple[str, object]] = []
+    submit = InlineExecutor.submit
+
+    def counting(self: InlineExecutor, job: StageJob) -> Any:
+        if job.parameters:
+            ran.append((job.code, tuple(job.parameters.items())))
+        return submit(self, job)
+
+    monkeypatch.setattr(InlineExecutor, "submit", counting)
+    toy.start(**SHAPE, db="whole")
+    whole = list(ran)
+    ran.clear()
+    with pytest.MonkeyPatch.context() as patch:
+        broken("trial after")(patch, 2)
+        with pytest.raises(Crash):
+            toy.start(**SHAPE)
+    with toy.ledger() as ledger:
+        run = ledger.runs()[0].id
+        assert len(ledger.trials(ledger.studies(run)[0].id)) == 2
+    assert toy.resume(run).status == "done" and proposer.keys
+    assert len(whole) >= 2 and sorted(ran, key=str) == sorted(whole, key=str)
 
 
 def test_checkpoints_hold_two_counters_and_stay_few(
