@@ -99,7 +99,10 @@ class ToyTask:
         ),
         Value("wait", "array", "int64", "whole minutes", unit="min", low=0, high=600, length="desks"),
     )
-    code = "import numpy as np\n\n\ndef forecast(load, staff, open_now, pause):\n    return np.rint(load).astype(np.int64)\n"
+    code = (
+        "import numpy as np\n\n\ndef forecast(load, staff, open_now, pause):\n"
+        "    return np.rint(load).astype(np.int64)\n"
+    )
 
     def instances(self, split: str) -> InstanceSet:
         return self._set({"search": 1, "gate": 2}[split], 40 if split == "search" else 200)
@@ -438,7 +441,8 @@ def main() -> None:
         for r in pool.map(one, [(settings, s) for s in seeds]):
             results.append(r)
             print(
-                f"seed {r.seed}: champion on the gate {100 * r.gate:+.1f} % (best on search {100 * r.best:+.1f} % there, "
+                f"seed {r.seed}: champion on the gate {100 * r.gate:+.1f} % (best on search "
+                f"{100 * r.best:+.1f} % there, "
                 f"{100 * r.search:+.1f} % on search); {r.valid} ran, {r.scored} scored in full, {r.looks} looks, "
                 f"{r.promoted} promotions, {r.seconds:.0f} s of processor time",
                 flush=True,
@@ -448,7 +452,8 @@ def main() -> None:
     gate = [100 * r.gate for r in results]
     print(
         f"{a.task}, tuning {'off' if a.no_tune else 'on'}, {a.samples} samples: gate gain median "
-        f"{statistics.median(gate):.1f} %, least {min(gate):.1f} %, {sum(g >= 10 for g in gate)} of {len(gate)} ≥ 10 %, "
+        f"{statistics.median(gate):.1f} %, least {min(gate):.1f} %, "
+        f"{sum(g >= 10 for g in gate)} of {len(gate)} ≥ 10 %, "
         f"{sum(g >= 5 for g in gate)} ≥ 5 %"
     )
     if a.json:

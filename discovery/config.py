@@ -105,8 +105,8 @@ class Settings:
     strategy: Annotated[Strategy, Rule("text", "how parents are chosen", words=("islands", "best-of-n"))] = (
         "islands"
     )
-    islands: Annotated[int, Rule("integer", "populations that evolve apart", 1)] = 4
-    archive: Annotated[int, Rule("integer", "candidates an island keeps", 2)] = 16
+    islands: Annotated[int, Rule("integer", "populations that evolve apart", 1)] = 2
+    archive: Annotated[int, Rule("integer", "candidates an island keeps", 2)] = 12
     tune: Annotated[bool, Rule("switch", "tune the numbers of the best candidates")] = True
     trials: Annotated[int, Rule("integer", "tuning trials a candidate", 2)] = 20
     control: Annotated[

@@ -9,10 +9,13 @@ import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from genetic_samples import (
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_genetic_samples import (
     BASELINES,
     COUNTS,
     FILTERED,
@@ -20,16 +23,11 @@ from genetic_samples import (
     MASKED,
     PARAMETRISED,
     PROGRAMS,
-    RANKED,
-    SHARED,
     STATIC,
     brief,
-    parent,
     request,
     sequencing,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import discovery.proposers.genetic
 from discovery.candidate import check
@@ -88,6 +86,19 @@ def test_equal_requests_get_equal_replies_in_other_processes(hashes: str) -> Non
         [sys.executable, "-c", script, str(HERE)], env=environment, capture_output=True, text=True, check=True
     )
     assert out.stdout.strip() == digest() == digest()
+
+
+def test_threads_do_not_disturb_one_another() -> None:
+    interface = sequencing()
+    made = [
+        request(interface, FILTERED, MASKED, slot=k, operator=("improve", "combine")[k % 2])
+        for k in range(24)
+    ]
+    proposer = GeneticProposer()
+    alone = [proposer.ask(m, ()).text for m in made]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda m: proposer.ask(m, ()).text, made * 3))
+    assert together == alone * 3
 
 
 def test_seed_slot_and_attempt_decide() -> None:
@@ -254,9 +265,3 @@ def test_replies_run_and_return_valid_answers(which: int) -> None:
     ran = json.loads(done.stdout)
     bad = [c[0] for c, ok in zip(cases, ran, strict=True) if not ok]
     assert sum(ran) >= 0.9 * len(ran), bad[0]
-
-
-def test_the_samples_themselves_are_candidates() -> None:
-    for code, interface in ALL:
-        assert parent(code, interface).hash
-    assert {RANKED, SHARED} <= {c for c, _ in ALL}

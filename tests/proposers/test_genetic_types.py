@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from genetic_samples import (
+from test_genetic_samples import (
     COUNTS,
     FILTERED,
     INDEX,
@@ -119,8 +119,10 @@ def test_branches_join_and_unknown_stays_unknown() -> None:
 
 def test_a_loop_keeps_only_what_holds_in_every_turn() -> None:
     code = (
-        "import numpy as np\n\ndef order(lengths, wanted):\n    a = lengths\n    t = 0\n    for k in range(len(lengths)):\n"
-        "        t = t + lengths[k] * 0.5\n        u = np.max(a) + t\n        a = t\n    return np.argsort(wanted + t)\n"
+        "import numpy as np\n\ndef order(lengths, wanted):\n    a = lengths\n    t = 0\n"
+        "    for k in range(len(lengths)):\n"
+        "        t = t + lengths[k] * 0.5\n        u = np.max(a) + t\n        a = t\n"
+        "    return np.argsort(wanted + t)\n"
     )
     found = sites(code, sequencing())
     assert found["wanted + t"].type.dtype == "float" and found["t"].type.dtype == "float"
@@ -128,7 +130,7 @@ def test_a_loop_keeps_only_what_holds_in_every_turn() -> None:
 
 
 def test_whole_returns_stay_whole_and_in_bounds() -> None:
-    from genetic_samples import request
+    from test_genetic_samples import request
 
     from discovery.proposers.genetic import GeneticProposer
 

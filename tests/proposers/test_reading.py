@@ -300,7 +300,8 @@ class TestHabits:
         text = self.fixed(f"{PLAIN}\n{demo}")
         assert "order" not in text and "print" not in text and "__main__" not in text
         own = HEAD + "    order = sorted(due_dates)\n    return order\n"
-        inputs = "processing_times = [1, 2]\ndue_dates = [3, 4]\norder = schedule(processing_times, due_dates)\nprint(order)\n"
+        inputs = "processing_times = [1, 2]\ndue_dates = [3, 4]\n"
+        inputs += "order = schedule(processing_times, due_dates)\nprint(order)\n"
         assert self.fixed(own + inputs) == own, "names of arguments and locals are not names of the module"
         shared = "N = 3\n" + HEAD + "    return list(range(N))\n"
         assert self.fixed(shared + "print(N)\n") == shared

@@ -139,3 +139,8 @@ def request(
 ) -> Request:
     parents = tuple(parent(c, interface) for c in codes)
     return Request(slot, 0, operator, seed, brief(interface), parents, known=known)
+
+
+def test_the_samples_are_candidates() -> None:
+    for code, interface in PROGRAMS:
+        assert parent(code, interface).hash
