@@ -15,6 +15,11 @@ from dataclasses import dataclass, field
 from evaluators.task import Interface
 from searchspaces.space import Choice, FloatRange, ParameterValue, Range, SpaceError, read
 
+# A parser's warning about somebody's text is nobody's business; a filter set for each call would not be thread-safe.
+warnings.filterwarnings("ignore", module="<unknown>")
+
+_UNREAD = frozenset({"ctx", "kind", "type_comment", "type_params", "type_ignores"})
+"""Fields that say nothing about behaviour, or that only some versions of Python have."""
 MAX_BYTES = 32_768
 MAX_NESTING = 60
 MAX_DEPTH = 150
@@ -53,7 +58,8 @@ def check(code: str, interface: Interface) -> Candidate:
     function = _function(tree, interface)
     defaults = _parameters(function, interface)
     space = _space(tree, defaults)
-    return Candidate(code, fingerprint(tree), defaults, space, sum(1 for _ in ast.walk(tree)), tree, function)
+    words, nodes = _survey(tree)
+    return Candidate(code, _hash(words), defaults, space, nodes, tree, function)
 
 
 def parse(code: str) -> ast.Module:
@@ -71,9 +77,7 @@ def parse(code: str) -> ast.Module:
     if _nesting(code) > MAX_NESTING:
         raise Refused(f"the code nests brackets or blocks deeper than {MAX_NESTING}")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(code)
+        tree = ast.parse(code)
     except SyntaxError as error:
         raise Refused(f"syntax error in line {error.lineno}: {error.msg}") from None
     except (RecursionError, MemoryError, ValueError):
@@ -84,10 +88,9 @@ def parse(code: str) -> ast.Module:
 
 
 def fingerprint(tree: ast.Module) -> str:
-    """SHA-256 of the normalised tree: docstrings are removed from it in place; layout and comments never were in it.
-    Names count."""
-    _strip_docstrings(tree)
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    """SHA-256 of the normalised tree: docstrings, layout and comments do not count, names do. The same on every
+    supported version of Python."""
+    return _hash(_survey(tree)[0])
 
 
 def with_defaults(candidate: Candidate, values: Mapping[str, ParameterValue]) -> str:
@@ -132,21 +135,61 @@ def _depth(tree: ast.AST) -> int:
     while stack:
         node, depth = stack.pop()
         deepest = max(deepest, depth)
-        stack.extend((child, depth + 1) for child in ast.iter_child_nodes(node))
+        stack.extend([(child, depth + 1) for child in _children(node)])
     return deepest
 
 
-def _strip_docstrings(tree: ast.Module) -> None:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef):
-            body = [
-                s for s in node.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))
-            ]
-            node.body = body or [ast.Pass()]
+def _children(node: ast.AST) -> list[ast.AST]:
+    """The children that carry something; operators are left out. Leaner than the standard library's walk: a proposal
+    is checked several times."""
+    found: list[ast.AST] = []
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if value.__class__ is list:
+            found += [v for v in value if isinstance(v, ast.AST)]
+        elif isinstance(value, ast.AST) and value._fields:
+            found.append(value)
+    return found
+
+
+def _survey(tree: ast.Module) -> tuple[list[str], int]:
+    """The tree in preorder as words that tell it apart from every other one, without docstrings, and its number of
+    nodes. A list is its length and its members, a missing child its own word."""
+    words: list[str] = []
+    nodes = 0
+    stack: list[object] = [tree]
+    while stack:
+        item = stack.pop()
+        if item.__class__ is list:
+            words.append(str(len(item)))
+            stack += item[::-1]
+        elif isinstance(item, ast.AST):
+            nodes += 1
+            words.append(item.__class__.__name__)
+            stack += [_value(item, name) for name in reversed(item._fields) if name not in _UNREAD]
+        else:
+            words.append(repr(item))
+    return words, nodes
+
+
+def _value(node: ast.AST, name: str) -> object:
+    value = getattr(node, name, None)
+    if name == "body" and isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef):
+        kept = [s for s in value or [] if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
+        return kept or [ast.Pass()]
+    return value
+
+
+def _hash(words: list[str]) -> str:
+    return hashlib.sha256("\0".join(words).encode()).hexdigest()
 
 
 def _check_imports(tree: ast.Module) -> None:
-    for node in ast.walk(tree):
+    stack: list[ast.AST] = [tree]
+    while stack:
+        node = stack.pop()
+        if not isinstance(node, ast.expr):
+            stack += _children(node)
         if isinstance(node, ast.Import):
             modules = [a.name for a in node.names]
         elif isinstance(node, ast.ImportFrom):

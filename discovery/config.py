@@ -90,7 +90,7 @@ class Settings:
     templates: Annotated[
         str | None, Rule("text", "a folder of prompt templates that replace shipped ones")
     ] = None
-    samples: Annotated[int | None, Rule("integer", "samples to draw (default: chat 50, genetic 300)", 1)] = (
+    samples: Annotated[int | None, Rule("integer", "samples to draw (default: chat 50, genetic 120)", 1)] = (
         None
     )
     tokens: Annotated[int | None, Rule("integer", "most tokens to use (default: chat 200,000)", 1)] = None
@@ -202,7 +202,7 @@ def _with_dependent_defaults(settings: Settings, origins: Mapping[str, str]) -> 
     if origins["proposer"] == "default" and settings.model is not None:
         settings = replace(settings, proposer="chat")
     if settings.samples is None and settings.proposer != "replay":
-        settings = replace(settings, samples=50 if settings.proposer == "chat" else 300)
+        settings = replace(settings, samples=50 if settings.proposer == "chat" else 120)
     if settings.tokens is None and settings.proposer == "chat":
         settings = replace(settings, tokens=200_000)
     if origins["workers"] == "default":

@@ -78,16 +78,17 @@ class Evaluation:
         """Screen, then the search split, stopped early against ``rival`` (scores of the island's median member).
 
         A passed screen is not stored: the search split's row, which follows at once, says as much."""
-        split = self._task.instances("search")
-        if self.stored(candidate.hash, split) is None:
-            screened = self._screen(candidate)
-            if screened is not None:
-                return screened
+        screened = self.screen(candidate)
+        if screened is not None:
+            return screened
         stop = EarlyStop(tuple(rival), self._task.direction) if rival is not None else None
-        return self.stage(candidate, split, stop)
+        return self.stage(candidate, self._task.instances("search"), stop)
 
-    def _screen(self, candidate: Candidate) -> Evaluated | None:
-        """What is wrong with the candidate on the screen split, or None when nothing is."""
+    def screen(self, candidate: Candidate) -> Evaluated | None:
+        """What is wrong with the candidate on the screen split, or None when nothing is. One that has scores on the
+        search split has passed before."""
+        if self.stored(candidate.hash, self._task.instances("search")) is not None:
+            return None
         instances = self._task.instances("screen")
         record = self.stored(candidate.hash, instances)
         if record is None:

@@ -87,6 +87,8 @@ class Tuning:
         self, candidate: Candidate, evaluated: Evaluated, best: Finished, results: Mapping[int, StageResult]
     ) -> Tuned | None:
         child = check(with_defaults(candidate, best.parameters), self._task.interface)
+        if self._evaluation.screen(child) is not None:
+            return None
         if best.number in results:
             self._evaluation.adopt(child, results[best.number])
         # A no-op after adopt; after a crash between the two it runs the child, which gives the same scores.

@@ -43,10 +43,10 @@ def test_the_defaults_obey_their_own_rules(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "flags, expected",
     [
-        ({}, ("genetic", 300, None)),
+        ({}, ("genetic", 120, None)),
         ({"model": "m"}, ("chat", 50, 200_000)),
         ({"model": "m", "samples": 5, "tokens": 9}, ("chat", 5, 9)),
-        ({"model": "m", "proposer": "genetic"}, ("genetic", 300, None)),
+        ({"model": "m", "proposer": "genetic"}, ("genetic", 120, None)),
         ({"proposer": "replay"}, ("replay", None, None)),
     ],
 )
