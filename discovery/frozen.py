@@ -60,7 +60,7 @@ def new_row(
         versions=_versions(),
         templates=template_hashes(settings),
         isolated=executor.isolated,
-        layers={},
+        layers=dict(executor.layers),
         control_of=control_of,
     )
 

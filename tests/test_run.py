@@ -106,6 +106,7 @@ def test_settings_are_frozen_when_a_run_starts(stopped: tuple[Toy, str]) -> None
     assert settings["samples"] == 8 and settings["batch"] == 4 and "db" not in settings
     assert record.options == {"gate": "fixed"} and record.evaluator_version == "1" and record.isolated
     assert {"python", "numpy", "optuna", "langgraph"} <= set(record.versions)
+    assert record.layers["landlock"] is True and record.layers["seccomp"] is True
     assert [name for name, _ in record.settings["seeds"]] == ["heaviest", "trivial"]  # type: ignore[union-attr]
     plan = frozen.thaw(record, "x.sqlite", 7)
     assert replace(plan.settings, db="", workers=1) == replace(toy.settings(), db="")

@@ -62,6 +62,8 @@ class Executor(Protocol):
     name: str
     workers: int
     isolated: bool
+    layers: Mapping[str, object]
+    """What the sandbox's self-test found when the executor started."""
 
     def submit(self, job: StageJob) -> Future[StageResult]: ...
 

@@ -34,6 +34,7 @@ class LocalExecutor:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="evaluate")
         self.workers = workers
         self.isolated = self._free[0].isolated
+        self.layers = self._free[0].layers
 
     def submit(self, job: StageJob) -> Future[StageResult]:
         return self._pool.submit(self._run, job)

@@ -24,7 +24,8 @@ class Paced:
     def __init__(
         self, inner: Executor, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self.name, self.workers, self.isolated = inner.name, inner.workers, inner.isolated
+        self.name, self.workers = inner.name, inner.workers
+        self.isolated, self.layers = inner.isolated, inner.layers
         self._inner, self._say, self._clock = inner, say, clock
         self._lock = threading.Lock()
         self.begin("", 0)

@@ -84,6 +84,9 @@ class Session(Protocol):
 class Sandbox(Protocol):
     """A warm zygote for one task's adapter. Not shared between threads; one session at a time."""
 
+    layers: Mapping[str, object]
+    """What the self-test found: each required layer and whether it holds, the Landlock ABI, the namespaces used, the
+    kernel. Stored with a run."""
     isolated: bool
     """False when a required layer is off or missing: every result is then marked."""
 

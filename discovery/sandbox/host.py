@@ -45,6 +45,7 @@ class ZygoteSandbox:
     """
 
     isolated: bool
+    layers: Mapping[str, object]
     report: LayerReport
 
     def __init__(
@@ -87,6 +88,7 @@ class ZygoteSandbox:
                     f"{complaint}; --unsafe-no-sandbox goes on without it and marks every result"
                 )
             self.isolated = not complaint
+            self.layers = self.report.to_json()
             if complaint:
                 zygote.use([name for name in REQUIRED if self.report.held.get(name)])
         except ZygoteDied as error:

@@ -43,17 +43,16 @@ class LayerReport:
             return f"the sandbox lacks {', '.join(missing)}{found}. {advice}"
         return "" if self.honest else "the sandbox refuses even honest code on this machine"
 
-    def lines(self) -> list[str]:
-        """For ``discover doctor``."""
-        state = {True: "holds", False: "DOES NOT HOLD"}
-        rows = [f"{name}: {state[self.held[name]] if name in self.held else 'off'}" for name in REQUIRED]
-        rows += [f"breach: {breach}" for breach in self.breaches]
-        rows.append(f"namespaces: {', '.join(self.namespaces) or 'not used'} (extra)")
-        rows.append(f"Landlock ABI {self.landlock_abi}, Linux {self.kernel}, {self.machine}")
-        rows.append(
-            f"honest code {'runs' if self.honest else 'FAILS'}; {len(self.tried)} forbidden things tried"
-        )
-        return rows
+    def to_json(self) -> dict[str, object]:
+        """As it is stored with a run."""
+        return {
+            **self.held,
+            "breaches": list(self.breaches),
+            "landlock_abi": self.landlock_abi,
+            "namespaces": list(self.namespaces),
+            "kernel": self.kernel,
+            "machine": self.machine,
+        }
 
 
 def probe(layers: Layers = Layers(), memory: int = 256 << 20) -> LayerReport:  # noqa: B008 - frozen

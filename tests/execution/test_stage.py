@@ -29,6 +29,7 @@ class Played:
     closing: CandidateFailure | None = None
     payloads: list[bytes] = field(default_factory=list)
     isolated: bool = True
+    layers: Mapping[str, object] = field(default_factory=dict)
 
     def session(self, code: str, function: str, parameters: Mapping[str, float | int | str]) -> Played:
         assert (code, function, dict(parameters)) == ("code", "rank", {})

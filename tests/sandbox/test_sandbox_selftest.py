@@ -10,6 +10,7 @@ from sandbox_samples import ADAPTER, BARE, MEMORY, solve
 from discovery.sandbox import landlock, seccomp
 from discovery.sandbox.base import Layers, SandboxUnavailable
 from discovery.sandbox.host import ZygoteSandbox
+from discovery.sandbox.process import REQUIRED
 from discovery.sandbox.selftest import LayerReport, probe
 
 ALLOW_ALL = struct.pack("<HBBI", 0x06, 0, 0, seccomp.ALLOW)
@@ -75,7 +76,8 @@ def test_the_full_self_test_passes_here(layers: Layers) -> None:
     assert report.complaint() == ""
     assert report.honest
     assert len(report.tried) >= 20
-    assert f"Landlock ABI {landlock.abi()}" in " ".join(report.lines())
+    stored = report.to_json()
+    assert stored["landlock_abi"] == landlock.abi() and all(stored[name] is True for name in REQUIRED)
 
 
 def test_the_full_self_test_names_each_breach(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,7 +96,8 @@ class Kept:
     """An executor that a run may use and that is still open after it."""
 
     def __init__(self, executor: Executor) -> None:
-        self.name, self.workers, self.isolated = executor.name, executor.workers, executor.isolated
+        self.name, self.workers = executor.name, executor.workers
+        self.isolated, self.layers = executor.isolated, executor.layers
         self.submit = executor.submit
 
     def close(self) -> None:
