@@ -114,7 +114,7 @@ class Slots:
             return slot
         failure = Failure(row.reply or "", slot.reason)
         second = self._attempt(plan, replace(request, attempt=1, failure=failure))
-        return replace(slot, reason=slot.reason) if second.lost else second
+        return slot if second.lost else second
 
     def _attempt(self, plan: Plan, request: Request) -> Slot:
         row = self._ledger.proposal(self._run, request.slot, request.attempt)

@@ -67,6 +67,12 @@ def candidate_text(reply: str, parents: Sequence[str], interface: Interface) -> 
     return _Reader(interface, tuple(parents)).read(text)
 
 
+def _at_the_end(reason: str, code: str) -> bool:
+    """Whether a syntax error lies where the text ends: only then is a missing end its likely cause."""
+    found = re.match(r"syntax error in line (\d+)", reason)
+    return found is not None and int(found[1]) >= len(code.rstrip().split("\n"))
+
+
 class _Reader:
     def __init__(self, interface: Interface, parents: tuple[str, ...]) -> None:
         self.interface, self.parents = interface, parents
@@ -111,7 +117,7 @@ class _Reader:
         salvaged = None if whole else next(filter(None, map(self.salvaged, list(_spellings(code))[:2])), None)
         if salvaged is not None:
             return salvaged
-        raise Unreadable(self.cut_off()) if cut and "syntax error" in str(first) else first
+        raise Unreadable(self.cut_off()) if cut and _at_the_end(str(first), code) else first
 
     def parse(self, code: str) -> ast.Module:
         if self.parses <= 0:

@@ -534,3 +534,10 @@ def test_any_text_becomes_text_or_a_reason(reply: str) -> None:
     else:
         assert isinstance(text, str) and "schedule" in text
         assert candidate_text(text, (), INTERFACE) == text
+
+
+def test_an_error_in_the_middle_is_no_cut_and_one_at_the_end_is() -> None:
+    broken = "import numpy as np\n\n\ndef schedule(processing_times, due_dates):\n    x = = 3\n    return x\n"
+    assert "syntax error" in reason(broken) and "cut off" not in reason(broken)
+    torn = "Here it is:\n\ndef schedule(processing_times, due_dates):\n    x = (3\n"
+    assert "cut off" in reason(torn)
