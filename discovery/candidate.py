@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from discovery import syntax
 from evaluators.task import Interface
 from searchspaces.space import Choice, FloatRange, ParameterValue, Range, SpaceError, read
 
@@ -77,7 +78,7 @@ def parse(code: str) -> ast.Module:
     if _nesting(code) > MAX_NESTING:
         raise Refused(f"the code nests brackets or blocks deeper than {MAX_NESTING}")
     try:
-        tree = ast.parse(code)
+        tree = syntax.module(code)
     except SyntaxError as error:
         raise Refused(f"syntax error in line {error.lineno}: {error.msg}") from None
     except (RecursionError, MemoryError, ValueError):

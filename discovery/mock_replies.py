@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from discovery import syntax
+
 DECIDING = frozenset(
     [
         "argsort",
@@ -140,8 +142,8 @@ class Writer:
         }
         name = next(f"w{i}" for i in range(1, 10_000) if f"w{i}" not in taken)
         function.args.kwonlyargs.append(ast.arg(name))
-        function.args.kw_defaults.append(ast.parse(repr(value), mode="eval").body)
-        entry = ast.parse(repr({"low": low, "high": high}), mode="eval").body
+        function.args.kw_defaults.append(syntax.expression(repr(value)))
+        entry = syntax.expression(repr({"low": low, "high": high}))
         for node in tree.body:
             named = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "SEARCH_SPACE"
             if named and isinstance(node.value, ast.Dict):  # type: ignore[attr-defined]
@@ -185,7 +187,7 @@ def _blocks(text: str) -> list[ast.Module]:
     trees = []
     for match in re.finditer(r"^(`{3,})\w*\n(.*?)^\1[ \t]*$", text[:200_000], re.M | re.S):
         try:
-            tree = ast.parse(match[2])
+            tree = syntax.module(match[2])
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue
         if any(isinstance(n, ast.FunctionDef) for n in tree.body):

@@ -11,6 +11,7 @@ import builtins
 import re
 from collections.abc import Callable, Iterable
 
+from discovery import syntax
 from discovery.candidate import Refused, parse
 from evaluators.task import Interface
 from searchspaces.space import Choice, FloatRange, IntRange, Range, SpaceError, read
@@ -340,7 +341,7 @@ def _entry(name: str, literal: ast.expr, default: object) -> object:
                 return None
         value = {"low": low, "high": high} | ({"log": True} if value.get("log") is True and low > 0 else {})
     try:
-        (declared,) = read(ast.parse(repr({name: value}), mode="eval").body).values()
+        (declared,) = read(syntax.expression(repr({name: value}))).values()
     except (SpaceError, SyntaxError, ValueError, RecursionError):
         return None
     assert isinstance(declared, FloatRange | IntRange | Choice)

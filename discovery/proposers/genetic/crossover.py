@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from discovery import syntax
 from discovery.proposers.genetic.chance import Chance
 from discovery.proposers.genetic.edits import SIMPLE, Bench
 from discovery.proposers.genetic.expressions import Env, Site
@@ -57,7 +58,7 @@ def _blend(bench: Bench, site: Site, second: Program) -> Change | None:
     if moved is None:
         return None
     share = bench.parameter(bench.chance.pick((0.25, 0.5, 0.75)), {"low": 0.0, "high": 1.0})
-    mean = ast.parse(f"(1 - {share}) * _a + {share} * _b", mode="eval").body
+    mean = syntax.expression(f"(1 - {share}) * _a + {share} * _b")
     parts: dict[int, ast.AST | None] = {}
     for node in ast.walk(mean):
         if isinstance(node, ast.Name) and node.id in ("_a", "_b"):

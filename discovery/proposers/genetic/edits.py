@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
+from discovery import syntax
 from discovery.proposers.genetic.chance import Chance, rounded
 from discovery.proposers.genetic.expressions import Env, Site
 from discovery.proposers.genetic.growth import Scope, positive
@@ -71,7 +72,7 @@ class Bench:
 
     def put(self, site: Site, template: str) -> Change | None:
         """Replace the site by a template in which ``_e`` stands for what is there now."""
-        new = ast.parse(template, mode="eval").body
+        new = syntax.expression(template)
         filled = _filled(new, site.node)
         found = self.program.analysis.infer(filled, {**site.env, **_numbers(self.change)})
         if found is None or found.rank != site.type.rank or (found.rank and found.dim != site.type.dim):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from discovery import syntax
 from evaluators.task import Interface, Value
 
 
@@ -11,7 +12,7 @@ def first_program(interface: Interface) -> ast.Module:
     """The plainest function of the interface: the order of an argument, a copy of one, a comparison or zero."""
     names = ", ".join(a.name for a in interface.arguments)
     body = _answer(interface)
-    return ast.parse(f"import numpy as np\n\ndef {interface.function}({names}):\n    return {body}\n")
+    return syntax.module(f"import numpy as np\n\ndef {interface.function}({names}):\n    return {body}\n")
 
 
 def _answer(interface: Interface) -> str:

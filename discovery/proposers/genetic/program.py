@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from discovery import syntax
 from discovery.candidate import Refused, parse
 from discovery.proposers.genetic.inference import Interpreter
 from discovery.proposers.genetic.trees import rebuilt, sizes, walk
@@ -175,7 +176,7 @@ def _docstring(s: ast.stmt) -> bool:
 
 
 def _space_node(entries: Mapping[str, Entry]) -> ast.stmt:
-    value = ast.parse(repr(dict(entries)), mode="eval").body
+    value = syntax.expression(repr(dict(entries)))
     return ast.Assign([ast.Name("SEARCH_SPACE", ast.Store())], value, lineno=1)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from discovery import syntax
 from discovery.proposers.genetic.trees import rebuilt
 from evaluators.task import Interface
 
@@ -27,7 +28,7 @@ def guarded(tree: ast.Module, interface: Interface) -> ast.Module:
                     and not _guarded(node.value, whole, bounded)
                 ):
                     written = _wrapped(ast.unparse(node.value), interface, whole, bounded)
-                    swaps[id(node.value)] = ast.parse(written, mode="eval").body
+                    swaps[id(node.value)] = syntax.expression(written)
     if not swaps:
         return tree
     body = [rebuilt(n, swaps) for n in tree.body]
