@@ -30,7 +30,7 @@ FINAL = TASK.instances("final")
 class Scripted:
     """An executor that scores each instance by a table of rules: code → score of every instance, or an outcome."""
 
-    name, workers, isolated = "scripted", 2, True
+    name, workers, isolated, layers = "scripted", 2, True, {}
 
     def __init__(self, table: dict[str, float | str]) -> None:
         self.table, self.jobs, self.closed = table, [], False
