@@ -24,6 +24,8 @@ _UNREAD = frozenset({"ctx", "kind", "type_comment", "type_params", "type_ignores
 MAX_BYTES = 32_768
 MAX_NESTING = 60
 MAX_DEPTH = 150
+MAX_BITS = 64
+"""A longer whole number may have no decimal text and no float, so that even naming it in a message would fail."""
 ALLOWED_IMPORTS = frozenset(
     (
         "__future__ bisect collections copy dataclasses enum fractions functools heapq itertools math numpy operator "
@@ -83,8 +85,7 @@ def parse(code: str) -> ast.Module:
         raise Refused(f"syntax error in line {error.lineno}: {error.msg}") from None
     except (RecursionError, MemoryError, ValueError):
         raise Refused("the code is too deeply nested to be parsed") from None
-    if _depth(tree) > MAX_DEPTH:
-        raise Refused(f"the syntax tree is deeper than {MAX_DEPTH} levels")
+    _check_bounds(tree)
     return tree
 
 
@@ -131,13 +132,19 @@ def _nesting(code: str) -> int:
     return max(deepest, longest)
 
 
-def _depth(tree: ast.AST) -> int:
-    deepest, stack = 0, [(tree, 1)]
+def _check_bounds(tree: ast.AST) -> None:
+    stack = [(tree, 1)]
     while stack:
         node, depth = stack.pop()
-        deepest = max(deepest, depth)
+        if depth > MAX_DEPTH:
+            raise Refused(f"the syntax tree is deeper than {MAX_DEPTH} levels")
+        if isinstance(node, ast.Constant) and isinstance(node.value, int):
+            bits = node.value.bit_length()
+            if bits > MAX_BITS:
+                raise Refused(
+                    f"line {node.lineno} holds a whole number of {bits} bits; at most {MAX_BITS} are allowed"
+                )
         stack.extend([(child, depth + 1) for child in _children(node)])
-    return deepest
 
 
 def _children(node: ast.AST) -> list[ast.AST]:

@@ -99,6 +99,33 @@ def test_refusals_say_why(name: str) -> None:
     assert said in reason(code)
 
 
+HUGE = {
+    "hexadecimal": (PLAIN + "x = 0x" + "f" * 4_000 + "\n", "of 16000 bits"),
+    "default of a float range": (
+        tuned("k=1" + "0" * 400, "{'k': {'low': 0.0, 'high': 3.0}}"),
+        "of 1329 bits",
+    ),
+    "default without a range": (tuned("k=-0x1" + "0" * 16), "of 65 bits"),
+    "bound": (tuned("k=1", "{'k': {'low': 1, 'high': 0x" + "f" * 4_000 + "}}"), "of 16000 bits"),
+    "pattern": (
+        f"{HEAD}):\n    match capacity:\n        case 0x{'f' * 4_000}:\n            return weights\n",
+        "line 3",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HUGE)
+def test_whole_numbers_without_decimal_text_or_float_are_refused(name: str) -> None:
+    code, said = HUGE[name]
+    assert said in reason(code)
+    with pytest.raises(Refused, match="at most 64 are allowed"):
+        parse(code)
+
+
+def test_whole_numbers_of_64_bits_are_taken() -> None:
+    assert check(tuned("k=0x" + "f" * 16), BAG).defaults == {"k": 2**64 - 1}
+
+
 BOMBS = {
     "brackets": "x = " + "(" * (MAX_NESTING + 1) + ")" * (MAX_NESTING + 1),
     "many brackets": "x = " + "[" * 15_000,

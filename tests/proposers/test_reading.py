@@ -40,6 +40,21 @@ def read(reply: str, *parents: str) -> str:
     return candidate_text(reply, parents, INTERFACE)
 
 
+@pytest.mark.parametrize("wrap", ["{}", "Here:\n```python\n{}```\n", "Here it is.\n\n{}"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        HEAD + "    x = 0x" + "f" * 4_000 + "\n" + BODY,
+        "def schedule(processing_times, due_dates, weight=1" + "0" * 400 + "):\n" + BODY,
+        'SEARCH_SPACE = {"weight": {"low": 0.0, "high": 2.0}}\n\n\n'
+        "def schedule(processing_times, due_dates, *, weight=1" + "0" * 400 + "):\n" + BODY,
+    ],
+)
+def test_huge_whole_numbers_are_a_reason_in_every_form(code: str, wrap: str) -> None:
+    with pytest.raises(Unreadable, match="whole number of"):
+        read(wrap.format(code))
+
+
 def reason(reply: str, *parents: str) -> str:
     with pytest.raises(Unreadable) as caught:
         read(reply, *parents)
