@@ -15,6 +15,11 @@ from dataclasses import dataclass
 ParameterValue = float | int | str
 MAX_PARAMETERS = 32
 MAX_CHOICES = 64
+MAX_SIZE = 1e100
+"""Largest bound of a float range: the sampler squares and subtracts bounds, and that must not overflow."""
+MIN_WIDTH = 1e-9
+"""Narrowest range of more than one value, relative to its bounds (for a log range: of the logarithms): the sampler
+divides by widths, which rounding would make zero."""
 
 
 class SpaceError(Exception):
@@ -97,9 +102,19 @@ def _range(name: str, entry: object) -> Range:
         raise SpaceError(f"SEARCH_SPACE[{name!r}]: low {low} is above high {high}")
     if log and low <= 0:
         raise SpaceError(f"SEARCH_SPACE[{name!r}]: a log range needs low > 0, not {low}")
-    if isinstance(low, int) and isinstance(high, int):
-        return IntRange(low, high, log)
-    return FloatRange(float(low), float(high), log)
+    whole = isinstance(low, int) and isinstance(high, int)
+    if not whole and max(abs(low), abs(high)) > MAX_SIZE:
+        raise SpaceError(f"SEARCH_SPACE[{name!r}]: bounds are at most {MAX_SIZE:g} in size")
+    if low < high and (log or not whole) and _width(low, high, log) < MIN_WIDTH:
+        raise SpaceError(f"SEARCH_SPACE[{name!r}]: {low} and {high} are too close to one another")
+    return IntRange(low, high, log) if whole else FloatRange(float(low), float(high), log)
+
+
+def _width(low: float, high: float, log: bool) -> float:
+    if log:
+        return math.log(high) - math.log(low)
+    largest = max(abs(low), abs(high))
+    return (high - low) / largest if high - low >= 1 / MAX_SIZE else 0.0
 
 
 def _finite(value: object) -> bool:

@@ -18,6 +18,7 @@ from searchspaces.space import (
     SpaceError,
     read,
 )
+from searchspaces.tuner import Finished, Tuner
 
 
 def of(text: str) -> dict[str, Range]:
@@ -57,6 +58,11 @@ def test_the_documented_example() -> None:
         ("{'a': {'low': 3, 'high': 2}}", "low 3 is above high 2"),
         ("{'a': {'low': 0, 'high': 2, 'log': True}}", "needs low > 0, not 0"),
         ("{'a': {'low': -1.0, 'high': 2, 'log': True}}", "needs low > 0"),
+        ("{'a': {'low': -1e308, 'high': 1e308}}", "at most 1e+100 in size"),
+        ("{'a': {'low': 1.7e308, 'high': 1.79e308}}", "at most 1e+100 in size"),
+        ("{'a': {'low': 0.0, 'high': 5e-324}}", "too close"),
+        ("{'a': {'low': 1.0, 'high': 1.0000000000000002}}", "too close"),
+        (f"{{'a': {{'low': {2**53 - 2}, 'high': {2**53 - 1}, 'log': True}}}}", "too close"),
         ("{'a': []}", "a choice is a list of 1 to"),
         ("{'a': [None]}", "a choice is a list of 1 to"),
         ("{'a': [True, False]}", "a choice is a list of 1 to"),
@@ -79,6 +85,34 @@ def test_bounds_of_size() -> None:
     assert of(f"{{'a': {list(range(MAX_CHOICES))}}}") == {"a": Choice(tuple(range(MAX_CHOICES)))}
     assert of("{'a': {'low': 2, 'high': 2}}") == {"a": IntRange(2, 2)}
     assert of("{'a': [1, 1.0, '1']}") == {"a": Choice((1, 1.0, "1"))}, "of different types, so different"
+
+
+@pytest.mark.parametrize("companion", [{}, {"z": {"low": 0.0, "high": 1.0}}])
+@pytest.mark.parametrize(
+    ("low", "high", "log"),
+    [
+        (-1e100, 1e100, False),
+        (1e-300, 1e100, True),
+        (0.0, 1e-100, False),
+        (1e100 * (1 - 2e-9), 1e100, False),
+        (1.0, 1.000000002, True),
+        (3.5, 3.5, True),
+        (-(2**53) + 1, 2**53 - 1, False),
+        (2**53 - 2, 2**53 - 1, False),
+        (1, 2**53 - 1, True),
+        (2**53 - 1, 2**53 - 1, True),
+    ],
+)
+def test_the_widest_and_narrowest_ranges_can_be_sampled(
+    low: float, high: float, log: bool, companion: dict[str, object]
+) -> None:
+    space = of(repr({"a": {"low": low, "high": high, "log": log}, **companion}))
+    tuner = Tuner(space, {"a": low, "z": 0.5}, seed=3, direction="minimize")
+    for number in range(14):
+        parameters = tuner.ask().parameters
+        assert space["a"].holds(parameters["a"])
+        score = float(number % 5)
+        tuner.tell(Finished(number, parameters, "complete", (score,) * 3, score))
 
 
 def test_what_holds() -> None:
