@@ -13,7 +13,7 @@ from discovery.candidate import Candidate
 from discovery.draws import generator, key
 from discovery.evaluation import Evaluated, Evaluation
 from discovery.population.archive import Member
-from discovery.statistics import MARGIN, PairedResult, alpha, paired_test
+from discovery.statistics import MARGIN, PairedResult, alpha, flips_for, paired_test
 from evaluators.task import InstanceSet, Task
 
 ENTRY_LEVEL = 0.1
@@ -93,6 +93,7 @@ class Gate:
             [i.group for i in instances],
             self._task.direction,
             key(self._seed, number, "look"),
+            flips=flips_for(number),
         )
         return LookResult(number, block, reused, level, paired)
 

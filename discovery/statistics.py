@@ -7,7 +7,7 @@ candidate.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from evaluators.task import Direction
 
 FLIPS = 99_999
+MOST_FLIPS = 9_999_999
+"""As many as a look may take; some ten seconds on a block of 320."""
 MARGIN = 0.005
 """The smallest effect worth promoting, relative to the champion."""
 STOP_LEVEL = 0.01
@@ -36,6 +38,16 @@ class PairedResult:
 def alpha(look: int) -> float:
     """Level of look number ``look`` (from 1): 0.05·6/(π²k²), which sums to 0.05 over all looks."""
     return GATE_LEVEL * 6 / (math.pi**2 * look**2)
+
+
+def flips_for(look: int) -> int:
+    """Sign flips for look ``look``: FLIPS while the smallest p that they can give lies ten times below the level (to
+    look 17), then as many as that takes, at most MOST_FLIPS. FLIPS again from the look on that even those cannot let
+    pass, since nothing could be won."""
+    level = alpha(look)
+    if level * (1 + MOST_FLIPS) <= 1:
+        return FLIPS
+    return min(max(FLIPS, math.ceil(10 / level)), MOST_FLIPS)
 
 
 def gains(candidate: Sequence[float], rival: Sequence[float], direction: Direction) -> NDArray[np.float64]:
@@ -97,8 +109,9 @@ def paired_test(
     seed: int,
     *,
     margin: float = MARGIN,
+    flips: int = FLIPS,
 ) -> PairedResult:
-    """One-sided paired permutation test by 99,999 seeded sign flips, stratified: the statistic is the mean over
+    """One-sided paired permutation test by ``flips`` seeded sign flips, stratified: the statistic is the mean over
     groups of the mean gain within the group. H0: not better than the champion by ``margin`` (relative; for a
     minimised positive score: candidate ≥ 0.995 × champion).
 
@@ -114,24 +127,23 @@ def paired_test(
     shifted = w * (gain - margin * np.abs(level))
     observed = float(shifted.sum())
     slack = 1e-12 * float(np.abs(shifted).sum())
-    as_extreme = int(np.count_nonzero(_flips(shifted, seed) >= observed - slack))
+    as_extreme = sum(int(np.count_nonzero(sums >= observed - slack)) for sums in _flips(shifted, seed, flips))
     effect = float(w @ gain) / baseline if baseline else 0.0
     half = 1.96 * _stratified_error(gain, groups) / baseline if baseline else 0.0
-    return PairedResult(effect, (1 + as_extreme) / (1 + FLIPS), effect - half, effect + half)
+    return PairedResult(effect, (1 + as_extreme) / (1 + flips), effect - half, effect + half)
 
 
-def _flips(values: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
-    """FLIPS sums of ``values`` with random signs. Raw bits of PCG64, whose stream numpy promises to keep."""
+def _flips(values: NDArray[np.float64], seed: int, flips: int) -> Iterator[NDArray[np.float64]]:
+    """``flips`` sums of ``values`` with random signs, in pieces. Raw bits of PCG64, whose stream numpy promises to
+    keep."""
     bits = np.random.PCG64(seed)
     words = -(-len(values) // 64)
-    sums = np.empty(FLIPS)
     total = float(values.sum())
-    for start in range(0, FLIPS, 4096):
-        rows = min(4096, FLIPS - start)
+    for start in range(0, flips, 4096):
+        rows = min(4096, flips - start)
         raw = bits.random_raw(rows * words).astype("<u8", copy=False).view(np.uint8).reshape(rows, words * 8)
         kept = np.unpackbits(raw, axis=1, count=len(values)).astype(np.float64)
-        sums[start : start + rows] = 2.0 * (kept @ values) - total
-    return sums
+        yield 2.0 * (kept @ values) - total
 
 
 def _stratified_error(gain: NDArray[np.float64], groups: Sequence[str]) -> float:

@@ -16,7 +16,7 @@ from discovery.evaluation import Evaluation
 from discovery.execution.base import Executor
 from discovery.gate import Gate
 from discovery.population.archive import Member
-from discovery.statistics import alpha
+from discovery.statistics import FLIPS, alpha
 
 FIXED, POOLED = Knapsack({}), Knapsack({"gate": "pool"})
 WEAK, STRONG = rule("return -weights / volumes"), density(1.0)
@@ -77,6 +77,12 @@ def test_levels_shrink_with_each_look(gate: Callable[..., Gate]) -> None:
         alpha(k) for k in (1, 2, 3)
     ]
     assert not made.look(10_000, candidate(STRONG), candidate(WEAK)).passed, "no p is that small"
+
+
+def test_a_late_look_can_still_pass(gate: Callable[..., Gate]) -> None:
+    found = gate().look(56, candidate(STRONG), candidate(WEAK))
+    assert found.passed and found.paired is not None
+    assert found.paired.p < found.level == alpha(56) < 1 / (1 + FLIPS)
 
 
 def test_each_block_once_then_again_and_that_is_said(gate: Callable[..., Gate]) -> None:

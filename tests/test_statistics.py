@@ -15,9 +15,11 @@ from discovery.statistics import (
     FLIPS,
     GATE_LEVEL,
     MARGIN,
+    MOST_FLIPS,
     STOP_LEVEL,
     EarlyStop,
     alpha,
+    flips_for,
     gains,
     one_sided_p,
     paired_test,
@@ -129,6 +131,18 @@ def test_p_is_a_function_of_the_seed() -> None:
 
 def test_the_smallest_p_is_one_in_a_hundred_thousand() -> None:
     assert paired_test([1.0] * 40, [2.0] * 40, ["g"] * 40, "minimize", 1).p == 1 / (1 + FLIPS)
+
+
+def test_a_look_has_flips_enough_to_pass() -> None:
+    assert [flips_for(k) for k in (1, 17)] == [FLIPS, FLIPS] and FLIPS < flips_for(18) < flips_for(174)
+    assert all(10 / (1 + flips_for(k)) < alpha(k) for k in range(1, 175))
+    assert flips_for(175) == flips_for(551) == MOST_FLIPS and alpha(551) > 1 / (1 + MOST_FLIPS)
+    assert flips_for(552) == FLIPS and alpha(552) < 1 / (1 + MOST_FLIPS), "nothing can be won there"
+
+
+def test_more_flips_give_smaller_p() -> None:
+    found = paired_test([1.0] * 40, [2.0] * 40, ["g"] * 40, "minimize", 1, flips=flips_for(56))
+    assert found.p == 1 / (1 + flips_for(56)) < alpha(56) < 1 / (1 + FLIPS)
 
 
 def test_the_interval_holds_the_effect() -> None:
