@@ -23,6 +23,8 @@ __all__ = ["ScoreReport", "TuneReport", "baseline_code", "baselines_report", "sc
 Say = Callable[[str], None]
 CHUNK = 40
 """Instances run between two progress messages."""
+LIVE_SECONDS = 60.0
+"""Processor time for the baselines on instances of the user's own, s."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class ScoreReport:
 
 @dataclass(frozen=True)
 class TuneReport:
-    """``code`` is the tuned text (the text as given when no trial was better)."""
+    """``code`` is the tuned text (the text as given, to the letter, when no trial was better)."""
 
     code: str
     default_score: float
@@ -101,28 +103,33 @@ def score_text(
     instances: InstanceSet,
     *,
     parameters: Mapping[str, ParameterValue] | None = None,
+    own: bool = False,
     check_first: bool = True,
     unsafe: bool = False,
     ledger_url: str | None = None,
+    ledger_required: bool = True,
     progress: Say | None = None,
 ) -> ScoreReport:
-    """Run a candidate on a set in one child. Instances without a reference take the best baseline's value, run live.
+    """Run a candidate on a set in one child. ``own``: the instances are the user's and no shipped split, so baselines
+    are run live; instances without a reference take the best one's value. A ledger that is not ``required`` need not
+    exist.
 
     Raises UsageError for parameters that the candidate does not have; a refused candidate is a report."""
     given = dict(parameters or {})
     refusal, known = None, None
     try:
-        known = _known(code, ledger_url)
+        known = _known(code, ledger_url, required=ledger_required)
         if check_first:
             candidate = check(code, task.interface)
             _check_parameters(candidate, given)
     except Refused as error:
         refusal = str(error) if check_first else None
+    baseline = None if own else best_baseline(task, instances.name)
     with _executor(task, 1, unsafe) as executor:
         if refusal is not None:
-            return _report(task, instances, known, StageResult("rejected", refusal, (), (), ()), executor)
-        baseline = None
-        if any(i.reference is None for i in instances):
+            refused = StageResult("rejected", refusal, (), (), ())
+            return _report(task, instances, known, refused, executor, baseline)
+        if own or any(i.reference is None for i in instances):
             instances, baseline = _with_baseline_values(task, instances, executor, progress)
         result = _run(executor, code, instances, given, progress)
         return _report(task, instances, known, result, executor, baseline)
@@ -157,7 +164,7 @@ def _report(
     known: str | None,
     result: StageResult,
     executor: Executor,
-    baseline: tuple[str, float] | None = None,
+    baseline: tuple[str, float] | None,
 ) -> ScoreReport:
     scored = result.outcome == "scored"
     rows = tuple(zip(instances, result.scores, result.values, result.cpu, strict=False))
@@ -168,7 +175,7 @@ def _report(
         reason=result.reason,
         known=known,
         score=aggregate(instances.instances, result.scores) if scored else None,
-        baseline=baseline or best_baseline(task, instances.name),
+        baseline=baseline,
         rows=rows,
         figures=task.figures(instances.instances, result.values) if scored else (),
         isolated=executor.isolated,
@@ -177,15 +184,20 @@ def _report(
     )
 
 
-def _known(code: str, ledger_url: str | None) -> str | None:
+def _known(code: str, ledger_url: str | None, *, required: bool) -> str | None:
     """The hash under which the ledger holds equal code, or None."""
     if ledger_url is None:
         return None
-    from db.errors import LedgerError
+    from db.errors import LedgerError, LedgerMissing
     from db.ledger import Ledger
 
     hash_ = fingerprint(parse(code))
-    ledger = Ledger.open(ledger_url, create=False)
+    try:
+        ledger = Ledger.open(ledger_url, create=False)
+    except LedgerMissing:
+        if required:
+            raise
+        return None
     try:
         ledger.candidate_code(hash_)
         return hash_
@@ -207,39 +219,60 @@ def _check_parameters(candidate: Candidate, given: Mapping[str, ParameterValue])
 
 def _with_baseline_values(
     task: Task, instances: InstanceSet, executor: Executor, progress: Say | None
-) -> tuple[InstanceSet, tuple[str, float]]:
-    """References for instances that have none: the best baseline's value on each, all baselines run live."""
+) -> tuple[InstanceSet, tuple[str, float] | None]:
+    """The best baseline, run live, and references for instances that have none: the best baseline's value on each.
+
+    Raises NothingValid when such an instance stays without a value."""
     open_ = [k for k, i in enumerate(instances) if i.reference is None]
-    best: dict[int, float] = {}
     sign = 1 if task.direction == "minimize" else -1
-    # Judging needs some reference; the raw objective, which is all that is used here, does not depend on it.
-    blank = InstanceSet(
-        instances.name,
-        tuple(replace(instances.instances[k], reference=0.0, reference_kind="baseline") for k in open_),
-    )
-    totals: dict[str, float] = {}
-    for name, baseline in task.baselines().items():
-        if baseline.path is None:
-            continue
-        if progress is not None:
-            progress(f"baseline {name} on {len(open_)} instances without an optimum")
-        result = executor.submit(StageJob(baseline_code(task, name), blank, {})).result()
-        for k, value in zip(open_, result.values, strict=False):
-            best[k] = value if k not in best else min(best[k], value, key=lambda v: sign * v)
-        if result.outcome == "scored":
-            totals[name] = sum(result.values)
-    if len(best) < len(open_) or not totals:
-        raise NothingValid(
-            "no baseline gave an answer for every instance without an optimum, so nothing can be scored"
-        )
-    filled = tuple(
-        replace(i, reference=best[k], reference_kind="baseline") if k in best else i
+    # Judging needs some reference; the raw objective, which is all that is used there, does not depend on it.
+    blank = [
+        replace(i, reference=0.0, reference_kind="baseline") if k in open_ else i
         for k, i in enumerate(instances)
-    )
-    completed = InstanceSet(instances.name, filled)
-    name = min(totals, key=lambda n: sign * totals[n])
+    ]
+    results = _live(task, InstanceSet(instances.name, tuple(blank)), executor, progress)
+    scored = {name: r for name, r in results.items() if r.outcome == "scored"}
+    if not open_:
+        scores = {name: aggregate(instances.instances, r.scores) for name, r in scored.items()}
+        best = min(scores, key=lambda n: (sign * scores[n], n), default=None)
+        return instances, (best, scores[best]) if best is not None else None
+    filled = list(instances)
+    for k in open_:
+        values = [r.values[k] for r in results.values() if len(r.values) > k]
+        if not values or not scored:
+            raise NothingValid(
+                "no baseline gave an answer for every instance without an optimum, so nothing can be scored"
+            )
+        value = min(values, key=lambda v: sign * v)
+        filled[k] = replace(filled[k], reference=value, reference_kind="baseline")
+    completed = InstanceSet(instances.name, tuple(filled))
+    name = min(scored, key=lambda n: (sign * sum(scored[n].values), n))
     result = executor.submit(StageJob(baseline_code(task, name), completed, {})).result()
     return completed, (name, aggregate(completed.instances, result.scores))
+
+
+def _live(
+    task: Task, instances: InstanceSet, executor: Executor, progress: Say | None
+) -> dict[str, StageResult]:
+    """The baselines on ``instances``, the fast ones first, by a probe on one of middle size. Once one has a score,
+    those that would bring the processor time above LIVE_SECONDS are left out, and that is said."""
+    codes = {n: baseline_code(task, n) for n, b in task.baselines().items() if b.path is not None}
+    middle = sorted(instances, key=lambda i: i.size)[len(instances) // 2]
+    probe = InstanceSet(instances.name, (middle,))
+    probes = {n: _run(executor, code, probe, {}, None) for n, code in codes.items()}
+    expected = {n: sum(r.cpu) * len(instances) for n, r in probes.items()}
+    used, results, left_out = 0.0, dict[str, StageResult](), list[str]()
+    for name in sorted(codes, key=lambda n: (probes[n].outcome != "scored", expected[n])):
+        if used + expected[name] > LIVE_SECONDS and any(r.outcome == "scored" for r in results.values()):
+            left_out.append(name)
+            continue
+        if progress is not None:
+            progress(f"baseline {name} on {len(instances)} instances")
+        results[name] = _run(executor, codes[name], instances, {}, None)
+        used += sum(results[name].cpu)
+    if left_out and progress is not None:
+        progress(f"left out, since baselines get {LIVE_SECONDS:g} s of processor time: {', '.join(left_out)}")
+    return results
 
 
 def tune_text(
@@ -257,15 +290,16 @@ def tune_text(
     instances = task.instances("search")
     sign = 1 if task.direction == "minimize" else -1
     tuner = Tuner(candidate.space, candidate.defaults, seed=key(seed, "tune"), direction=task.direction)
+    own = {name: candidate.defaults[name] for name in candidate.space}
     best: Finished | None = None
     default = 0.0
     with _executor(task, 1, unsafe) as executor:
         for number in range(trials):
             suggestion = tuner.ask()
+            # A suggestion is rounded to what people read; the candidate's own numbers are not.
+            parameters = suggestion.parameters if number else own
             watch: Watch | None = tuner.watch() if number else None
-            result = executor.submit(
-                StageJob(code, instances, dict(suggestion.parameters), watch=watch)
-            ).result()
+            result = executor.submit(StageJob(code, instances, dict(parameters), watch=watch)).result()
             value = aggregate(instances.instances, result.scores) if result.outcome == "scored" else None
             if number == 0:
                 if value is None:
@@ -274,14 +308,15 @@ def tune_text(
             state: TrialState = "pruned" if result.outcome == "stopped" else "failed"
             if value is not None:
                 state = "complete"
-            finished = Finished(number, suggestion.parameters, state, result.scores, value)
+            finished = Finished(number, parameters, state, result.scores, value)
             tuner.tell(finished)
             if value is not None and (best is None or best.value is None or sign * value < sign * best.value):
                 best = finished
             if progress is not None:
                 progress(f"trial {number + 1}/{trials}: {state}, best {best.value if best else None}")
     assert best is not None and best.value is not None
-    return TuneReport(with_defaults(candidate, best.parameters), default, best.value, best.parameters, trials)
+    text = with_defaults(candidate, best.parameters) if best.number else code
+    return TuneReport(text, default, best.value, best.parameters, trials)
 
 
 def baselines_report(

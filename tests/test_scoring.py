@@ -13,8 +13,8 @@ from discovery import scoring
 from discovery.candidate import check
 from discovery.errors import NothingValid, UsageError
 from discovery.execution.base import Executor
-from discovery.scoring import baselines_report, score_text, tune_text
-from evaluators.task import aggregate
+from discovery.scoring import baseline_code, baselines_report, score_text, tune_text
+from evaluators.task import InstanceSet, ShippedScore, aggregate
 
 TASK = Knapsack({})
 SEARCH = TASK.instances("search")
@@ -101,8 +101,39 @@ def test_own_instances_are_measured_against_the_best_baseline(tmp_path: Path) ->
     assert rows == {"a": (9.0, 10.0, "baseline"), "b": (4.0, 4.0, "baseline"), "c": (9.0, 9.0, "baseline")}
     assert report.score == pytest.approx(290 / 3) and report.baseline is not None
     assert report.baseline[0] in TASK.baselines() and len(told) == 4
+    assert report.to_json()["reference_kinds"] == {"baseline": 3}
     better = score_text(rule("return -weights"), TASK, TASK.read(path))
     assert (better.outcome, better.rows[2][2]) == ("scored", 10.0), "a baseline's value is no proof"
+
+
+OWN = InstanceSet("search", SEARCH.instances[:6])
+"""A file of the user's with the name of a split, optima known."""
+
+
+def test_a_file_named_like_a_split_is_measured_against_live_baselines(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shipped = {"density": ShippedScore({"search": 50.0}, {}, {})}
+    monkeypatch.setattr(Knapsack, "shipped_scores", lambda _: shipped)
+    live = {n: score_text(baseline_code(TASK, n), TASK, OWN).score for n in ("density", "heaviest")}
+    best = max(live, key=lambda n: live[n] or 0)
+    report = score_text(density(0.3), TASK, OWN, own=True)
+    assert report.baseline == (best, live[best]) and report.outcome == "scored"
+    assert {kind for *_, kind in ((i.reference_kind,) for i, *_ in report.rows)} == {"proved optimum"}
+    assert score_text(density(0.3), TASK, SEARCH).baseline == ("density", 50.0)
+    assert score_text("def rank(:", TASK, OWN, own=True).baseline is None
+
+
+def test_slow_baselines_are_left_out_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = "for _ in range(300_000): pass\n    return weights / volumes"
+    codes = {n: rule("return weights" if n == "heaviest" else slow) for n in TASK.baselines()}
+    monkeypatch.setattr(scoring, "baseline_code", lambda _, name: codes[name])
+    monkeypatch.setattr(scoring, "LIVE_SECONDS", 0.0)
+    told: list[str] = []
+    report = score_text(density(1.0), TASK, OWN, own=True, progress=told.append)
+    assert report.baseline is not None and report.baseline[0] == "heaviest"
+    assert told[0] == "baseline heaviest on 6 instances" and len(told) == 2
+    assert told[1].startswith("left out") and all(n in told[1] for n in ("density", "random", "trivial"))
 
 
 def test_when_no_baseline_answers_nothing_can_be_scored(
@@ -140,6 +171,18 @@ def test_tuning_that_finds_nothing_gives_the_text_back() -> None:
     best = rule("return weights / volumes ** power", keywords="power=1.0", head=f"SEARCH_SPACE = {only}")
     report = tune_text(best, TASK, trials=2, seed=1)
     assert report.code == best and report.tuned_score == report.default_score
+
+
+def test_trial_0_is_the_candidate_to_the_letter() -> None:
+    """Rounded to four digits the first number would score otherwise; and the text keeps the way it was written."""
+    text = rule(
+        "return weights / volumes if power == 0.123456789 and whole.__class__ is int else -weights",
+        keywords="power=0.123_456_789, whole=2",
+        head='SEARCH_SPACE = {"power": {"low": 0.0, "high": 2.0}, "whole": {"low": 1.0, "high": 3.0}}',
+    )
+    report = tune_text(text, TASK, trials=3, seed=1)
+    assert report.default_score == report.tuned_score == score_text(text, TASK, SEARCH).score
+    assert report.code == text and report.parameters == {"power": 0.123456789, "whole": 2}
 
 
 @pytest.mark.parametrize(

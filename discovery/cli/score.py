@@ -76,9 +76,11 @@ def score(
         bound,
         chosen,
         parameters=parameters(param),
+        own=instances is not None,
         check_first=not no_check,
         unsafe=unsafe,
-        ledger_url=_ledger(loaded.settings.db, named=loaded.origins["db"] != "default"),
+        ledger_url=loaded.settings.db,
+        ledger_required=loaded.origins["db"] == "flag",
         progress=None if quiet else note,
     )
     data = report.to_json()
@@ -176,11 +178,6 @@ def candidate_text(name: str, task: Task) -> str:
     return source_text(Path(name))
 
 
-def _ledger(db: str, *, named: bool) -> str | None:
-    """Where `known` is looked up: a ledger that was named, or the default one where it exists."""
-    return db if named or Path(db).exists() else None
-
-
 def _watched(proofs: Iterator[Proof], instances: InstanceSet, *, quiet: bool) -> Iterator[Proof]:
     for done, proof in enumerate(proofs, 1):
         if not quiet:
@@ -209,6 +206,9 @@ def _tell(report: ScoreReport, data: dict[str, object], task: Task) -> None:
         say(f"{task.name}, {data['split']}: {number(value)} {task.unit}{against}")
         for figure in report.figures:
             say(f"  {figure.name}: {number(figure.value)} {figure.unit}".rstrip())
+    kinds = data["reference_kinds"]
+    if isinstance(kinds, dict) and kinds.keys() - {"proved optimum"}:
+        say("references: " + ", ".join(f"{count} {kind}" for kind, count in kinds.items()))
     if data["known"] is not None:
         say(f"the ledger knows equal code as {data['known']}")
     if not report.isolated:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+
+import pytest
+
+from evaluators.smtt.task import Smtt
+from evaluators.task import InstanceSet
 
 SCORE = ["task", "split", "outcome", "reason", "known", "score", "direction", "unit", "baseline", "instances"]
 JOBS = [
@@ -28,7 +34,38 @@ def test_score_of_a_baseline_on_own_instances(discover: Callable) -> None:
         ("early", 0, "proved optimum"),
     ]
     shown = discover("score", "baseline:spt", "--task", "smtt", "--instances", "jobs.jsonl", "--quiet").out
-    assert "late" in shown and "proved optimum" in shown
+    assert "late" in shown and "proved optimum" in shown and "references:" not in shown
+
+
+def test_own_instances_named_like_a_split_have_live_baselines(discover: Callable) -> None:
+    Path("search").write_text(Path(jobs()).read_text())
+    words = ["score", "baseline:edd", "--task", "smtt", "--instances", "search", "--json", "--quiet"]
+    assert discover(*words).data["baseline"]["score"] == 0.0
+
+
+def test_the_summary_says_how_many_references_of_each_kind(
+    discover: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Smtt.read
+
+    def half(self: Smtt, path: Path) -> InstanceSet:
+        first, second = read(self, path)
+        return InstanceSet(path.name, (first, replace(second, reference=None, reference_kind="baseline")))
+
+    monkeypatch.setattr(Smtt, "read", half)
+    ended = discover("score", "baseline:spt", "--task", "smtt", "--instances", jobs(), "--quiet")
+    assert "references: 1 proved optimum, 1 baseline" in ended.out.splitlines()
+
+
+def test_only_a_ledger_that_a_flag_names_must_exist(
+    discover: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["score", "baseline:spt", "--task", "smtt", "--instances", jobs(), "--json", "--quiet"]
+    monkeypatch.setenv("DISCOVER_DB", "later.sqlite")
+    ended = discover(*words)
+    assert ended.code == 0 and ended.data["known"] is None and not Path("later.sqlite").exists()
+    named = discover(*words, "--db", "later.sqlite")
+    assert named.code == 3 and "later.sqlite" in named.sentence
 
 
 def test_a_refused_candidate_prints_its_object_and_ends_with_1(discover: Callable) -> None:
