@@ -77,7 +77,7 @@ def run(
     }  # fmt: skip
     loaded = settings(flags, task=task, options=option)
     task_of(task, loaded)
-    _fit_together(loaded, replay)
+    _fit_together(loaded, replay, start)
     chosen = RunSettings(task, loaded.settings, tuple(start or ()), replay, unsafe)
     _make_folder(loaded)
     with view(quiet=quiet) as shown:
@@ -182,7 +182,14 @@ def _watched_start(chosen: RunSettings, shown: View) -> RunReport:
         return engine.start(chosen, on_progress=shown, stop=stop)
 
 
-def _fit_together(loaded: Loaded, replay: str | None) -> None:
+RECORDED = ("seed", "samples", "batch", "strategy", "islands", "archive", "tune", "trials", "control", "tokens", "cost",
+            "minutes")  # fmt: skip
+"""Settings that a replay takes from the recorded run."""
+ASKING = ("base_url", "temperature", "max_tokens", "timeout", "in_flight", "templates", "api_key_env")
+"""Settings of a model's endpoint and prompts."""
+
+
+def _fit_together(loaded: Loaded, replay: str | None, start: list[str] | None) -> None:
     """Refuse combinations in which a flag would have no effect. Raises UsageError."""
     chosen, origins = loaded.settings, loaded.origins
     if chosen.proposer == "chat" and chosen.model is None:
@@ -195,6 +202,22 @@ def _fit_together(loaded: Loaded, replay: str | None) -> None:
         raise UsageError(f"--replay does not go with --proposer {chosen.proposer}; leave one out")
     if chosen.proposer == "genetic" and origins["model"] == "flag":
         raise UsageError("--model does not go with --proposer genetic; leave one out")
+    flags = {name for name, origin in origins.items() if origin == "flag"} | ({"from"} if start else set())
+    if replay is not None and not Path(replay).is_file():
+        _refuse(flags, (*RECORDED, "from"), "--replay RUN: the recorded run decides that")
+    if replay is not None:
+        _refuse(flags, ("model", *ASKING), "--replay: no model is asked")
+    if chosen.proposer == "genetic":
+        _refuse(flags, (*ASKING, "tokens", "cost"), "the genetic proposer: no model is asked")
+    if "trials" in flags and not chosen.tune:
+        raise UsageError("--trials has no effect without tuning; leave out --trials or --no-tune")
+
+
+def _refuse(flags: set[str], names: tuple[str, ...], why: str) -> None:
+    """Raises UsageError when one of ``names`` was given as a flag."""
+    given = next((name for name in names if name in flags), None)
+    if given is not None:
+        raise UsageError(f"--{given.replace('_', '-')} has no effect with {why}; leave it out")
 
 
 def _make_folder(loaded: Loaded) -> None:

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from db.errors import LedgerForeign
+from discovery import config
 from discovery.cli import tasks
+from discovery.cli.run import _fit_together
 from discovery.errors import EnvironmentProblem, NothingValid
 from discovery.sandbox.base import SandboxUnavailable
 
@@ -74,6 +76,7 @@ def test_every_command_explains_itself(discover: Callable) -> None:
         (["run", "--task", "toy", "--proposer", "replay"], "--replay"),
         (["run", "--task", "toy", "--replay", "x", "--proposer", "genetic"], "--replay"),
         (["run", "--task", "toy", "--model", "m", "--proposer", "genetic"], "--model"),
+        (["run", "--task", "toy", "--trials", "5", "--no-tune"], "--trials has no effect"),
         (["run", "--task", "toy", "--strategy", "hope"], "islands, best-of-n"),
         (["run", "--task", "toy", "--option", "size"], "KEY=VALUE"),
         (["run", "--task", "toy", "--option", "size=small", "--option", "size=large"], "twice"),
@@ -93,6 +96,40 @@ def test_a_wrong_usage_ends_with_2_and_one_sentence(discover: Callable, words: l
     assert ended.code == 2
     assert names in ended.sentence
     assert ended.out == ""
+
+
+RECORDED = (
+    "--seed 1", "--samples 4", "--batch 2", "--strategy islands", "--islands 2", "--archive 4", "--tune", "--no-tune",
+    "--trials 5", "--control 0.5", "--tokens 9", "--cost 1", "--minutes 1", "--from first",
+)  # fmt: skip
+ASKING = (
+    "--base-url http://127.0.0.1:1/v1", "--temperature 1", "--max-tokens 99", "--timeout 9", "--in-flight 2",
+    "--templates x", "--api-key-env K",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("proposer, given", [
+    *(("--replay r-1234", flag) for flag in (*RECORDED, *ASKING)),
+    *(("--replay replies.jsonl", flag) for flag in ASKING),
+    *((proposer, flag) for proposer in ("", "--proposer genetic") for flag in (*ASKING, "--tokens 9", "--cost 1")),
+])  # fmt: skip
+def test_a_flag_without_effect_is_refused(discover: Callable, proposer: str, given: str) -> None:
+    Path("replies.jsonl").write_text("")
+    ended = discover("run", "--task", "toy", *proposer.split(), *given.split())
+    name = given.split()[0].replace("--no-", "--")
+    assert ended.code == 2 and f"{name} has no effect" in ended.sentence and ended.out == ""
+
+
+def test_only_flags_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable or a file holds for every run; and a recording in a file has replies only."""
+    for name in (*RECORDED, *ASKING):
+        if " " in name and "--from" not in name:
+            flag, value = name.split()
+            monkeypatch.setenv("DISCOVER_" + flag[2:].upper().replace("-", "_"), value)
+    _fit_together(config.load(), None, ["first"])
+    _fit_together(config.load({"proposer": "replay"}), "r-1234", None)
+    _fit_together(config.load({"proposer": "replay", "seed": 1, "samples": 3}), __file__, ["first"])
+    _fit_together(config.load({"proposer": "chat", "model": "m", "tokens": 9, "timeout": 9.0}), None, None)
 
 
 @pytest.mark.parametrize(
