@@ -22,6 +22,14 @@ def best_baseline(task: Task, split: str) -> tuple[str, float] | None:
     return name, score
 
 
+def best_of(task: Task, name: str, split: str) -> float | None:
+    """The best shipped score of one baseline on ``split``, tuned or not."""
+    scores = task.shipped_scores().get(name)
+    found = [s.get(split) for s in (scores.published, scores.tuned)] if scores else []
+    known = [score for score in found if score is not None]
+    return (min if task.direction == "minimize" else max)(known, default=None)
+
+
 def shipped(task: Task, name: str, split: str) -> float | None:
     """The shipped score of a baseline as published."""
     scores = task.shipped_scores().get(name)

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from db.ledger import Ledger
 from db.records import EntryKey
-from discovery.baselines import best_baseline, shipped
+from discovery.baselines import best_baseline, best_of, shipped
 from discovery.budget import Budget
 from discovery.campaign import Campaign
 from discovery.config import Settings
@@ -42,14 +42,14 @@ class Monitor:
         self._names: Mapping[EntryKey, str] = {}
         self._integrated = _NEVER
         self._counted = Progress(run, task.name, task.direction, task.unit, proposer, "preparing")
-        best, best_gate = best_baseline(task, "search"), best_baseline(task, "gate")
+        best = best_baseline(task, "search")
         self._progress = replace(
             self._counted,
             samples=Spent(0, settings.samples),
             tokens=Spent(0, settings.tokens),
             cost=Spent(0, settings.cost),
             seconds=Spent(0, settings.minutes * 60 if settings.minutes else None),
-            baseline=Standing(best[0], best[1], best_gate[1] if best_gate else None) if best else None,
+            baseline=Standing(best[0], best[1], best_of(task, best[0], "gate")) if best else None,
         )
 
     def watch(
