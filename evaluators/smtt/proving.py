@@ -7,7 +7,7 @@ import importlib.util
 import sys
 import time as clock
 from collections.abc import Iterator
-from typing import cast
+from typing import Literal, cast
 
 from evaluators.smtt import exact
 from evaluators.smtt.constructive import good_sequence
@@ -22,7 +22,9 @@ FEW_STATES = 4_000
 
 
 def prove(instances: InstanceSet, solver: str, seconds: float) -> Iterator[Proof]:
-    """One proof an instance, in order, each within about ``seconds`` of wall clock.
+    """One proof an instance, in order, each within about ``seconds`` of wall clock. At the limit the integer program
+    gives its own incumbent and bound ("bound") or has neither ("limit"); the exact solver has a rule's sequence and a
+    simple bound ("limit").
 
     Raises TaskError at once for an unknown solver or a limit that is not positive."""
     if solver not in SOLVERS:
@@ -81,23 +83,23 @@ def _mip(instance: Instance, seconds: float) -> Proof:
     if sequence is None:
         return Proof(instance.id, "limit", None, float(bound), None, None, clock.perf_counter() - start)
     value = total_tardiness(processing_times, due_dates, sequence)
-    return _proof(instance, "proved" if bound >= value else "limit", bound, value, sequence, start)
+    return _proof(instance, "bound", bound, value, sequence, start)
 
 
 def _proof(
     instance: Instance,
-    status: str,
+    status: Literal["proved", "bound", "limit"],
     bound: int,
     value: int,
     sequence: tuple[int, ...],
     start: float,
     states: int | None = None,
 ) -> Proof:
-    """``gap`` is the share of the value that the bound leaves open."""
+    """``gap`` is the share of the value that the bound leaves open; none is a proof whatever ``status`` says."""
     proved = status == "proved" or bound >= value
     return Proof(
         id=instance.id,
-        status="proved" if proved else "limit",
+        status="proved" if proved else status,
         optimum=float(value) if proved else None,
         bound=float(min(bound, value)),
         value=float(value),

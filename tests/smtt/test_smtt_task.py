@@ -154,8 +154,28 @@ class TestProving:
         assert proof.bound is not None
         assert proof.bound <= optimum
         assert proof.value is None or proof.value >= optimum
+        assert proof.status == ("limit" if proof.value is None else "bound")
         large = mip.solve(*generate(Spec("pvw", mip.LARGEST + 1, 60, 40, 1)), 1.0)
         assert (large.bound, large.sequence) == (0, None)
+
+    @pytest.mark.parametrize(
+        ("found", "status", "bound"),
+        [
+            (mip.Incumbent(3, (0, 1, 2)), "bound", 3.0),
+            (mip.Incumbent(9, (0, 1, 2)), "proved", 9.0),
+            (mip.Incumbent(0, None), "limit", 0.0),
+        ],
+    )
+    def test_mip_says_how_it_ended(
+        self, monkeypatch: pytest.MonkeyPatch, found: mip.Incumbent, status: str, bound: float
+    ) -> None:
+        """Three jobs of 3, due at 0, 3, 6: late by 3 each in this order, so 9 in all."""
+        monkeypatch.setattr(mip, "solve", lambda *_: found)
+        monkeypatch.setattr(proving, "lower_bound", lambda *_: 0)
+        monkeypatch.setattr(proving, "decode", lambda _: (np.array([3, 3, 3]), np.array([0, 3, 6])))
+        (proof,) = proving.prove(self._set(Spec("pvw", 3, 60, 40, 1)), "mip", 1.0)
+        assert (proof.status, proof.bound) == (status, bound)
+        assert proof.optimum == (9.0 if status == "proved" else None)
 
     def test_without_numba_pure_python_does_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delitem(sys.modules, proving.COMPILED, raising=False)
