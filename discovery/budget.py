@@ -1,15 +1,14 @@
-"""Limits of a run, reserved before they are spent and settled after.
+"""Limits of a run, reserved before they are spent.
 
-Samples are counted by slots and belong to the loop; here are tokens, money and wall time. The run stops inside every
-limit and keeps all that was paid for.
+Samples are counted by slots. Tokens, money and time are decided on between batches, when every earlier reply is in:
+as many slots are given out as fit even if each reply is as long as it may be. So what fits is a function of the
+replies, never of what happened to be in flight, and no limit is ever crossed.
 """
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 
@@ -24,9 +23,17 @@ class Limits:
     minutes: float | None = None
 
 
+@dataclass(frozen=True)
+class Allowance:
+    """What a batch may do: propose in its first ``slots`` slots, and repair in its first ``repairs``."""
+
+    slots: int
+    repairs: int
+
+
 class Budget:
     """``spent`` tells what the ledger has recorded: (tokens, cost in US dollars). ``price`` is the highest cost of a
-    token in US dollars, None when it is not known (then only recorded costs count)."""
+    token in US dollars; it is needed where there is a limit of cost."""
 
     def __init__(
         self,
@@ -36,51 +43,47 @@ class Budget:
         price: float | None = None,
         earlier: float = 0.0,
     ) -> None:
+        if limits.cost is not None and price is None:
+            raise ValueError("a limit of cost needs a price")
         self.limits = limits
         self._spent = spent
-        self._price = price
+        self._price = price or 0.0
         self._start = time.monotonic() - earlier
-        self._open = 0
-        self._lock = threading.Lock()
+        self.ended: str | None = None
+        """Why the last batch was cut short or not given out; None while the samples alone decide."""
 
     @property
     def seconds(self) -> float:
         """Wall time used, s."""
         return time.monotonic() - self._start
 
-    def exhausted(self) -> str | None:
-        """Why no further batch may be proposed, or None."""
-        if self.limits.minutes is not None and self.seconds >= 60 * self.limits.minutes:
-            return f"the time limit of {self.limits.minutes:g} minutes is reached"
-        if self.limits.tokens is None and self.limits.cost is None:
-            return None
-        tokens, cost = self._spent()
-        if self.limits.tokens is not None and tokens >= self.limits.tokens:
-            return f"the limit of {self.limits.tokens} tokens is reached ({tokens} used)"
-        if self.limits.cost is not None and cost >= self.limits.cost:
-            return f"the limit of {self.limits.cost:g} US dollars is reached ({cost:.4f} spent)"
-        return None
+    def allow(self, slots: int, reserve: Callable[[int], Sequence[int]], most: int) -> Allowance:
+        """What the next batch of at most ``slots`` slots may do. ``reserve(slots)`` gives the tokens to reserve for
+        the first request of each slot, ``most`` those of any request (a repair). Called between batches only."""
+        limits = self.limits
+        if slots and limits.minutes is not None and self.seconds >= 60 * limits.minutes:
+            self.ended = f"the time limit of {limits.minutes:g} minutes is reached"
+            return Allowance(0, 0)
+        if not slots or (limits.tokens is None and limits.cost is None):
+            return Allowance(slots, slots)
+        used, paid = self._spent()
+        room = float("inf") if limits.tokens is None else float(limits.tokens - used)
+        if limits.cost is not None and self._price > 0:
+            room = min(room, (limits.cost - paid) / self._price)
+        given = 0
+        for tokens in reserve(slots):
+            if tokens > room:
+                self.ended = self._sentence(used, paid)
+                break
+            room -= tokens
+            given += 1
+        repairs = given if most <= 0 or room == float("inf") else int(min(given, max(0.0, room // most)))
+        return Allowance(given, repairs)
 
-    @contextmanager
-    def reserved(self, tokens: int) -> Iterator[bool]:
-        """Hold ``tokens`` while a request is in flight. Yields False, and holds nothing, when they do not fit."""
-        with self._lock:
-            granted = self._fits(tokens)
-            if granted:
-                self._open += tokens
-        try:
-            yield granted
-        finally:
-            if granted:
-                with self._lock:
-                    self._open -= tokens
-
-    def _fits(self, tokens: int) -> bool:
-        if not tokens or (self.limits.tokens is None and self.limits.cost is None):
-            return True
-        used, cost = self._spent()
-        if self.limits.tokens is not None and used + self._open + tokens > self.limits.tokens:
-            return False
-        if self.limits.cost is None:
-            return True
-        return cost + (self._open + tokens) * (self._price or 0.0) <= self.limits.cost
+    def _sentence(self, used: int, paid: float) -> str:
+        limits = []
+        if self.limits.tokens is not None:
+            limits.append(f"{self.limits.tokens:,} tokens ({used:,} used)")
+        if self.limits.cost is not None:
+            limits.append(f"{self.limits.cost:g} US dollars ({paid:.4f} spent)")
+        return f"the limit of {' and '.join(limits)} leaves no room for the longest reply to another request"

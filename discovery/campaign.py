@@ -8,7 +8,7 @@ moment both are asked, that is the newest snapshot there is, because batch g+1 i
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -23,6 +23,7 @@ from db.records import (
     NewLook,
     NewPromotion,
 )
+from discovery.budget import Allowance, Budget
 from discovery.candidate import check
 from discovery.evaluation import Evaluated, Evaluation
 from discovery.gate import Gate
@@ -51,9 +52,9 @@ class Shape:
     def batches(self) -> int:
         return -(-self.samples // self.batch)
 
-    def slots(self, g: int) -> range:
-        """Slot numbers of batch ``g``."""
-        return range(g * self.batch, min((g + 1) * self.batch, self.samples)) if g >= 0 else range(0)
+    def width(self, g: int) -> int:
+        """Slots of batch ``g`` as far as the samples go."""
+        return max(0, min(self.batch, self.samples - g * self.batch)) if g >= 0 else 0
 
     @property
     def tuned_a_batch(self) -> int:
@@ -86,7 +87,9 @@ class Campaign:
         gate: Gate,
         seeds: tuple[Member, ...],
         changed: Callable[[], None],
+        recorded: Mapping[int, int] | None = None,
     ) -> None:
+        """``recorded`` are the slots of each batch of the run that is replayed."""
         self.run, self.shape, self.task, self.ledger = run, shape, task, ledger
         self.evaluation, self.gate = evaluation, gate
         self._slots, self._tuning, self._changed = slots, tuning, changed
@@ -100,6 +103,8 @@ class Campaign:
         self._slot_memo: dict[int, Slot] = {}
         self._evaluated_memo: dict[int, Evaluated] = {}
         self._tuned_memo: dict[int, Tuned | None] = {}
+        self._allowed: dict[int, Allowance] = {}
+        self._recorded = recorded
         self.done = -1
         """The newest integrated batch."""
         self.champion = first.seeds[0]
@@ -109,13 +114,38 @@ class Campaign:
         self._busy = {"slot": 0, "evaluated": 0, "tuned": 0}
         self._lock = threading.Lock()
 
+    # -- how far it goes ----------------------------------------------------------------------------------------------
+
+    def allow(self, g: int, budget: Budget) -> Allowance:
+        """What the budget lets batch ``g`` do. Asked once, when batch g−1 is proposed and batch g−2 is integrated."""
+        if self._recorded is not None:
+            return Allowance(self._recorded.get(g, 0), self.shape.batch)
+        view = self._view(g - 2)
+        first = g * self.shape.batch
+        return budget.allow(
+            self.shape.width(g),
+            lambda slots: self._slots.reserve(range(first, first + slots), view),
+            self._slots.most_tokens,
+        )
+
+    def permit(self, g: int, allowance: Allowance) -> None:
+        """Batch ``g`` has these slots."""
+        self._allowed[g] = allowance
+
+    def batch(self, g: int) -> range:
+        """Slot numbers of batch ``g``."""
+        allowance = self._allowed.get(g)
+        return range(g * self.shape.batch, g * self.shape.batch + allowance.slots) if allowance else range(0)
+
     # -- questions, each asked by one branch of the graph -------------------------------------------------------------
 
     def slot(self, k: int) -> Slot:
         """Slot ``k``, proposed from the snapshot two batches back."""
         if k not in self._slot_memo:
             with self._doing("slot"):
-                self._slot_memo[k] = self._slots.fill(k, self._view(k // self.shape.batch - 2))
+                g = k // self.shape.batch
+                repair = g in self._allowed and k - g * self.shape.batch < self._allowed[g].repairs
+                self._slot_memo[k] = self._slots.fill(k, self._view(g - 2), repair=repair)
         return self._slot_memo[k]
 
     def evaluated(self, k: int) -> Evaluated | None:
@@ -149,7 +179,7 @@ class Campaign:
         known = self._owners.get(candidate.hash)
         if known is not None and (known[0] <= g - 2 or (known[0] == g - 1 and known[1].kind == "own")):
             return known[1]
-        before = () if self.done >= g - 1 else self.shape.slots(g - 1)
+        before = () if self.done >= g - 1 else self.batch(g - 1)
         for j in (*before, *range(g * self.shape.batch, k)):
             other = self.slot(j).candidate
             if other is not None and other.hash == candidate.hash:
@@ -163,7 +193,7 @@ class Campaign:
             return ()
         sign = 1 if self.task.direction == "minimize" else -1
         ranked = []
-        for k in self.shape.slots(g):
+        for k in self.batch(g):
             slot, evaluated = self.slot(k), self.evaluated(k)
             if (
                 slot.candidate is None
@@ -180,7 +210,7 @@ class Campaign:
     def in_flight(self) -> InFlight:
         """What is being done right now, for the progress report."""
         g = self.done + 1
-        filled = sum(k in self._slot_memo for k in (*self.shape.slots(g), *self.shape.slots(g + 1)))
+        filled = sum(k in self._slot_memo for k in (*self.batch(g), *self.batch(g + 1)))
         return InFlight(filled, *(self._busy[name] for name in ("slot", "evaluated", "tuned")))
 
     def hash_of(self, key: EntryKey) -> str:
@@ -189,15 +219,15 @@ class Campaign:
 
     # -- integration --------------------------------------------------------------------------------------------------
 
-    def integrate(self, g: int) -> None:
+    def integrate(self, g: int, seconds: float) -> None:
         """Enter batch ``g`` into the ledger in one transaction, slots in order, then tuned children, then at most one
-        gate look. Elites are run again first; a difference quarantines them."""
+        gate look. Elites are run again first; a difference quarantines them. ``seconds``: wall time used so far."""
         if g <= self.done:
             return
         entries: list[NewEntry] = []
         edges: list[Edge] = []
         members: list[Member] = []
-        for k in self.shape.slots(g):
+        for k in self.batch(g):
             entry, member = self._own(k)
             entries.append(entry)
             edges += [Edge(entry.key, p.key, n) for n, p in enumerate(self.slot(k).plan.parents)]
@@ -227,6 +257,7 @@ class Campaign:
                 leave=tuple(Leave(key) for key in left),
                 looks=(look[1],) if look is not None else (),
                 promotions=promotions,
+                events=(("time", {"seconds": round(seconds, 3)}),),
             ),
         )
         self._remember(g, entries)
@@ -273,7 +304,7 @@ class Campaign:
         self._snapshots[g] = self._archive.snapshot()
         self._snapshots.pop(g - 3, None)
         self.done = g
-        for k in self.shape.slots(g - 1):
+        for k in self.batch(g - 1):
             self._slot_memo.pop(k, None)
             self._evaluated_memo.pop(k, None)
             self._tuned_memo.pop(k, None)

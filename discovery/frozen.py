@@ -6,11 +6,12 @@ takes its course from it.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from discovery.proposers.base import Proposer
 from discovery.proposers.make import recorded_replies, template_hashes
 from evaluators.task import Task
 
+OURS = "discover-heuristics"
 PACKAGES = ("numpy", "scipy", "optuna", "langgraph", "sqlalchemy", "openai")
 
 
@@ -52,6 +54,7 @@ def new_row(
             "settings": frozen,
             "seeds": [list(s) for s in plan.seeds],
             "replay": plan.replay,
+            "replay_sha256": _file_hash(plan.replay),
             "unsafe": plan.unsafe,
             "model": proposer.model,
         },
@@ -75,8 +78,19 @@ def thaw(record: RunRecord, db: str, workers: int | None) -> Plan:
     return Plan(settings, tuple((n, h) for n, h in frozen["seeds"]), frozen["replay"], frozen["unsafe"])
 
 
+def _file_hash(replay: str | None) -> str | None:
+    """SHA-256 of a recording in a file; None for no recording or one in the ledger."""
+    if replay is None or not Path(replay).is_file():
+        return None
+    return hashlib.sha256(Path(replay).read_bytes()).hexdigest()
+
+
 def _versions() -> dict[str, str]:
     found = {name: version(name) for name in PACKAGES}
+    try:
+        found[OURS] = version(OURS)
+    except PackageNotFoundError:
+        found[OURS] = "a checkout"
     return {"python": ".".join(platform.python_version_tuple()[:2]), **found}
 
 
@@ -89,6 +103,8 @@ def refuse_changes(record: RunRecord, task: Task, plan: Plan) -> None:
             f"run {record.id} was started with version {record.evaluator_version} of the evaluator of {task.name!r}, "
             f"now it is {task.version}: scores would not compare; start a new run"
         )
+    if record.settings.get("replay_sha256") != _file_hash(plan.replay):
+        raise UsageError(f"the recording {plan.replay} of run {record.id} has changed; restore it, or start a new run")
     _compare(record.id, "package", record.versions, _versions(), "install the old version")
     _compare(
         record.id, "prompt template", record.templates, template_hashes(plan.settings), "restore the template"
@@ -116,7 +132,8 @@ def as_recorded(chosen: RunSettings, ledger: Ledger) -> tuple[RunSettings, Mappi
     if Path(chosen.replay).is_file():
         slots = [slot for slot, _ in recorded_replies(chosen.replay, ledger, chosen.task)]
         samples = chosen.settings.samples or max(slots, default=0) + 1
-        return replace(chosen, settings=replace(chosen.settings, samples=samples)), {}
+        settings = replace(chosen.settings, samples=samples)
+        return replace(chosen, settings=settings, replay=str(Path(chosen.replay).resolve())), {}
     record = ledger.run(chosen.replay)
     if record.task != chosen.task:
         raise UsageError(f"run {record.id} is of task {record.task!r}, not of {chosen.task!r}")
@@ -134,6 +151,17 @@ def as_recorded(chosen: RunSettings, ledger: Ledger) -> tuple[RunSettings, Mappi
     )
     sources = tuple(hash_ for _, hash_ in old.seeds)
     return replace(chosen, settings=settings, sources=sources, replay=record.id), {h: n for n, h in old.seeds}
+
+
+def recorded_widths(ledger: Ledger, replay: str | None) -> dict[int, int] | None:
+    """How many slots each batch of the replayed run had; None where the samples decide (no replay, or a file)."""
+    if replay is None or Path(replay).is_file():
+        return None
+    widths: dict[int, int] = {}
+    for entry in ledger.entries(ledger.run(replay).id):
+        if entry.kind == "own":
+            widths[entry.batch] = widths.get(entry.batch, 0) + 1
+    return widths
 
 
 def control_samples(samples: int, share: float) -> int:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypedDict
 
-from discovery.budget import Budget
+from discovery.budget import Allowance, Budget
 from discovery.campaign import Campaign
 from discovery.errors import EnvironmentProblem
 
@@ -28,11 +28,13 @@ CHECKPOINTS_KEPT = 2
 
 
 class State(TypedDict):
-    """``cycle`` c proposes batch c and evaluates batch c−1; ``last`` is the last batch to be proposed (lowered when a
-    budget ends)."""
+    """``cycle`` c proposes batch c and evaluates batch c−1. ``before`` and ``now`` are the slots of batches c−1 and c,
+    ``repairs`` how many of batch c's may be repaired: what the budget allowed when it was asked."""
 
     cycle: int
-    last: int
+    before: int
+    now: int
+    repairs: int
 
 
 class Branch(TypedDict):
@@ -41,7 +43,6 @@ class Branch(TypedDict):
 
 def build(campaign: Campaign, budget: Budget, saver: SqliteSaver) -> Any:
     """The compiled graph over ``campaign``."""
-    shape = campaign.shape
 
     def propose(state: Branch) -> dict[str, int]:
         campaign.slot(state["k"])
@@ -58,20 +59,18 @@ def build(campaign: Campaign, budget: Budget, saver: SqliteSaver) -> Any:
     def choose(state: State) -> dict[str, int]:
         return {"cycle": state["cycle"]}
 
-    def integrate(state: State) -> dict[str, int]:
-        cycle, last = state["cycle"], state["last"]
+    def integrate(state: State) -> State:
+        cycle = state["cycle"]
         if cycle > 0:
-            campaign.integrate(cycle - 1)
-        if cycle < last and budget.exhausted() is not None:
-            last = cycle
-        return {"cycle": cycle + 1, "last": last}
+            campaign.integrate(cycle - 1, budget.seconds)
+        # Nothing follows a batch that was not given out.
+        return first_state(campaign, budget, cycle + 1, state["now"]) if state["now"] else _ended(cycle + 1)
 
     def start_cycle(state: State) -> list[Send] | str:
-        cycle, last = state["cycle"], state["last"]
-        sends = [Send("propose", {"k": k}) for k in (shape.slots(cycle) if cycle <= last else ())]
-        sends += [
-            Send("evaluate", {"k": k}) for k in (shape.slots(cycle - 1) if 0 < cycle <= last + 1 else ())
-        ]
+        permit(campaign, state)
+        cycle = state["cycle"]
+        sends = [Send("propose", {"k": k}) for k in campaign.batch(cycle)]
+        sends += [Send("evaluate", {"k": k}) for k in campaign.batch(cycle - 1)]
         return sends or END
 
     def start_tuning(state: State) -> list[Send] | str:
@@ -92,6 +91,23 @@ def build(campaign: Campaign, budget: Budget, saver: SqliteSaver) -> Any:
     graph.add_edge("tune", "integrate")
     graph.add_conditional_edges("integrate", start_cycle, ["propose", "evaluate", END])
     return graph.compile(checkpointer=saver)
+
+
+def first_state(campaign: Campaign, budget: Budget, cycle: int, before: int) -> State:
+    """The state at the beginning of a cycle, with what the budget allows its batch."""
+    allowance = campaign.allow(cycle, budget)
+    return {"cycle": cycle, "before": before, "now": allowance.slots, "repairs": allowance.repairs}
+
+
+def permit(campaign: Campaign, state: State) -> None:
+    """Tell the campaign what a state says about the two batches that are under way."""
+    batch = campaign.shape.batch
+    campaign.permit(state["cycle"] - 1, Allowance(state["before"], batch))
+    campaign.permit(state["cycle"], Allowance(state["now"], state["repairs"]))
+
+
+def _ended(cycle: int) -> State:
+    return {"cycle": cycle, "before": 0, "now": 0, "repairs": 0}
 
 
 @contextmanager
@@ -132,8 +148,10 @@ def steps(campaign: Campaign, budget: Budget, saver: SqliteSaver) -> Iterator[No
         "max_concurrency": 2 * shape.batch,
         "recursion_limit": 10 * (shape.batches + 2),
     }
-    resumed = saver.get_tuple({"configurable": {"thread_id": campaign.run}}) is not None
-    begin: State | None = None if resumed else {"cycle": campaign.done + 1, "last": shape.batches - 1}
+    kept: Any = graph.get_state(config).values
+    if kept:
+        permit(campaign, kept)
+    begin: State | None = None if kept else first_state(campaign, budget, campaign.done + 1, 0)
     done = campaign.done
     for _ in graph.stream(begin, config, stream_mode="values", durability="sync"):
         yield

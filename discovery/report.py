@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from db.ledger import Ledger
-from db.records import EntryRecord
+from db.records import EntryRecord, Spent
 from discovery.baselines import best_baseline
 from evaluators.task import Task
 
@@ -42,11 +42,26 @@ class RunReport:
     cost: float | None
     seconds: float
     isolated: bool
-    control: Mapping[str, object] | None = None
+    control: RunReport | None = None
+    """The control arm; ``tokens``, ``cost`` and ``seconds`` of its run include it."""
 
     @property
     def interrupted(self) -> bool:
         return self.status == "interrupted"
+
+    def as_control(self) -> dict[str, object]:
+        """This run as the control of another one."""
+        return {
+            "run": self.run,
+            "samples": self.samples,
+            "evaluated": self.evaluated,
+            "valid": self.valid,
+            "candidate": self.best.candidate,
+            "score": self.best.score,
+            "gate": self.best.gate,
+            "tokens": self.tokens,
+            "cost": self.cost,
+        }
 
     def to_json(self) -> dict[str, object]:
         """The documented object of ``run --json`` and ``resume --json``."""
@@ -66,7 +81,7 @@ class RunReport:
                 "baseline": {"name": named[0], "score": named[1], "gate": named[2]},
                 "seed": {"name": self.seed[0], "score": self.seed[1], "gate": self.seed[2]},
             },
-            "control": dict(self.control) if self.control is not None else None,
+            "control": self.control.as_control() if self.control is not None else None,
             "tokens": self.tokens,
             "cost": self.cost,
             "seconds": round(self.seconds, 3),
@@ -96,6 +111,7 @@ def run_report(ledger: Ledger, task: Task, run: str, *, seconds: float) -> RunRe
     search, gate = best_baseline(task, "search"), best_baseline(task, "gate")
     spent = ledger.spent(run)
     proposer = _proposer(record.settings)
+    control = _control(ledger, task, run)
     return RunReport(
         run=run,
         task=record.task,
@@ -111,29 +127,29 @@ def run_report(ledger: Ledger, task: Task, run: str, *, seconds: float) -> RunRe
         if search
         else None,
         failures=failures,
-        tokens=spent.tokens,
-        cost=None if spent.unpriced and proposer == "chat" else spent.cost,
-        seconds=seconds,
+        tokens=spent.tokens + (control.tokens if control else 0),
+        cost=_sum(_cost(spent, proposer), control.cost if control else 0.0),
+        seconds=seconds + (control.seconds if control else 0.0),
         isolated=record.isolated,
-        control=_control(ledger, task, run),
+        control=control,
     )
 
 
-def _control(ledger: Ledger, task: Task, run: str) -> dict[str, object] | None:
+def _control(ledger: Ledger, task: Task, run: str) -> RunReport | None:
     """The control arm of a run: the same proposer with the seeds as its only parents."""
     arms = [r for r in ledger.runs() if r.control_of == run]
-    if not arms:
+    if not arms or not ledger.promotions(arms[0].id):
         return None
-    arm = run_report(ledger, task, arms[0].id, seconds=0.0)
-    return {
-        "run": arm.run,
-        "samples": arm.samples,
-        "evaluated": arm.evaluated,
-        "valid": arm.valid,
-        "candidate": arm.best.candidate,
-        "score": arm.best.score,
-        "gate": arm.best.gate,
-    }
+    times = [float(str(e.data["seconds"])) for e in ledger.events(arms[0].id, "time")]
+    return run_report(ledger, task, arms[0].id, seconds=max(times, default=0.0))
+
+
+def _cost(spent: Spent, proposer: str) -> float | None:
+    return None if spent.unpriced and proposer == "chat" else spent.cost
+
+
+def _sum(a: float | None, b: float | None) -> float | None:
+    return None if a is None or b is None else a + b
 
 
 def _gate(gates: Mapping[str, object], entry: EntryRecord) -> float | None:

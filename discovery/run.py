@@ -16,12 +16,20 @@ from db.records import EntryKey, NewEntry, RunRecord
 from discovery.budget import Budget, Limits
 from discovery.campaign import Campaign, Shape
 from discovery.candidate import check
-from discovery.config import RunSettings, Settings
+from discovery.config import RunSettings, Settings, Strategy
 from discovery.errors import EnvironmentProblem, UsageError
 from discovery.evaluation import Evaluation
 from discovery.execution.base import Executor
 from discovery.execution.make import make_executor
-from discovery.frozen import Plan, as_recorded, control_samples, new_row, refuse_changes, thaw
+from discovery.frozen import (
+    Plan,
+    as_recorded,
+    control_samples,
+    new_row,
+    recorded_widths,
+    refuse_changes,
+    thaw,
+)
 from discovery.gate import Gate
 from discovery.members import group_means
 from discovery.monitor import Monitor
@@ -52,6 +60,7 @@ def start(
     ledger = Ledger.open(chosen.settings.db)
     try:
         chosen, names = as_recorded(chosen, ledger)
+        _check_limits(chosen.settings)
         task = load(chosen.task, chosen.options)
         seeds = tuple(
             replace(s, name=names.get(s.candidate.hash, s.name))
@@ -81,9 +90,10 @@ def resume(
     ledger = Ledger.open(db, create=False)
     try:
         record = ledger.run(run)
+        if record.control_of is not None:  # a control is an arm of its run, which goes on where it stopped
+            record = ledger.run(record.control_of)
         task = load(record.task, {k: str(v) for k, v in record.options.items()})
         plan = thaw(record, db, workers)
-        refuse_changes(record, task, plan)
         seeds = tuple(
             Seed(name, check(ledger.candidate_code(hash_), task.interface)) for name, hash_ in plan.seeds
         )
@@ -114,16 +124,28 @@ class _Sitting:
             raise UsageError(
                 f"--control {share:g} leaves none of the {total} samples to the search; give more samples"
             )
-        main = self._arm(replace(self.plan, settings=replace(settings, samples=total - spent)), record, None)
+        main = self._arm(self._plan(1 - share, total - spent, settings.strategy), record, None)
         if main.interrupted:
             return main
         arms = [r for r in self.ledger.runs() if r.control_of == main.run]
-        plan = replace(self.plan, settings=replace(settings, samples=spent, strategy="best-of-n"))
-        control = self._arm(plan, arms[0] if arms else None, main.run)
+        control = self._arm(self._plan(share, spent, "best-of-n"), arms[0] if arms else None, main.run)
         if control.interrupted:
             self.ledger.set_status(main.run, "interrupted", "stopped in its control arm")
             return replace(main, status="interrupted")
-        return run_report(self.ledger, self.task, main.run, seconds=main.seconds + control.seconds)
+        return run_report(self.ledger, self.task, main.run, seconds=main.seconds)
+
+    def _plan(self, share: float, samples: int, strategy: Strategy) -> Plan:
+        """An arm's plan: its samples, and its share of every other limit, so that both keep within the whole."""
+        whole = self.plan.settings
+        settings = replace(
+            whole,
+            samples=samples,
+            strategy=strategy,
+            tokens=None if whole.tokens is None else int(whole.tokens * share),
+            cost=None if whole.cost is None else whole.cost * share,
+            minutes=None if whole.minutes is None else whole.minutes * share,
+        )
+        return replace(self.plan, settings=settings)
 
     def _arm(self, plan: Plan, record: RunRecord | None, control_of: str | None) -> RunReport:
         task, ledger, stop = self.task, self.ledger, self.stop
@@ -132,9 +154,13 @@ class _Sitting:
             stack.callback(executor.close)
             proposer = make_proposer(plan.settings, plan.replay, ledger, task.name)
             if record is None:
-                frozen = replace(plan, settings=replace(plan.settings, samples=self.plan.settings.samples))
+                # The row keeps the whole, from which both arms' shares are made again.
+                whole = replace(self.plan.settings, strategy=plan.settings.strategy)
+                frozen = replace(plan, settings=whole)
                 record = ledger.create_run(new_row(task, frozen, executor, proposer, control_of))
-            elif record.isolated != executor.isolated:
+            else:
+                refuse_changes(record, task, plan)
+            if record.isolated != executor.isolated:
                 raise EnvironmentProblem(
                     f"run {record.id} was {'' if record.isolated else 'not '}isolated, and this machine is not the "
                     "same in that; resume it where it was started, or start a new run"
@@ -144,7 +170,6 @@ class _Sitting:
                 campaign, budget = _campaign(
                     task, ledger, plan, self.seeds, record, executor, proposer, monitor
                 )
-                earlier = budget.seconds
                 if not _searched(ledger, record.id, campaign):
                     ledger.set_status(record.id, "running")
                     _search(campaign, budget, ledger, plan.settings.db, monitor, stop)
@@ -163,7 +188,7 @@ class _Sitting:
             except BaseException as error:
                 ledger.set_status(record.id, "interrupted", f"{type(error).__name__}: {error}")
                 raise
-            ledger.add_event(record.id, "sitting", {"seconds": round(budget.seconds - earlier, 3)})
+            ledger.add_event(record.id, "time", {"seconds": round(budget.seconds, 3)})
             return run_report(ledger, task, record.id, seconds=budget.seconds)
 
 
@@ -183,8 +208,7 @@ def _search(
             monitor.changed()
             if stop.finishing:
                 return
-    ended = budget.exhausted() if campaign.done < campaign.shape.batches - 1 else None
-    ledger.add_event(campaign.run, "searched", {"ended by": ended or "samples"})
+    ledger.add_event(campaign.run, "searched", {"ended by": budget.ended or "samples"})
 
 
 def _finish(campaign: Campaign, ledger: Ledger, monitor: Monitor) -> None:
@@ -229,7 +253,6 @@ def _campaign(
         strategy=strategy(settings.strategy),
         proposer=proposer,
         ledger=ledger,
-        budget=budget,
     )
     campaign = Campaign(
         record.id,
@@ -244,6 +267,7 @@ def _campaign(
         gate=Gate(record.seed, task=task, evaluation=evaluation),
         seeds=members,
         changed=monitor.changed,
+        recorded=recorded_widths(ledger, plan.replay),
     )
     campaign.restore()
     monitor.watch(campaign, budget, ledger, {m.key: s.name for m, s in zip(members, seeds, strict=True)})
@@ -258,6 +282,9 @@ def _score_seeds(task: Task, evaluation: Evaluation, seeds: tuple[Seed, ...]) ->
         evaluated = evaluation.search(seed.candidate, None)
         if evaluated.score is None:
             raise UsageError(f"the seed {seed.name!r} ended as {evaluated.outcome}: {evaluated.reason}")
+        difference = evaluation.confirm(seed.candidate)
+        if difference is not None:
+            raise UsageError(f"the seed {seed.name!r} depends on something besides its input: {difference}")
         members.append(
             Member(
                 key=EntryKey(-1 - number, "seed"),
@@ -316,13 +343,28 @@ def _brief(task: Task) -> Brief:
 
 
 def _price(settings: Settings) -> float | None:
-    price = settings.prices.get(settings.model or "")
+    """The highest price of a token in US dollars, None when it is not known."""
+    if settings.proposer != "chat":
+        return 0.0
+    from discovery.proposers.endpoint import normalised
+    from discovery.proposers.prices import price_of
+
+    price = price_of(settings.model or "", normalised(settings.base_url), settings.prices)
     return max(price.input, price.output) / 1e6 if price else None
 
 
+def _check_limits(settings: Settings) -> None:
+    """Raises UsageError for a limit that could not be kept."""
+    if settings.cost is not None and _price(settings) is None:
+        raise UsageError(
+            f"--cost needs the price of model {settings.model!r}: give it in discover.toml as "
+            f'[prices."{settings.model}"] with input and output in US dollars for a million tokens'
+        )
+
+
 def _earlier(ledger: Ledger, run: str) -> float:
-    """Wall time of earlier sittings, s."""
-    return sum(float(str(e.data["seconds"])) for e in ledger.events(run, "sitting"))
+    """Wall time that earlier sittings used, s: as of the last batch where one was killed."""
+    return max((float(str(e.data["seconds"])) for e in ledger.events(run, "time")), default=0.0)
 
 
 def _checkpoint_file(db: str, run: str) -> Path:

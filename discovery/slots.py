@@ -13,7 +13,6 @@ from typing import TypedDict
 
 from db.ledger import Ledger
 from db.records import ProposalRecord, ProposalState
-from discovery.budget import Budget
 from discovery.candidate import Candidate, Refused, check
 from discovery.draws import generator, key
 from discovery.population.archive import Snapshot
@@ -24,6 +23,7 @@ from discovery.proposers.base import (
     Message,
     Parent,
     Proposer,
+    ProposerNoReply,
     ProposerRefused,
     Reply,
     Request,
@@ -43,7 +43,7 @@ class View:
 @dataclass(frozen=True)
 class Slot:
     """The end of slot ``k``: a checked candidate, or None with the reason. ``lost`` marks a slot that got no reply at
-    all (budget, endpoint), which is not the fault of its text."""
+    all, which says nothing about its idea."""
 
     k: int
     plan: Plan
@@ -75,11 +75,10 @@ class Slots:
         strategy: Strategy,
         proposer: Proposer,
         ledger: Ledger,
-        budget: Budget,
     ) -> None:
         self._run, self._seed, self._batch = run, seed, batch
         self._brief, self._strategy = brief, strategy
-        self._proposer, self._ledger, self._budget = proposer, ledger, budget
+        self._proposer, self._ledger = proposer, ledger
 
     def plan(self, k: int, view: View) -> Plan:
         """The slot's operator and parents: a pure function of the snapshot and the slot's own generator."""
@@ -101,27 +100,34 @@ class Slots:
             known=view.known,
         )
 
-    def fill(self, k: int, view: View) -> Slot:
-        """Ask for slot ``k``, and once more with the reason when the reply is no candidate.
+    def reserve(self, ks: Sequence[int], view: View) -> list[int]:
+        """Tokens to reserve for the first request of each slot."""
+        return [self._proposer.reserve(self._proposer.prompt(self.request(k, view))) for k in ks]
+
+    @property
+    def most_tokens(self) -> int:
+        """Most tokens that one request may use."""
+        return self._proposer.most_tokens
+
+    def fill(self, k: int, view: View, *, repair: bool = True) -> Slot:
+        """Ask for slot ``k``, and with ``repair`` once more with the reason when the reply is no candidate.
 
         Raises ProposerUnavailable when the proposer does not work at all; the slot can then be filled later."""
         plan, request = self.plan(k, view), self.request(k, view)
-        slot = self._attempt(plan, request)
-        if slot.candidate is not None or slot.lost:
+        row = self._row(request)
+        slot = self._read(plan, request, row)
+        if slot.candidate is not None or row.state != "replied" or not repair:
             return slot
-        row = self._ledger.proposal(self._run, k, 0)
-        if row is None or row.state != "replied":
-            return slot
-        failure = Failure(row.reply or "", slot.reason)
-        second = self._attempt(plan, replace(request, attempt=1, failure=failure))
-        return slot if second.lost else second
+        again = replace(request, attempt=1, failure=Failure(row.reply or "", slot.reason))
+        row = self._row(again)
+        # A repair that got no reply changes nothing: the first reason is the one worth knowing.
+        return self._read(plan, again, row) if row.state == "replied" else slot
 
-    def _attempt(self, plan: Plan, request: Request) -> Slot:
+    def _row(self, request: Request) -> ProposalRecord:
         row = self._ledger.proposal(self._run, request.slot, request.attempt)
-        if row is None or row.state == "intent":
-            row = self._ask(request)
-        if row is None:
-            return Slot(request.slot, plan, None, "the budget ended before this request", lost=True)
+        return row if row is not None and row.state != "intent" else self._ask(request)
+
+    def _read(self, plan: Plan, request: Request, row: ProposalRecord) -> Slot:
         if row.state != "replied":
             return Slot(request.slot, plan, None, row.reason, lost=row.state == "failed")
         try:
@@ -130,36 +136,33 @@ class Slots:
         except (Unreadable, Refused) as error:
             return Slot(request.slot, plan, None, str(error))
 
-    def _ask(self, request: Request) -> ProposalRecord | None:
+    def _ask(self, request: Request) -> ProposalRecord:
         messages = self._proposer.prompt(request)
-        with self._budget.reserved(self._proposer.reserve(messages)) as granted:
-            if not granted:
-                return None
-            identity = self._identity(request, messages)
-            if self._proposer.paid:
-                self._ledger.intent(self._run, request.slot, request.attempt, **identity)
-            state: ProposalState = "replied"
-            try:
-                reply, reason = self._proposer.ask(request, messages), ""
-            except ProposerRefused as error:
-                reply = error.reply or Reply("", self._proposer.model or self._proposer.name)
-                state = "refused"
-                reason = str(error)
-            return self._ledger.record_reply(
-                self._run,
-                request.slot,
-                request.attempt,
-                **identity,
-                state=state,
-                text=reply.text,
-                model=reply.model,
-                finish=reply.finish,
-                prompt_tokens=reply.prompt_tokens,
-                completion_tokens=reply.completion_tokens,
-                cost=reply.cost,
-                seconds=reply.seconds,
-                reason=reason,
-            )
+        identity = self._identity(request, messages)
+        if self._proposer.paid:
+            self._ledger.intent(self._run, request.slot, request.attempt, **identity)
+        state: ProposalState = "replied"
+        try:
+            reply, reason = self._proposer.ask(request, messages), ""
+        except ProposerRefused as error:
+            reply = error.reply or Reply("", self._proposer.model or self._proposer.name)
+            state = "failed" if isinstance(error, ProposerNoReply) else "refused"
+            reason = str(error)
+        return self._ledger.record_reply(
+            self._run,
+            request.slot,
+            request.attempt,
+            **identity,
+            state=state,
+            text=reply.text,
+            model=reply.model,
+            finish=reply.finish,
+            prompt_tokens=reply.prompt_tokens,
+            completion_tokens=reply.completion_tokens,
+            cost=reply.cost,
+            seconds=reply.seconds,
+            reason=reason,
+        )
 
     def _identity(self, request: Request, messages: Sequence[Message]) -> _Identity:
         return {

@@ -1,126 +1,92 @@
-"""Limits: nothing is crossed, whoever asks at once, and what is in flight counts."""
+"""Limits: none is crossed even if each reply is as long as it may be, and what fits is a function of the replies."""
 
 from __future__ import annotations
 
-import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from discovery.budget import Budget, Limits
-
-
-class Till:
-    """What a ledger has recorded."""
-
-    def __init__(self, tokens: int = 0, cost: float = 0.0) -> None:
-        self.tokens, self.cost = tokens, cost
-        self.lock = threading.Lock()
-
-    def __call__(self) -> tuple[int, float]:
-        with self.lock:
-            return self.tokens, self.cost
-
-    def pay(self, tokens: int, price: float = 0.0) -> None:
-        with self.lock:
-            self.tokens += tokens
-            self.cost += tokens * price
+from discovery.budget import Allowance, Budget, Limits
 
 
-def held(budget: Budget, tokens: int) -> bool:
-    with budget.reserved(tokens) as granted:
-        return granted
+def spent(tokens: int = 0, cost: float = 0.0) -> Callable[[], tuple[int, float]]:
+    return lambda: (tokens, cost)
 
 
-def test_without_limits_everything_fits() -> None:
-    till = Till(10**9, 10.0**9)
-    budget = Budget(Limits(8), till)
-    assert held(budget, 10**9) and budget.exhausted() is None
+def each(tokens: int) -> Callable[[int], Sequence[int]]:
+    return lambda slots: [tokens] * slots
 
 
-def test_reservations_add_up_and_are_given_back() -> None:
-    till = Till(400)
-    budget = Budget(Limits(8, tokens=1000), till)
-    with budget.reserved(500) as first:
-        assert first and not held(budget, 101) and held(budget, 100)
-    assert held(budget, 600) and not held(budget, 601)
-    till.pay(300)
-    assert held(budget, 300) and not held(budget, 301)
+def test_without_limits_everything_fits_and_nothing_is_estimated() -> None:
+    def never(_: int) -> Sequence[int]:
+        raise AssertionError("no prompt needs to be made for a run without limits")
+
+    budget = Budget(Limits(8), spent(10**9, 10.0**9))
+    assert budget.allow(8, never, 100) == Allowance(8, 8) and budget.ended is None
 
 
-def test_a_refused_reservation_holds_nothing() -> None:
-    budget = Budget(Limits(8, tokens=100), Till())
-    with budget.reserved(101) as granted:
-        assert not granted and held(budget, 100)
+def test_as_many_slots_as_fit() -> None:
+    budget = Budget(Limits(8, tokens=1000), spent(400))
+    assert budget.allow(8, each(200), 300) == Allowance(3, 0)
+    assert "1,000 tokens (400 used)" in str(budget.ended)
 
 
-def test_a_crash_gives_the_reservation_back() -> None:
-    budget = Budget(Limits(8, tokens=100), Till())
-    with pytest.raises(OSError, match="gone"), budget.reserved(100):
-        raise OSError("gone")
-    assert held(budget, 100)
+def test_repairs_get_what_first_requests_leave() -> None:
+    budget = Budget(Limits(8, tokens=1000), spent())
+    assert budget.allow(4, each(100), 250) == Allowance(4, 2)
+    assert budget.ended is None
 
 
-def test_what_uses_no_tokens_always_fits() -> None:
-    assert held(Budget(Limits(8, tokens=1, cost=1e-9), Till(99, 99.0)), 0)
+def test_nothing_fits() -> None:
+    budget = Budget(Limits(8, tokens=100), spent(1))
+    assert budget.allow(8, each(100), 100) == Allowance(0, 0)
+    assert "leaves no room" in str(budget.ended)
 
 
-@pytest.mark.parametrize("limits", [Limits(8, tokens=1000), Limits(8, cost=1.0)])
-def test_many_threads_never_overshoot(limits: Limits) -> None:
-    """Each holds 70, uses up to 70 and records it before it gives its reservation back."""
-    till, price, most = Till(), 0.001, [0]
-    budget = Budget(limits, till, price=price)
-
-    def request(number: int) -> bool:
-        with budget.reserved(70) as granted:
-            if granted:
-                time.sleep(0.001)
-                till.pay(70 - number % 7, price)
-                most[0] = max(most[0], till()[0])
-        return granted
-
-    with ThreadPoolExecutor(16) as pool:
-        granted = list(pool.map(request, range(64)))
-    assert till()[0] <= 1000 and till()[1] <= 1.0
-    assert till()[0] > 1000 - 70, "and the limit is used"
-    assert 14 <= sum(granted) <= 16
+def test_free_requests_always_fit() -> None:
+    assert (
+        Budget(Limits(8, tokens=1), spent(99)).allow(8, each(0), 0).slots == 0
+    )  # it is over its limit already
+    assert Budget(Limits(8, tokens=99), spent(99)).allow(8, each(0), 0) == Allowance(8, 8)
 
 
-def test_cost_counts_the_highest_price_of_what_is_in_flight() -> None:
-    budget = Budget(Limits(8, cost=1.0), Till(0, 0.5), price=0.001)
-    assert held(budget, 500) and not held(budget, 501)
-    with budget.reserved(300):
-        assert held(budget, 200) and not held(budget, 201)
+def test_cost_counts_every_token_at_the_highest_price() -> None:
+    budget = Budget(Limits(8, cost=1.0), spent(0, 0.5), price=0.001)
+    assert budget.allow(8, each(200), 200) == Allowance(2, 0)
+    assert "1 US dollars (0.5000 spent)" in str(budget.ended)
 
 
-def test_an_unknown_price_leaves_only_what_is_recorded() -> None:
-    assert held(Budget(Limits(8, cost=1.0), Till(0, 0.99)), 10**6)
-    assert not held(Budget(Limits(8, cost=1.0), Till(0, 1.01)), 1)
+def test_a_limit_of_cost_needs_a_price() -> None:
+    with pytest.raises(ValueError, match="price"):
+        Budget(Limits(8, cost=1.0), spent())
+    assert Budget(Limits(8, cost=1.0), spent(), price=0.0).allow(8, each(10**6), 10**6) == Allowance(8, 8)
 
 
-def test_both_limits_hold() -> None:
-    assert not held(Budget(Limits(8, tokens=100, cost=1.0), Till(), price=1.0), 50)
-    assert not held(Budget(Limits(8, tokens=10, cost=1.0), Till(), price=1e-9), 50)
+def test_minutes_end_a_run_and_those_of_earlier_sittings_count() -> None:
+    budget = Budget(Limits(8, minutes=1), spent(), earlier=59.0)
+    assert budget.allow(8, each(0), 0).slots == 8 and 59 <= budget.seconds < 60
+    late = Budget(Limits(8, minutes=1), spent(), earlier=60.0)
+    assert late.allow(8, each(0), 0) == Allowance(0, 0) and "time limit of 1 minutes" in str(late.ended)
 
 
-@pytest.mark.parametrize(
-    ("limits", "till", "said"),
-    [
-        (Limits(8, tokens=100), Till(100), "limit of 100 tokens is reached (100 used)"),
-        (Limits(8, tokens=100), Till(99), None),
-        (Limits(8, cost=0.5), Till(0, 0.5), "limit of 0.5 US dollars is reached (0.5000 spent)"),
-        (Limits(8, cost=0.5), Till(0, 0.4999), None),
-        (Limits(8, minutes=1e-9), Till(), "time limit of 1e-09 minutes is reached"),
-        (Limits(8, minutes=10), Till(), None),
-    ],
+def test_a_batch_of_nothing_asks_for_nothing() -> None:
+    late = Budget(Limits(8, minutes=1, tokens=1), spent(5), earlier=600.0)
+    assert late.allow(0, each(10), 10) == Allowance(0, 0) and late.ended is None
+
+
+@given(
+    st.integers(1, 5000),
+    st.lists(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 300)), max_size=8), max_size=12),
 )
-def test_exhausted_says_which_limit(limits: Limits, till: Till, said: str | None) -> None:
-    found = Budget(limits, till).exhausted()
-    assert found is None if said is None else said in str(found)
-
-
-def test_minutes_of_earlier_sittings_count() -> None:
-    budget = Budget(Limits(8, minutes=1), Till(), earlier=59.0)
-    assert budget.exhausted() is None and 59 <= budget.seconds < 60
-    assert Budget(Limits(8, minutes=1), Till(), earlier=60.0).exhausted() is not None
+def test_no_limit_is_ever_crossed(limit: int, batches: list[list[tuple[int, int]]]) -> None:
+    """Each request uses at most what was reserved for it; repairs at most ``most``."""
+    most, used = 300, 0
+    for batch in batches:
+        reserves = [first for first, _ in batch]
+        budget = Budget(Limits(8, tokens=limit), spent(used))
+        allowance = budget.allow(len(batch), lambda n, r=reserves: r[:n], most)
+        assert allowance.repairs <= allowance.slots <= len(batch)
+        used += sum(reserves[: allowance.slots]) + sum(second for _, second in batch[: allowance.repairs])
+        assert used <= limit

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from toy.loop import TESTS, Scripted, Toy, announced, by_slot, density, rule
+from toy.loop import TESTS, TOKENS, Scripted, Toy, announced, by_slot, density, rule
 
 import discovery.graph as graph
 from db.ledger import Ledger
+from discovery import run as engine
 from discovery.campaign import Campaign
 from discovery.errors import EnvironmentProblem
 from discovery.execution.base import Executor, StageJob
@@ -238,13 +239,21 @@ def test_an_endpoint_that_goes_away_ends_a_sitting(toy: Toy, undisturbed: str) -
 
 
 def test_a_budget_ends_the_search_early_and_keeps_what_was_paid(toy: Toy, proposer: Scripted) -> None:
-    """Fifteen tokens a reply: the seventh crosses 100, so no third batch is proposed."""
+    """Fifteen tokens a request: a batch is given out as far as its longest replies fit, and then the search is over."""
     report = toy.start(**SHAPE, tokens=100)
-    assert report.status == "done" and report.samples == 6 and len(proposer.keys) == 7
+    asked = len(proposer.keys)
+    assert report.status == "done" and 0 < report.samples < SHAPE["samples"]
+    assert 100 - 2 * TOKENS < report.tokens == TOKENS * asked <= 100
     with toy.ledger() as ledger:
         assert "limit of 100 tokens" in str(ledger.events(report.run, "searched")[0].data["ended by"])
     again = toy.resume(report.run)
-    assert again.samples == 6 and len(proposer.keys) == 7
+    assert again.samples == report.samples and len(proposer.keys) == asked
+    digest = toy.digest(report.run)
+    assert toy.digest(toy.start(**SHAPE, tokens=100).run) == digest, "what fits depends on replies alone"
+    replayed = engine.start(
+        engine.RunSettings("knapsack", toy.settings(proposer="replay"), replay=report.run)
+    )
+    assert replayed.samples == report.samples and toy.digest(replayed.run) == digest
 
 
 def test_a_finished_run_only_tells_its_report_again(toy: Toy, proposer: Scripted) -> None:

@@ -13,6 +13,7 @@ from toy.task import Knapsack
 import discovery.frozen as frozen
 from db.errors import LedgerError
 from discovery import run as engine
+from discovery.budget import Budget
 from discovery.candidate import check
 from discovery.cli.main import main
 from discovery.errors import EnvironmentProblem, UsageError
@@ -50,7 +51,8 @@ def test_stop_then_resume_completes(stopped: tuple[Toy, str]) -> None:
     report = toy.resume(run)
     assert report.status == "done" and report.samples == 8
     with toy.ledger() as ledger:
-        assert ledger.count_events(run, "sitting") == 2
+        times = [float(str(e.data["seconds"])) for e in ledger.events(run, "time")]
+        assert len(times) == 4 and times == sorted(times), "two batches and two sittings, in time used so far"
 
 
 def test_another_evaluator_version_is_refused(
@@ -152,19 +154,26 @@ def test_a_failing_run_is_interrupted_with_its_reason(toy: Toy) -> None:
     assert record.status == "interrupted" and record.reason.startswith("OSError: slot")
 
 
-def test_minutes_end_a_run_after_its_batch(toy: Toy) -> None:
+def test_minutes_end_a_run_between_batches(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     toy.propose(Scripted(GOOD))
-    report = toy.start(minutes=1e-6)
-    assert report.status == "done" and report.samples == 4
+    used = iter([0.0, 30.0, 61.0, 61.0])
+    monkeypatch.setattr(Budget, "seconds", property(lambda _: next(used, 61.0)))
+    report = toy.start(minutes=1)
+    assert report.status == "done" and report.samples in (4, 8)
     with toy.ledger() as ledger:
         assert "time limit" in str(ledger.events(report.run, "searched")[0].data["ended by"])
+
+
+def test_a_limit_of_cost_needs_a_known_price(toy: Toy) -> None:
+    with pytest.raises(UsageError, match="price of model 'm'"):
+        toy.start(proposer="chat", model="m", base_url="https://models.example.org/v1", cost=1.0)
 
 
 def test_a_control_arm_has_the_seeds_as_its_only_parents(toy: Toy) -> None:
     toy.propose(Scripted(by_slot([density(0.3 + k / 20) for k in range(12)])))
     report = toy.start(samples=12, control=0.25)
-    assert report.control is not None and (report.samples, report.control["samples"]) == (9, 3)
-    arm = str(report.control["run"])
+    assert report.control is not None and (report.samples, report.control.samples) == (9, 3)
+    arm = report.control.run
     with toy.ledger() as ledger:
         assert ledger.run(arm).control_of == report.run
         entries = {e.id: e for e in ledger.entries(arm)}
@@ -172,6 +181,9 @@ def test_a_control_arm_has_the_seeds_as_its_only_parents(toy: Toy) -> None:
         assert all(
             entries[p].kind == "seed" for e in entries.values() if e.kind == "own" for p in parents[e.id]
         )
+    assert report.tokens == 15 * 12, "the control's tokens are the run's"
+    again = toy.resume(arm)
+    assert again.run == report.run and again.samples == 9, "a control goes on as an arm of its run"
     with pytest.raises(UsageError, match="leaves none of the 2 samples"):
         toy.start(samples=2, control=1.0)
 

@@ -93,6 +93,11 @@ class ProposerRefused(Exception):
     reply: Reply | None = None
 
 
+class ProposerNoReply(ProposerRefused):
+    """No reply came at all (time-outs, server errors, nothing recorded). The slot is lost, which says nothing about the
+    idea."""
+
+
 class ProposerUnavailable(Exception):
     """The proposer cannot be reached or will not work at all (connection refused, wrong key, HTML instead of
     JSON). The run stops cleanly and says so; nothing paid is lost."""
@@ -103,6 +108,8 @@ class Proposer(Protocol):
 
     name: str
     model: str | None
+    most_tokens: int
+    """Most tokens that one request may use, prompt and reply; 0 when none are used."""
     paid: bool
     """Whether replies may cost money or tokens (intents are then recorded before each call)."""
 

@@ -19,7 +19,14 @@ from discovery.config import Price, Settings
 from discovery.draws import generator, key
 from discovery.errors import EnvironmentProblem, UsageError
 from discovery.prompts.render import LOCAL_BUDGET, REMOTE_BUDGET, message_tokens, messages, one_line
-from discovery.proposers.base import Message, ProposerRefused, ProposerUnavailable, Reply, Request
+from discovery.proposers.base import (
+    Message,
+    ProposerNoReply,
+    ProposerRefused,
+    ProposerUnavailable,
+    Reply,
+    Request,
+)
 from discovery.proposers.bodies import as_sent, content_of, error_of, parsed, retry_after, usage_of
 from discovery.proposers.endpoint import NO_KEY, Probe, key_for, normalised
 from discovery.proposers.prices import Estimate, cost_of, is_local, price_estimate, price_of
@@ -114,6 +121,7 @@ class ChatProposer:
         self.temperature = temperature
         self.max_tokens = max_tokens or (LOCAL_REPLY if self.local else REMOTE_REPLY)
         self.budget_tokens = budget_tokens or (LOCAL_BUDGET if self.local else REMOTE_BUDGET)
+        self.most_tokens = self.budget_tokens + self.max_tokens
         self.timeout = timeout or (LOCAL_TIMEOUT if self.local else REMOTE_TIMEOUT)
         self.retries = retries
         flying = in_flight or (LOCAL_IN_FLIGHT if self.local else REMOTE_IN_FLIGHT)
@@ -403,7 +411,7 @@ class ChatProposer:
             strikes = self._strikes
         if strikes >= STRIKES:
             return ProposerUnavailable(f"{sentence}, {strikes} requests in a row")
-        return ProposerRefused(sentence)
+        return ProposerNoReply(sentence)
 
     def _denied(self, status: int) -> str:
         return (

@@ -19,7 +19,7 @@ def make_proposer(settings: Settings, replay: str | None, ledger: Ledger, task: 
     if settings.proposer == "replay":
         from discovery.proposers.replay import ReplayProposer
 
-        return ReplayProposer(recorded_replies(replay or "", ledger, task))
+        return ReplayProposer(recorded_replies(replay or "", ledger, task), _lost(replay or "", ledger))
     if settings.model is None:
         raise UsageError(
             "the chat proposer needs a model: --model NAME (and --base-url URL for your own server)"
@@ -47,6 +47,13 @@ def recorded_replies(source: str, ledger: Ledger, task: str) -> dict[tuple[int, 
     if recorded_task != task:
         raise UsageError(f"the recording {source!r} is of task {recorded_task!r}, not of {task!r}")
     return replies
+
+
+def _lost(source: str, ledger: Ledger) -> frozenset[tuple[int, int]]:
+    """Requests of a recorded run that got no reply."""
+    if Path(source).is_file():
+        return frozenset()
+    return frozenset((p.k, p.r) for p in ledger.proposals(ledger.run(source).id) if p.state == "failed")
 
 
 def template_hashes(settings: Settings) -> dict[str, str]:

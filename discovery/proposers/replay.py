@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from discovery.errors import UsageError
-from discovery.proposers.base import Message, ProposerRefused, Reply, Request
+from discovery.proposers.base import Message, ProposerNoReply, ProposerRefused, Reply, Request
 
 FORMAT, VERSION = "discover-cassette", 1
 
@@ -25,10 +25,14 @@ class ReplayProposer:
 
     name = "replay"
     model: str | None = None
+    most_tokens = 0
     paid = False
 
-    def __init__(self, recorded: Mapping[tuple[int, int], Reply]) -> None:
-        self._recorded = dict(recorded)
+    def __init__(
+        self, recorded: Mapping[tuple[int, int], Reply], lost: frozenset[tuple[int, int]] = frozenset()
+    ) -> None:
+        """``lost`` are requests that got no reply when they were recorded."""
+        self._recorded, self._lost = dict(recorded), lost
 
     def prompt(self, request: Request) -> tuple[Message, ...]:  # noqa: ARG002
         return ()
@@ -39,6 +43,8 @@ class ReplayProposer:
     def ask(self, request: Request, messages: tuple[Message, ...]) -> Reply:  # noqa: ARG002
         """The recorded reply. Raises ProposerRefused when there is none."""
         reply = self._recorded.get((request.slot, request.attempt))
+        if (request.slot, request.attempt) in self._lost:
+            raise ProposerNoReply("there was no reply when this was recorded")
         if reply is None:
             raise ProposerRefused(
                 f"the recording has no reply for slot {request.slot}, attempt {request.attempt} "

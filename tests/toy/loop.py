@@ -48,11 +48,16 @@ def density(power: float) -> str:
     return rule(f"return weights / volumes ** {power!r}")
 
 
+TOKENS = 15
+"""Tokens of a scripted reply, and what is reserved for it."""
+
+
 class Scripted:
     """A proposer that answers by slot and attempt, remembers what it was asked, and costs nothing."""
 
     name = "scripted"
     model: str | None = None
+    most_tokens = TOKENS
 
     def __init__(self, script: Script, *, paid: bool = False) -> None:
         self.script, self.paid = script, paid
@@ -63,7 +68,7 @@ class Scripted:
         return ()
 
     def reserve(self, messages: tuple[Message, ...]) -> int:  # noqa: ARG002
-        return 0
+        return TOKENS
 
     def ask(self, request: Request, messages: tuple[Message, ...]) -> Reply:  # noqa: ARG002
         with self.lock:

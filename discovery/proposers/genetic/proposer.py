@@ -35,6 +35,7 @@ class GeneticProposer:
 
     name: str = "genetic"
     model: str | None = None
+    most_tokens: int = 0
     paid: bool = False
 
     def prompt(self, request: Request) -> tuple[Message, ...]:  # noqa: ARG002
