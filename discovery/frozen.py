@@ -104,7 +104,9 @@ def refuse_changes(record: RunRecord, task: Task, plan: Plan) -> None:
             f"now it is {task.version}: scores would not compare; start a new run"
         )
     if record.settings.get("replay_sha256") != _file_hash(plan.replay):
-        raise UsageError(f"the recording {plan.replay} of run {record.id} has changed; restore it, or start a new run")
+        raise UsageError(
+            f"the recording {plan.replay} of run {record.id} has changed; restore it, or start a new run"
+        )
     _compare(record.id, "package", record.versions, _versions(), "install the old version")
     _compare(
         record.id, "prompt template", record.templates, template_hashes(plan.settings), "restore the template"

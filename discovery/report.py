@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from db.ledger import Ledger
 from db.records import EntryRecord, Spent
-from discovery.baselines import best_baseline
+from discovery.baselines import best_baseline, best_of
 from evaluators.task import Task
 
 
@@ -108,7 +108,7 @@ def run_report(ledger: Ledger, task: Task, run: str, *, seconds: float) -> RunRe
     sign = 1 if task.direction == "minimize" else -1
     seed = min(seeds, key=lambda e: sign * (e.score or 0.0))
     names = {str(h): str(n) for n, h in _seed_names(record.settings)}
-    search, gate = best_baseline(task, "search"), best_baseline(task, "gate")
+    best = best_baseline(task, "search")
     spent = ledger.spent(run)
     proposer = _proposer(record.settings)
     control = _control(ledger, task, run)
@@ -123,9 +123,7 @@ def run_report(ledger: Ledger, task: Task, run: str, *, seconds: float) -> RunRe
         valid=sum(e.outcome in ("scored", "stopped") for e in owned),
         best=Best(champion.candidate or "", champion.score, _gate(gates, champion), champion.kind != "seed"),
         seed=(names.get(seed.candidate or "", "seed"), seed.score, _gate(gates, seed)),
-        baseline=(search[0], search[1], gate[1] if gate and gate[0] == search[0] else None)
-        if search
-        else None,
+        baseline=(best[0], best[1], best_of(task, best[0], "gate")) if best else None,
         failures=failures,
         tokens=spent.tokens + (control.tokens if control else 0),
         cost=_sum(_cost(spent, proposer), control.cost if control else 0.0),

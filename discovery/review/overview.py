@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from db import lineage
 from db.ledger import Ledger
 from db.records import EntryId, EntryRecord, RunRecord
-from discovery.baselines import best_baseline
+from discovery.baselines import best_baseline, best_of
 from discovery.progress import gain
 from discovery.review.names import Frozen, frozen, gate_scores, task_of, utc
 from evaluators.task import Direction, Task
@@ -194,10 +194,10 @@ def _best_on_search(entries: Sequence[EntryRecord], direction: Direction) -> dic
 
 
 def _baseline(task: Task) -> dict[str, object] | None:
-    best, gate = best_baseline(task, "search"), best_baseline(task, "gate")
+    best = best_baseline(task, "search")
     if best is None:
         return None
-    return {"name": best[0], "score": best[1], "gate": gate[1] if gate and gate[0] == best[0] else None}
+    return {"name": best[0], "score": best[1], "gate": best_of(task, best[0], "gate")}
 
 
 def outcomes(entries: Sequence[EntryRecord]) -> dict[str, int]:
