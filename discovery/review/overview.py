@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from db import lineage
 from db.ledger import Ledger
 from db.records import EntryId, EntryRecord, RunRecord
-from discovery.baselines import best_baseline, best_of
+from discovery.baselines import best_baseline
+from discovery.baselines import best_of as best_score_of
 from discovery.progress import gain
 from discovery.review.names import Frozen, frozen, gate_scores, task_of, utc
 from evaluators.task import Direction, Task
@@ -197,7 +198,7 @@ def _baseline(task: Task) -> dict[str, object] | None:
     best = best_baseline(task, "search")
     if best is None:
         return None
-    return {"name": best[0], "score": best[1], "gate": best_of(task, best[0], "gate")}
+    return {"name": best[0], "score": best[1], "gate": best_score_of(task, best[0], "gate")}
 
 
 def outcomes(entries: Sequence[EntryRecord]) -> dict[str, int]:
