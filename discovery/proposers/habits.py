@@ -215,6 +215,8 @@ def _demo(tree: ast.Module, suspects: set[str]) -> list[ast.stmt]:
     the inputs of it."""
     kept = (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.AsyncFunctionDef)
     loose = [s for s in tree.body if not isinstance(s, kept) and not _assigns(s, "SEARCH_SPACE")]
+    if not loose:
+        return []
     used = {n for s in tree.body if isinstance(s, kept) for n in _free(s)}
     suspects, demo = suspects | {"print", "__name__"}, []
     for statement in loose:
@@ -223,6 +225,8 @@ def _demo(tree: ast.Module, suspects: set[str]) -> list[ast.stmt]:
         if bare or (_names(statement, ast.Load) & suspects and not targets & used):
             suspects |= targets
             demo.append(statement)
+    if not demo:
+        return []
     needed = {n for s in demo for n in _names(s, ast.Load)}
     for statement in reversed([s for s in loose if isinstance(s, ast.Assign) and s not in demo]):
         others = {n for s in tree.body if s not in demo and s is not statement for n in _free(s)}
