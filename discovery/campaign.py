@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from db.ledger import Ledger
 from db.records import (
@@ -29,46 +29,13 @@ from discovery.evaluation import Evaluated, Evaluation
 from discovery.gate import Gate
 from discovery.members import as_new, look_as_new, marks, member_of
 from discovery.population.archive import Archive, Member, Snapshot
+from discovery.shape import InFlight, Shape
 from discovery.slots import Slot, Slots, View
 from discovery.tuning import Tuned, Tuning
 from evaluators.task import Task
 
 REJECTED_SHOWN = 6
 """How many recent failures a prompt may name."""
-
-
-@dataclass(frozen=True)
-class Shape:
-    """The numbers that decide a run's course; frozen when it starts."""
-
-    seed: int
-    samples: int
-    batch: int
-    islands: int
-    archive: int
-    tune: bool
-
-    @property
-    def batches(self) -> int:
-        return -(-self.samples // self.batch)
-
-    def width(self, g: int) -> int:
-        """Slots of batch ``g`` as far as the samples go."""
-        return max(0, min(self.batch, self.samples - g * self.batch)) if g >= 0 else 0
-
-    @property
-    def tuned_a_batch(self) -> int:
-        return -(-self.batch // 4)
-
-
-@dataclass(frozen=True)
-class InFlight:
-    """Slots filled but not integrated, and how many branches are at work."""
-
-    filled: int
-    proposing: int
-    evaluating: int
-    tuning: int
 
 
 class Campaign:

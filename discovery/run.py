@@ -14,7 +14,7 @@ from pathlib import Path
 from db.ledger import Ledger
 from db.records import EntryKey, NewEntry, RunRecord
 from discovery.budget import Budget, Limits
-from discovery.campaign import Campaign, Shape
+from discovery.campaign import Campaign
 from discovery.candidate import check
 from discovery.config import RunSettings, Settings, Strategy
 from discovery.errors import EnvironmentProblem, UsageError
@@ -40,6 +40,7 @@ from discovery.proposers.base import Brief, Proposer, ProposerUnavailable
 from discovery.proposers.make import make_proposer
 from discovery.report import RunReport, run_report
 from discovery.seeds import Seed, resolve
+from discovery.shape import Shape
 from discovery.slots import Slots
 from discovery.tuning import Tuning
 from evaluators.registry import load
