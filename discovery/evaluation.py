@@ -78,17 +78,21 @@ class Evaluation:
         """Screen, then the search split, stopped early against ``rival`` (scores of the island's median member).
 
         A passed screen is not stored: the search split's row, which follows at once, says as much."""
-        screened = self.screen(candidate)
+        split = self._task.instances("search")
+        record = self.stored(candidate.hash, split)
+        screened = self._screened(candidate) if record is None else None
         if screened is not None:
             return screened
         stop = EarlyStop(tuple(rival), self._task.direction) if rival is not None else None
-        return self.stage(candidate, self._task.instances("search"), stop)
+        return self._continued(candidate, split, record, stop)
 
     def screen(self, candidate: Candidate) -> Evaluated | None:
         """What is wrong with the candidate on the screen split, or None when nothing is. One that has scores on the
         search split has passed before."""
-        if self.stored(candidate.hash, self._task.instances("search")) is not None:
-            return None
+        passed = self.stored(candidate.hash, self._task.instances("search")) is not None
+        return None if passed else self._screened(candidate)
+
+    def _screened(self, candidate: Candidate) -> Evaluated | None:
         instances = self._task.instances("screen")
         record = self.stored(candidate.hash, instances)
         if record is None:
@@ -100,7 +104,15 @@ class Evaluation:
 
     def stage(self, candidate: Candidate, instances: InstanceSet, stop: EarlyStop | None = None) -> Evaluated:
         """One set in one child. Stored scores are used first; the rest is run, and stored before this returns."""
-        record = self.stored(candidate.hash, instances)
+        return self._continued(candidate, instances, self.stored(candidate.hash, instances), stop)
+
+    def _continued(
+        self,
+        candidate: Candidate,
+        instances: InstanceSet,
+        record: EvaluationRecord | None,
+        stop: EarlyStop | None,
+    ) -> Evaluated:
         total = len(instances)
         if record is not None:
             # A look comes before a later failure, as it does where nothing is stored.
