@@ -28,11 +28,12 @@ CHECKPOINTS_KEPT = 2
 
 
 class State(TypedDict):
-    """``cycle`` c proposes batch c and evaluates batch c−1. ``before`` and ``now`` are the slots of batches c−1 and c,
-    ``repairs`` how many of batch c's may be repaired: what the budget allowed when it was asked."""
+    """``cycle`` c proposes batch c and evaluates batch c−1. ``now`` and ``repairs`` are the slots of batch c and how many
+    of them may be repaired, as the budget allowed when it was asked; ``before`` and ``repaired`` are those of c−1."""
 
     cycle: int
     before: int
+    repaired: int
     now: int
     repairs: int
 
@@ -64,7 +65,8 @@ def build(campaign: Campaign, budget: Budget, saver: SqliteSaver) -> Any:
         if cycle > 0:
             campaign.integrate(cycle - 1, budget.seconds)
         # Nothing follows a batch that was not given out.
-        return first_state(campaign, budget, cycle + 1, state["now"]) if state["now"] else _ended(cycle + 1)
+        allowance = campaign.allow(cycle + 1, budget) if state["now"] else Allowance(0, 0)
+        return _state(cycle + 1, Allowance(state["now"], state["repairs"]), allowance)
 
     def start_cycle(state: State) -> list[Send] | str:
         permit(campaign, state)
@@ -93,21 +95,20 @@ def build(campaign: Campaign, budget: Budget, saver: SqliteSaver) -> Any:
     return graph.compile(checkpointer=saver)
 
 
-def first_state(campaign: Campaign, budget: Budget, cycle: int, before: int) -> State:
-    """The state at the beginning of a cycle, with what the budget allows its batch."""
-    allowance = campaign.allow(cycle, budget)
-    return {"cycle": cycle, "before": before, "now": allowance.slots, "repairs": allowance.repairs}
+def _state(cycle: int, before: Allowance, now: Allowance) -> State:
+    return {
+        "cycle": cycle,
+        "before": before.slots,
+        "repaired": before.repairs,
+        "now": now.slots,
+        "repairs": now.repairs,
+    }
 
 
 def permit(campaign: Campaign, state: State) -> None:
     """Tell the campaign what a state says about the two batches that are under way."""
-    batch = campaign.shape.batch
-    campaign.permit(state["cycle"] - 1, Allowance(state["before"], batch))
+    campaign.permit(state["cycle"] - 1, Allowance(state["before"], state["repaired"]))
     campaign.permit(state["cycle"], Allowance(state["now"], state["repairs"]))
-
-
-def _ended(cycle: int) -> State:
-    return {"cycle": cycle, "before": 0, "now": 0, "repairs": 0}
 
 
 @contextmanager
@@ -151,7 +152,8 @@ def steps(campaign: Campaign, budget: Budget, saver: SqliteSaver) -> Iterator[No
     kept: Any = graph.get_state(config).values
     if kept:
         permit(campaign, kept)
-    begin: State | None = None if kept else first_state(campaign, budget, campaign.done + 1, 0)
+    cycle = campaign.done + 1
+    begin = None if kept else _state(cycle, Allowance(0, 0), campaign.allow(cycle, budget))
     done = campaign.done
     for _ in graph.stream(begin, config, stream_mode="values", durability="sync"):
         yield

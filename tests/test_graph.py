@@ -256,6 +256,25 @@ def test_a_budget_ends_the_search_early_and_keeps_what_was_paid(toy: Toy, propos
     assert replayed.samples == report.samples and toy.digest(replayed.run) == digest
 
 
+def test_a_repair_that_the_budget_did_not_allow_is_not_made_up_for_on_resume(toy: Toy) -> None:
+    """The second batch has room for its first requests only; stopped right after it was proposed, it stays so."""
+    good = by_slot([density(0.3), density(0.4), density(0.5)], default=lambda _: "no code at all")
+
+    def run(stop: StopSignal | None, db: str) -> tuple[str, Scripted]:
+        proposer = Scripted(good)
+        toy.propose(proposer)
+        report = toy.start(samples=6, batch=3, tokens=6 * TOKENS, stop=stop, db=db)
+        while report.interrupted:
+            report = toy.resume(report.run, db=db)
+        assert report.tokens <= 6 * TOKENS
+        return toy.digest(report.run, db), proposer
+
+    whole, asked = run(None, "whole")
+    for steps in (3, 4, 5):
+        parts, again = run(After(steps), f"parts{steps}")
+        assert (parts, sorted(again.keys)) == (whole, sorted(asked.keys)), steps
+
+
 def test_a_finished_run_only_tells_its_report_again(toy: Toy, proposer: Scripted) -> None:
     report = toy.start(**SHAPE)
     asked, digest = len(proposer.keys), toy.digest(report.run)

@@ -10,7 +10,6 @@ from discovery.proposers.genetic.types import (
     POSITIVE,
     Dim,
     Type,
-    alike,
     root,
     shared,
     times,
@@ -208,8 +207,3 @@ def positions(mask: Type | None) -> Type | None:
 
 def selection(mask: Type) -> Dim:
     return ("sel", mask.dim, mask.tag)
-
-
-def compatible(a: Type, b: Type) -> bool:
-    """Whether a value of type ``b`` can stand where one of type ``a`` stands, shape and meaning alike."""
-    return a.rank == b.rank and a.dim == b.dim and a.numeric and b.numeric and alike(a.unit, b.unit)
