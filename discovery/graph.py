@@ -28,8 +28,8 @@ CHECKPOINTS_KEPT = 2
 
 
 class State(TypedDict):
-    """``cycle`` c proposes batch c and evaluates batch c−1. ``now`` and ``repairs``: the slots of batch c and how many of
-    them may be repaired, as the budget allowed when it was asked; ``before`` and ``repaired``: those of c−1."""
+    """``cycle`` c proposes batch c and evaluates batch c−1. ``now`` and ``repairs`` are the slots of batch c and how
+    many of them may be repaired, as the budget allowed when it was asked; ``before`` and ``repaired`` those of c−1."""
 
     cycle: int
     before: int
