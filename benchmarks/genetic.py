@@ -40,7 +40,7 @@ from db.records import EntryKey
 from discovery.candidate import Candidate, check, with_defaults
 from discovery.draws import generator, key
 from discovery.population.archive import Archive, Member, Snapshot
-from discovery.population.strategy import Islands
+from discovery.population.strategy import Islands, Situation
 from discovery.proposers.base import Brief, Parent, ProposerRefused, Request
 from discovery.proposers.genetic import GeneticProposer
 from discovery.statistics import EarlyStop, alpha, gains, one_sided_p, paired_test
@@ -286,7 +286,8 @@ class Run:
         self, k: int, proposer: GeneticProposer, view: Snapshot, known: frozenset[str], rival: Snapshot
     ) -> Member | None:
         island = k % self.settings.islands
-        plan = self.settings.strategy.plan(island, view, generator(self.seed, k, 0, "plan"))
+        situation = Situation(island, view, proposer.operators)
+        plan = self.settings.strategy.plan(situation, generator(self.seed, k, 0, "plan"))
         parents = tuple(Parent(m.hash, m.code, m.score) for m in plan.parents)
         request = Request(k, 0, plan.operator, self.seed, self.brief, parents, known=known)
         try:

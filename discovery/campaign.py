@@ -8,7 +8,7 @@ moment both are asked, that is the newest snapshot there is, because batch g+1 i
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -29,13 +29,11 @@ from discovery.evaluation import Evaluated, Evaluation
 from discovery.gate import Gate
 from discovery.members import as_new, look_as_new, marks, member_of
 from discovery.population.archive import Archive, Member, Snapshot
+from discovery.population.memory import Memory
 from discovery.shape import InFlight, Shape
 from discovery.slots import Slot, Slots, View
 from discovery.tuning import Tuned, Tuning
 from evaluators.task import Task
-
-REJECTED_SHOWN = 6
-"""How many recent failures a prompt may name."""
 
 
 class Campaign:
@@ -65,8 +63,7 @@ class Campaign:
         )
         first = self._archive.snapshot()
         self._snapshots: dict[int, Snapshot] = {-2: first, -1: first}
-        self._owners: dict[str, tuple[int, EntryKey]] = {m.hash: (-2, m.key) for m in reversed(seeds)}
-        self._failures: list[tuple[int, str]] = []
+        self._memory = Memory((m.key, m.hash) for m in seeds)
         self._slot_memo: dict[int, Slot] = {}
         self._evaluated_memo: dict[int, Evaluated] = {}
         self._tuned_memo: dict[int, Tuned | None] = {}
@@ -143,7 +140,7 @@ class Campaign:
         if candidate is None:
             return None
         g = k // self.shape.batch
-        known = self._owners.get(candidate.hash)
+        known = self._memory.owner(candidate.hash)
         if known is not None and (known[0] <= g - 2 or (known[0] == g - 1 and known[1].kind == "own")):
             return known[1]
         before = () if self.done >= g - 1 else self.batch(g - 1)
@@ -259,15 +256,9 @@ class Campaign:
         assert member is not None
         return member
 
-    def _remember(self, g: int, entries: Iterable[NewEntry]) -> None:
-        for entry in entries:
-            if entry.candidate is not None:
-                self._hashes[entry.key] = entry.candidate
-            if entry.candidate is not None and entry.duplicate_of is None:
-                self._owners.setdefault(entry.candidate, (g, entry.key))
-            if entry.outcome not in ("scored", "stopped", "lost") and entry.duplicate_of is None:
-                self._failures.append((g, f"{entry.operator}: {entry.outcome}: {entry.reason}"))
-        self._failures = self._failures[-8 * REJECTED_SHOWN :]
+    def _remember(self, g: int, entries: Sequence[NewEntry]) -> None:
+        self._memory.remember(g, entries)
+        self._hashes.update({e.key: e.candidate for e in entries if e.candidate is not None})
         self._snapshots[g] = self._archive.snapshot()
         self._snapshots.pop(g - 3, None)
         self.done = g
@@ -300,7 +291,7 @@ class Campaign:
 
     def _child(self, k: int) -> tuple[NewEntry, Member] | None:
         child = self.tuned(k)
-        if child is None or child.candidate.hash in self._owners:
+        if child is None or self._memory.owner(child.candidate.hash) is not None:
             return None
         self.evaluation.put(child.candidate)
         entry = NewEntry(
@@ -390,6 +381,5 @@ class Campaign:
         return self._views[1]
 
     def _make_view(self, g: int) -> View:
-        rejected = [text for batch, text in self._failures if batch <= g][-REJECTED_SHOWN:]
-        known = frozenset(h for h, (batch, _) in self._owners.items() if batch <= g)
-        return View(self._snapshot(g), known, tuple(rejected))
+        memory = self._memory
+        return View(self._snapshot(g), memory.known(g), memory.rejected(g), memory.broken(g))

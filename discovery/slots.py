@@ -7,7 +7,7 @@ only a request whose reply was not recorded is sent again.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TypedDict
 
@@ -16,7 +16,8 @@ from db.records import ProposalRecord, ProposalState
 from discovery.candidate import Candidate, Refused, check
 from discovery.draws import generator, key
 from discovery.population.archive import Snapshot
-from discovery.population.strategy import Plan, Strategy
+from discovery.population.memory import Broken
+from discovery.population.strategy import Plan, Situation, Strategy
 from discovery.proposers.base import (
     Brief,
     Failure,
@@ -36,8 +37,9 @@ class View:
     """What batch g may know: the state after batch g−2."""
 
     snapshot: Snapshot
-    known: frozenset[str]
+    known: Container[str]
     rejected: tuple[str, ...]
+    broken: tuple[Broken, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,10 @@ class Slots:
         self._proposer, self._ledger = proposer, ledger
 
     def plan(self, k: int, view: View) -> Plan:
-        """The slot's operator and parents: a pure function of the snapshot and the slot's own generator."""
+        """The slot's operator and parents: a pure function of the view and the slot's own generator."""
         island = k % len(view.snapshot.islands)
-        return self._strategy.plan(island, view.snapshot, generator(self._seed, k, 0, "plan"))
+        situation = Situation(island, view.snapshot, self._proposer.operators, view.broken)
+        return self._strategy.plan(situation, generator(self._seed, k, 0, "plan"))
 
     def request(self, k: int, view: View) -> Request:
         """The first request of slot ``k``."""

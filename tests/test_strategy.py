@@ -12,7 +12,8 @@ from test_archive import SEEDS, archive, member
 from discovery.draws import generator, key
 from discovery.errors import UsageError
 from discovery.population.archive import Archive, Snapshot
-from discovery.population.strategy import STRATEGIES, BestOfN, Islands, Plan, strategy
+from discovery.population.strategy import STRATEGIES, BestOfN, Islands, Plan, Situation, strategy
+from discovery.proposers.base import EDITS
 
 DRAWS = 3000
 
@@ -23,16 +24,20 @@ def grown(islands: int = 3) -> Snapshot:
     return made.snapshot()
 
 
+def seen(snapshot: Snapshot, island: int) -> Situation:
+    return Situation(island, snapshot, EDITS)
+
+
 def plans(chosen: Islands | BestOfN, snapshot: Snapshot, island: int = 0, count: int = DRAWS) -> list[Plan]:
-    return [chosen.plan(island, snapshot, generator(1, k, 0, "plan")) for k in range(count)]
+    return [chosen.plan(seen(snapshot, island), generator(1, k, 0, "plan")) for k in range(count)]
 
 
 def test_plans_are_a_function_of_snapshot_and_draw() -> None:
     for chosen in STRATEGIES.values():
-        first = [chosen.plan(k % 3, grown(), generator(1, k, 0, "plan")) for k in range(50)]
-        again = [chosen.plan(k % 3, grown(), generator(1, k, 0, "plan")) for k in reversed(range(50))]
+        first = [chosen.plan(seen(grown(), k % 3), generator(1, k, 0, "plan")) for k in range(50)]
+        again = [chosen.plan(seen(grown(), k % 3), generator(1, k, 0, "plan")) for k in reversed(range(50))]
         assert first == again[::-1]
-        assert first != [chosen.plan(k % 3, grown(), generator(2, k, 0, "plan")) for k in range(50)]
+        assert first != [chosen.plan(seen(grown(), k % 3), generator(2, k, 0, "plan")) for k in range(50)]
 
 
 def test_operators_have_their_shares() -> None:

@@ -1,6 +1,6 @@
 """Strategies: who becomes a parent, and by which operator. One small Protocol; the loop is the same for all.
 
-A plan is a pure function of the slot, the snapshot and the slot's own generator.
+A plan is a pure function of the slot's situation and the slot's own generator.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Protocol
 
 from discovery.errors import UsageError
 from discovery.population.archive import Member, Snapshot
+from discovery.population.memory import Broken
 from discovery.proposers.base import Operator
 
 
@@ -20,14 +21,28 @@ class Plan:
 
     operator: Operator
     parents: tuple[Member, ...]
+    broken: Broken | None = None
+    """What a repair starts from: a candidate that failed in the sandbox."""
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What the plan of a slot may depend on: the state after batch g−2, seen from the slot's island."""
+
+    island: int
+    snapshot: Snapshot
+    operators: frozenset[Operator]
+    """What the proposer can do; a plan uses no other."""
+    broken: tuple[Broken, ...] = ()
+    """Candidates that failed in the sandbox and that no slot has tried to repair yet, oldest first."""
 
 
 class Strategy(Protocol):
     @property
     def name(self) -> str: ...
 
-    def plan(self, island: int, snapshot: Snapshot, draw: random.Random) -> Plan:
-        """The plan of a slot of ``island``."""
+    def plan(self, situation: Situation, draw: random.Random) -> Plan:
+        """The plan of one slot."""
         ...
 
 
@@ -42,7 +57,8 @@ class Islands:
     simplify: float = 0.05
     migrate: float = 0.1
 
-    def plan(self, island: int, snapshot: Snapshot, draw: random.Random) -> Plan:
+    def plan(self, situation: Situation, draw: random.Random) -> Plan:
+        island, snapshot = situation.island, situation.snapshot
         roll = draw.random()
         first = self._parent(island, snapshot, draw)
         if roll < self.combine:
@@ -71,8 +87,8 @@ class BestOfN:
 
     name: str = "best-of-n"
 
-    def plan(self, island: int, snapshot: Snapshot, draw: random.Random) -> Plan:  # noqa: ARG002
-        return Plan("improve", (draw.choice(snapshot.seeds),))
+    def plan(self, situation: Situation, draw: random.Random) -> Plan:
+        return Plan("improve", (draw.choice(situation.snapshot.seeds),))
 
 
 STRATEGIES: dict[str, Strategy] = {s.name: s for s in (Islands(), BestOfN())}

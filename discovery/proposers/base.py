@@ -6,7 +6,7 @@ reply into candidate text (:mod:`discovery.proposers.reading`), checks it and as
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -14,6 +14,11 @@ from evaluators.task import Direction, Interface
 
 Operator = Literal["create", "improve", "combine", "simplify", "repair", "reflect", "tune"]
 Role = Literal["system", "user", "assistant"]
+
+EDITS: frozenset[Operator] = frozenset({"improve", "combine", "simplify"})
+"""Operators that change the code of scored parents and nothing else."""
+WRITES: frozenset[Operator] = EDITS | {"create", "repair", "reflect"}
+"""Operators of a proposer that reads and writes text."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ class Request:
     parents: tuple[Parent, ...]
     rejected: tuple[str, ...] = ()
     """Recent ideas that failed, one line each: what and why (escaped, bounded)."""
-    known: frozenset[str] = frozenset()
+    known: Container[str] = frozenset()
     """Hashes of the candidates that the snapshot already holds; proposing one again wastes the sample."""
     failure: Failure | None = None
     """Set when ``attempt`` is 1."""
@@ -108,6 +113,8 @@ class Proposer(Protocol):
 
     name: str
     model: str | None
+    operators: frozenset[Operator]
+    """What it can be asked for. A replay can do what the recorded proposer could, so that its plans are the same."""
     most_tokens: int
     """Most tokens that one request may use, prompt and reply; 0 when none are used."""
     paid: bool

@@ -20,6 +20,7 @@ from discovery.draws import generator, key
 from discovery.errors import EnvironmentProblem, UsageError
 from discovery.prompts.render import LOCAL_BUDGET, REMOTE_BUDGET, message_tokens, messages, one_line
 from discovery.proposers.base import (
+    WRITES,
     Message,
     ProposerNoReply,
     ProposerRefused,
@@ -89,6 +90,7 @@ class ChatProposer:
     """Asks a chat model. Safe to call from several threads; what it remembers are refused parameters only."""
 
     name = "chat"
+    operators = WRITES
 
     def __init__(
         self,

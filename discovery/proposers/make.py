@@ -7,7 +7,7 @@ from pathlib import Path
 from db.ledger import Ledger
 from discovery.config import Settings
 from discovery.errors import UsageError
-from discovery.proposers.base import Proposer, Reply
+from discovery.proposers.base import EDITS, WRITES, Operator, Proposer, Reply
 
 
 def make_proposer(settings: Settings, replay: str | None, ledger: Ledger, task: str) -> Proposer:
@@ -19,7 +19,9 @@ def make_proposer(settings: Settings, replay: str | None, ledger: Ledger, task: 
     if settings.proposer == "replay":
         from discovery.proposers.replay import ReplayProposer
 
-        return ReplayProposer(recorded_replies(replay or "", ledger, task), _lost(replay or "", ledger))
+        source = replay or ""
+        recorded = recorded_replies(source, ledger, task)
+        return ReplayProposer(recorded, _lost(source, ledger), _operators(source, ledger))
     if settings.model is None:
         raise UsageError(
             "the chat proposer needs a model: --model NAME (and --base-url URL for your own server)"
@@ -54,6 +56,14 @@ def _lost(source: str, ledger: Ledger) -> frozenset[tuple[int, int]]:
     if Path(source).is_file():
         return frozenset()
     return frozenset((p.k, p.r) for p in ledger.proposals(ledger.run(source).id) if p.state == "failed")
+
+
+def _operators(source: str, ledger: Ledger) -> frozenset[Operator]:
+    """What the recorded proposer could be asked for."""
+    if Path(source).is_file():
+        return WRITES
+    proposals = ledger.proposals(ledger.run(source).id)
+    return EDITS if any(p.proposer == "genetic" for p in proposals) else WRITES
 
 
 def template_hashes(settings: Settings) -> dict[str, str]:

@@ -15,7 +15,15 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from discovery.errors import UsageError
-from discovery.proposers.base import Message, ProposerNoReply, ProposerRefused, Reply, Request
+from discovery.proposers.base import (
+    WRITES,
+    Message,
+    Operator,
+    ProposerNoReply,
+    ProposerRefused,
+    Reply,
+    Request,
+)
 
 FORMAT, VERSION = "discover-cassette", 1
 
@@ -29,10 +37,14 @@ class ReplayProposer:
     paid = False
 
     def __init__(
-        self, recorded: Mapping[tuple[int, int], Reply], lost: frozenset[tuple[int, int]] = frozenset()
+        self,
+        recorded: Mapping[tuple[int, int], Reply],
+        lost: frozenset[tuple[int, int]] = frozenset(),
+        operators: frozenset[Operator] = WRITES,
     ) -> None:
-        """``lost`` are requests that got no reply when they were recorded."""
-        self._recorded, self._lost = dict(recorded), lost
+        """``lost`` are requests that got no reply when they were recorded; ``operators`` those of the proposer that
+        gave the replies."""
+        self._recorded, self._lost, self.operators = dict(recorded), lost, operators
 
     def prompt(self, request: Request) -> tuple[Message, ...]:  # noqa: ARG002
         return ()

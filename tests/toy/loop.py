@@ -18,7 +18,7 @@ from db.records import EntryRecord
 from discovery.config import RunSettings, Settings
 from discovery.execution.base import Executor
 from discovery.progress import StopSignal
-from discovery.proposers.base import Message, ProposerRefused, ProposerUnavailable, Reply, Request
+from discovery.proposers.base import EDITS, Message, ProposerRefused, ProposerUnavailable, Reply, Request
 from discovery.report import RunReport
 from evaluators.task import Task
 
@@ -57,6 +57,7 @@ class Scripted:
 
     name = "scripted"
     model: str | None = None
+    operators = EDITS
     most_tokens = TOKENS
 
     def __init__(self, script: Script, *, paid: bool = False) -> None:

@@ -6,7 +6,7 @@ import ast
 
 from discovery.candidate import Refused, check
 from discovery.draws import generator
-from discovery.proposers.base import Message, ProposerRefused, Reply, Request
+from discovery.proposers.base import EDITS, Message, Operator, ProposerRefused, Reply, Request
 from discovery.proposers.genetic.chance import Chance
 from discovery.proposers.genetic.crossover import combine
 from discovery.proposers.genetic.edits import IMPROVE, SIMPLIFY, Bench, Edit
@@ -35,6 +35,7 @@ class GeneticProposer:
 
     name: str = "genetic"
     model: str | None = None
+    operators: frozenset[Operator] = EDITS
     most_tokens: int = 0
     paid: bool = False
 
@@ -49,7 +50,7 @@ class GeneticProposer:
 
         Raises ProposerRefused when no draw gives a candidate."""
         chance = Chance(generator(request.seed, request.slot, request.attempt, "genetic"))
-        known = request.known | {p.hash for p in request.parents}
+        parents = {p.hash for p in request.parents}
         spare, large = "", 0
         for attempt in range(TRIES):
             operator = "simplify" if large > 2 else request.operator if attempt < TRIES // 2 else "improve"
@@ -63,7 +64,7 @@ class GeneticProposer:
                 continue
             if candidate is not None:
                 spare = drawn
-                if candidate.hash not in known:
+                if candidate.hash not in request.known and candidate.hash not in parents:
                     break
         if not spare:
             raise ProposerRefused(f"no edit of the parents gave a candidate in {TRIES} draws")

@@ -1,0 +1,92 @@
+"""What a run remembers besides its archive: whose code is known, what failed, and what could still be repaired.
+
+Batch g is proposed from what is known after batch g−2 while batch g−1 is being integrated, so every question names the
+batch that it looks from. A pure function of the integrated entries: a resumed run remembers the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from db.records import EntryKey, NewEntry
+
+T = TypeVar("T")
+
+REJECTED_SHOWN = 6
+"""How many recent failures a prompt may name."""
+BROKEN_KEPT = 16
+"""How many candidates that failed in the sandbox are kept for repair."""
+REPAIRABLE = frozenset({"rejected", "timeout", "killed", "error"})
+"""Outcomes of the sandbox or the referee whose reason may help a proposer to mend the code."""
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A candidate that ran and failed: its entry, its code's hash, and why it failed."""
+
+    key: EntryKey
+    hash: str
+    outcome: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Known:
+    """The hashes of all code that was integrated up to a batch, without a copy of them."""
+
+    owners: Mapping[str, tuple[int, EntryKey]]
+    batch: int
+
+    def __contains__(self, hash_: object) -> bool:
+        found = self.owners.get(hash_) if isinstance(hash_, str) else None
+        return found is not None and found[0] <= self.batch
+
+
+class Memory:
+    """Grows by one batch at a time; ``seeds`` are the entries and hashes that it starts with, best first."""
+
+    def __init__(self, seeds: Iterable[tuple[EntryKey, str]]) -> None:
+        self._owners: dict[str, tuple[int, EntryKey]] = {}
+        for key, hash_ in seeds:
+            self._owners.setdefault(hash_, (-2, key))
+        self._failures: list[tuple[int, str]] = []
+        self._broken: list[tuple[int, Broken]] = []
+
+    def remember(self, g: int, entries: Iterable[NewEntry]) -> None:
+        """Take in batch ``g``."""
+        for entry in entries:
+            if entry.candidate is not None and entry.duplicate_of is None:
+                self._owners.setdefault(entry.candidate, (g, entry.key))
+            if entry.outcome in ("scored", "stopped", "lost") or entry.duplicate_of is not None:
+                continue
+            self._failures.append((g, f"{entry.operator}: {entry.outcome}: {entry.reason}"))
+            if entry.candidate is not None and entry.outcome in REPAIRABLE:
+                found = Broken(entry.key, entry.candidate, entry.outcome, entry.reason)
+                self._broken.append((g, found))
+        # The two newest batches stand behind the view that proposals are made from.
+        self._failures = _kept(self._failures, g, REJECTED_SHOWN)
+        self._broken = _kept(self._broken, g, BROKEN_KEPT)
+
+    def owner(self, hash_: str) -> tuple[int, EntryKey] | None:
+        """The batch and the entry that own the evaluation of this code."""
+        return self._owners.get(hash_)
+
+    def known(self, g: int) -> Container[str]:
+        """The hashes that were integrated up to batch ``g``."""
+        return Known(self._owners, g)
+
+    def rejected(self, g: int) -> tuple[str, ...]:
+        """Recent failures up to batch ``g``, one line each, the newest last."""
+        return tuple(text for batch, text in self._failures if batch <= g)[-REJECTED_SHOWN:]
+
+    def broken(self, g: int) -> tuple[Broken, ...]:
+        """What could be repaired, up to batch ``g``, oldest first."""
+        return tuple(found for batch, found in self._broken if batch <= g)[-BROKEN_KEPT:]
+
+
+def _kept(found: list[tuple[int, T]], g: int, count: int) -> list[tuple[int, T]]:
+    """All of the two newest batches and the last ``count`` before them."""
+    older = [item for item in found if item[0] <= g - 2]
+    return older[-count:] + found[len(older) :]
