@@ -40,6 +40,7 @@ from db.records import EntryKey
 from discovery.candidate import Candidate, check, with_defaults
 from discovery.draws import generator, key
 from discovery.population.archive import Archive, Member, Snapshot
+from discovery.population.operators import Shares
 from discovery.population.strategy import Islands, Situation
 from discovery.proposers.base import Brief, Parent, ProposerRefused, Request
 from discovery.proposers.genetic import GeneticProposer
@@ -435,7 +436,7 @@ def main() -> None:
     if a.speed:
         speed(a.task)
         return
-    strategy = Islands(tournament=a.tournament, combine=a.combine, simplify=a.simplify)
+    strategy = Islands(tournament=a.tournament, shares=Shares(a.combine, a.simplify))
     settings = Settings(a.task, a.samples, not a.no_tune, a.islands, a.capacity, strategy)
     low, _, high = a.seeds.partition("-")
     seeds = range(int(low), int(high or low) + 1)

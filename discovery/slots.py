@@ -85,7 +85,8 @@ class Slots:
     def plan(self, k: int, view: View) -> Plan:
         """The slot's operator and parents: a pure function of the view and the slot's own generator."""
         island = k % len(view.snapshot.islands)
-        situation = Situation(island, view.snapshot, self._proposer.operators, view.broken)
+        operators = self._proposer.operators - {"repair", "reflect"}
+        situation = Situation(island, view.snapshot, operators, view.broken)
         return self._strategy.plan(situation, generator(self._seed, k, 0, "plan"))
 
     def request(self, k: int, view: View) -> Request:

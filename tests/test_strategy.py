@@ -9,13 +9,17 @@ from collections import Counter
 import pytest
 from test_archive import SEEDS, archive, member
 
+from db.records import EntryKey
 from discovery.draws import generator, key
 from discovery.errors import UsageError
 from discovery.population.archive import Archive, Snapshot
+from discovery.population.memory import Broken
+from discovery.population.operators import Shares
 from discovery.population.strategy import STRATEGIES, BestOfN, Islands, Plan, Situation, strategy
-from discovery.proposers.base import EDITS
+from discovery.proposers.base import EDITS, WRITES, Operator
 
 DRAWS = 3000
+ONLY_COMBINE = Shares(1.0, 0.0, 0.0, 0.0, 0.0)
 
 
 def grown(islands: int = 3) -> Snapshot:
@@ -47,6 +51,52 @@ def test_operators_have_their_shares() -> None:
     assert seen["simplify"] / DRAWS == pytest.approx(0.05, abs=0.02)
 
 
+def written(broken: tuple[Broken, ...], snapshot: Snapshot | None = None) -> list[Plan]:
+    seen = Situation(0, snapshot or grown(), WRITES, broken)
+    return [Islands().plan(seen, generator(1, k, 0, "plan")) for k in range(DRAWS)]
+
+
+def test_a_proposer_that_writes_is_asked_for_more() -> None:
+    """Every operator has its share where it is possible; improve takes the rest."""
+    broken = tuple(Broken(EntryKey(k, "own"), f"h{k}", "error", "why") for k in range(3))
+    found = written(broken)
+    seen = Counter(p.operator for p in found)
+    shares: dict[Operator, float] = {
+        "combine": 0.2,
+        "simplify": 0.05,
+        "repair": 0.1,
+        "create": 0.05,
+        "reflect": 0.05,
+    }
+    for operator, share in shares.items():
+        assert seen[operator] / DRAWS == pytest.approx(share, abs=0.025), operator
+    assert seen["improve"] / DRAWS == pytest.approx(0.55, abs=0.03)
+    assert {p.broken for p in found if p.operator == "repair"} == set(broken)
+    assert all((p.broken is not None) == (p.operator == "repair") for p in found)
+    compared = [p.parents for p in found if p.operator == "reflect"]
+    assert all(len(p) == 2 and p[0].scores != p[1].scores for p in compared)
+
+
+def test_nothing_is_repaired_or_reflected_on_before_there_is_something() -> None:
+    alone = Archive(SEEDS, islands=1, capacity=4, direction="minimize").snapshot()
+    assert {p.operator for p in written((), alone)} == {"improve", "combine", "simplify", "create"}
+    assert "repair" not in {p.operator for p in written(())} and "reflect" in {
+        p.operator for p in written(())
+    }
+
+
+def test_fewer_operators_leave_the_common_draws_as_they_are() -> None:
+    """A proposer that only edits draws as it did before the others could write."""
+    for less, more in zip(plans(Islands(), grown()), written(()), strict=True):
+        assert less == more if more.operator in EDITS else less.operator == "improve"
+
+
+@pytest.mark.parametrize("shares", [{"combine": -0.1}, {"combine": 0.7, "create": 0.4}])
+def test_shares_are_parts_of_one(shares: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="no parts of 1"):
+        Shares(**shares)
+
+
 def test_parents_come_from_the_island_or_now_and_then_from_the_next() -> None:
     snapshot = grown()
     homes = {m.key: i for i, island in enumerate(snapshot.islands) for m in island if m.key.k >= 0}
@@ -75,14 +125,14 @@ def test_better_members_are_parents_more_often() -> None:
 
 
 def test_combine_takes_two_of_different_behaviour() -> None:
-    for plan in plans(Islands(combine=1.0), grown(), count=300):
+    for plan in plans(Islands(shares=ONLY_COMBINE), grown(), count=300):
         assert plan.operator == "combine" and len(plan.parents) == 2
         assert plan.parents[0].scores != plan.parents[1].scores
 
 
 def test_with_nobody_to_combine_with_it_improves() -> None:
     alone = Archive(SEEDS[:1], islands=1, capacity=4, direction="minimize").snapshot()
-    assert {p.operator for p in plans(Islands(combine=1.0), alone, count=50)} == {"improve"}
+    assert {p.operator for p in plans(Islands(shares=ONLY_COMBINE), alone, count=50)} == {"improve"}
 
 
 def test_best_of_n_starts_from_seeds_only() -> None:

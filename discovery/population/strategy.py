@@ -6,12 +6,13 @@ A plan is a pure function of the slot's situation and the slot's own generator.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from discovery.errors import UsageError
 from discovery.population.archive import Member, Snapshot
 from discovery.population.memory import Broken
+from discovery.population.operators import Shares, possible
 from discovery.proposers.base import Operator
 
 
@@ -22,7 +23,7 @@ class Plan:
     operator: Operator
     parents: tuple[Member, ...]
     broken: Broken | None = None
-    """What a repair starts from: a candidate that failed in the sandbox."""
+    """What a repair starts from: a candidate that failed in the sandbox. Its parents are the code that works."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,13 @@ class Situation:
     """What the proposer can do; a plan uses no other."""
     broken: tuple[Broken, ...] = ()
     """Candidates that failed in the sandbox and that no slot has tried to repair yet, oldest first."""
+
+    @property
+    def possible(self) -> frozenset[Operator]:
+        """What the proposer could be asked for now."""
+        members = self.snapshot.islands[self.island]
+        learnt = bool(self.broken) or any(m.key.kind != "seed" for m in members)
+        return possible(self.operators, broken=bool(self.broken), learnt=learnt)
 
 
 class Strategy(Protocol):
@@ -53,21 +61,21 @@ class Islands:
 
     name: str = "islands"
     tournament: int = 3
-    combine: float = 0.2
-    simplify: float = 0.05
+    shares: Shares = field(default_factory=Shares)
     migrate: float = 0.1
 
     def plan(self, situation: Situation, draw: random.Random) -> Plan:
         island, snapshot = situation.island, situation.snapshot
-        roll = draw.random()
+        operator = self.shares.drawn(draw.random(), situation.possible)
         first = self._parent(island, snapshot, draw)
-        if roll < self.combine:
+        if operator == "repair":
+            return Plan(operator, (first,), draw.choice(situation.broken))
+        if operator in ("combine", "reflect"):
+            # Two of different behaviour: there is something to combine, or to compare.
             others = [m for m in self._pool(island, snapshot, draw) if m.scores != first.scores]
             if others:
-                return Plan("combine", (first, self._tournament(tuple(others), draw)))
-        elif roll < self.combine + self.simplify:
-            return Plan("simplify", (first,))
-        return Plan("improve", (first,))
+                return Plan(operator, (first, self._tournament(tuple(others), draw)))
+        return Plan("improve" if operator == "combine" else operator, (first,))
 
     def _pool(self, island: int, snapshot: Snapshot, draw: random.Random) -> tuple[Member, ...]:
         step = 1 if draw.random() < self.migrate else 0
