@@ -1,103 +1,35 @@
 """What an isolated evaluation costs in the loop: processor time a candidate of a candidate that takes 1 ms itself.
 
 A task with one screen and four search instances, distinct candidates that spin for 1 ms in all, proposals from a
-recording, no tuning. Prints processor time of all processes (loop, zygotes, children) a candidate, and its ratio to
-the same candidates run in process without isolation, measured in the same run:
+recording, no tuning. After a run that warms everything up, short and long runs alternate; the slope between the two
+leaves out what a run costs once. Prints processor time a candidate, of this process (the loop) and of its children
+(zygotes and candidates), and the ratio to the same candidates run in process without isolation:
 
-    python benchmarks/loop.py --samples 400
+    python benchmarks/loop.py --samples 400 --rounds 3
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import resource
+import statistics
 import sys
-import tempfile
 import time
-from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from spending import CALLS, SPIN, Bench, bench
 
 from discovery.config import RunSettings, load
 from discovery.proposers.base import Reply
 from discovery.proposers.replay import write_cassette
 from discovery.run import start
-from evaluators.registry import BUILT_IN
-from evaluators.task import Baseline, Figure, Instance, InstanceSet, Interface, Judgement, Option, Value
-
-ADAPTER = """
-import struct
 
 
-def answer(function, payload, parameters):
-    return struct.pack("<d", float(function(struct.unpack("<q", payload)[0], **parameters)))
-"""
-SPIN = """
-def work(size):
-    total = {salt}
-    for k in range(size):
-        total += k * k
-    return float(total)
-"""
-CALLS = 5
-
-
-class Bench:
-    """An answer task whose candidates only spend time. ``size`` loop turns make 0.2 ms."""
-
-    name = "bench"
-    summary = "spends time"
-    direction = "minimize"
-    unit = ""
-    measured = False
-    version = "1"
-    interface = Interface(
-        "work",
-        "Spend time.",
-        (Value("size", "scalar", "int64", "turns", low=0),),
-        Value("sum", "scalar", "float64", "sum"),
-    )
-    seeds = ("seed",)
-    options: tuple[Option, ...] = ()
-    settings: Mapping[str, str] = {}
-    memory = 64 << 20
-    gate_blocks = 1
-    folder: Path
-    size: int
-
-    def __init__(self, settings: Mapping[str, str]) -> None:
-        del settings
-        self.adapter = self.folder / "adapter.py"
-
-    def baselines(self) -> Mapping[str, Baseline]:
-        return {"seed": Baseline("seed", "baseline", "this benchmark", self.folder / "seed.py")}
-
-    def shipped_scores(self) -> Mapping[str, object]:
-        return {}
-
-    def instances(self, split: str) -> InstanceSet:
-        count = 1 if split == "screen" else CALLS - 1
-        payload = self.size.to_bytes(8, "little")
-        return InstanceSet(
-            split,
-            tuple(Instance(f"{split}{k}", "all", 1, payload, 8, 1.0, 0.0, "baseline") for k in range(count)),
-        )
-
-    def gate(self, block: int) -> InstanceSet:
-        del block
-        return self.instances("gate")
-
-    def judge(self, instance: Instance, answer: bytes) -> Judgement:
-        del instance, answer
-        return Judgement(1.0, 1.0)
-
-    def figures(self, instances: Sequence[Instance], values: Sequence[float]) -> tuple[Figure, ...]:
-        del instances, values
-        return ()
-
-
-def processor_time() -> float:
+def processor_time() -> tuple[float, float]:
+    """Of this process and of its ended children, s."""
     own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+    return own.ru_utime + own.ru_stime, children.ru_utime + children.ru_stime
 
 
 def turns_for(seconds: float) -> int:
@@ -119,7 +51,9 @@ def in_process(samples: int, size: int) -> float:
     return (time.process_time() - begin) / samples
 
 
-def in_loop(samples: int, folder: Path) -> float:
+def in_loop(samples: int, folder: Path) -> tuple[float, float]:
+    """Processor time of one run: of the loop and of its children, s."""
+    folder.mkdir()
     replies = {(k, 0): Reply(SPIN.format(salt=k + 1), "bench") for k in range(samples)}
     write_cassette(folder / "replies.jsonl", "bench", replies)
     settings = load(
@@ -131,11 +65,12 @@ def in_loop(samples: int, folder: Path) -> float:
             "workers": 1,
         }
     ).settings
-    begin = processor_time()
+    before = processor_time()
     report = start(RunSettings("bench", settings, (), str(folder / "replies.jsonl")))
     if report.valid != samples:
         sys.exit(f"only {report.valid} of {samples} candidates were valid: {report.reason}")
-    return processor_time() - begin
+    after = processor_time()
+    return after[0] - before[0], after[1] - before[1]
 
 
 def main() -> None:
@@ -143,22 +78,26 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--samples", type=int, default=400)
-    samples = parser.parse_args().samples
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "adapter.py").write_text(ADAPTER)
-        (folder / "seed.py").write_text(SPIN.format(salt=0))
-        Bench.folder, Bench.size = folder, turns_for(0.001 / CALLS)
-        BUILT_IN["bench"] = "__main__:Bench"
-        small, large = folder / "small", folder / "large"
-        small.mkdir()
-        large.mkdir()
-        # The slope between two lengths leaves out imports and start-up.
-        few = samples // 4
-        cost = (in_loop(samples, large) - in_loop(few, small)) / (samples - few)
-        plain = in_process(samples, Bench.size)
-    print(f"in the loop: {1000 * cost:.2f} ms of processor time a candidate")
-    print(f"in process:  {1000 * plain:.2f} ms; ratio {cost / plain:.1f}")
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    samples, few = options.samples, options.samples // 4
+    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores, Python {sys.version.split()[0]}")
+    with bench(turns_for(0.001 / CALLS)) as folder:
+        in_loop(few, folder / "warm")
+        slopes: list[tuple[float, float]] = []
+        plain: list[float] = []
+        for number in range(options.rounds):
+            short = in_loop(few, folder / f"short{number}")
+            long = in_loop(samples, folder / f"long{number}")
+            slopes.append(tuple((b - a) / (samples - few) for a, b in zip(short, long, strict=True)))  # type: ignore[arg-type]
+            plain.append(in_process(samples, Bench.size))
+    own, children = (1000 * statistics.median(s[k] for s in slopes) for k in (0, 1))
+    cost = 1000 * statistics.median(sum(s) for s in slopes)
+    least = 1000 * min(sum(s) for s in slopes)
+    alone = 1000 * statistics.median(plain)
+    print(f"in the loop: {cost:.2f} ms of processor time a candidate (median; least {least:.2f})")
+    print(f"  the loop itself {own:.2f} ms, zygotes and candidates {children:.2f} ms")
+    print(f"in process:  {alone:.2f} ms; ratio {cost / alone:.1f}")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, cast, get_args
 
@@ -13,7 +14,7 @@ from db.engine import Store, insert_new
 from db.errors import LedgerError
 from db.models import Candidate, Evaluation
 from db.packing import clean, pack, squeeze, stretch, unpack
-from db.records import EvaluationOutcome, EvaluationRecord
+from db.records import CandidateText, EvaluationOutcome, EvaluationRecord
 
 OUTPUT_BYTES = 4096
 OPEN_OUTCOMES = frozenset({"scored", "stopped"})
@@ -25,21 +26,20 @@ _FIND = select(Evaluation.__table__).where(
     Evaluation.isolated == bindparam("_isolated"),
 )
 _FIND_LOCKED = _FIND.with_for_update()
+_FIND_ALL = select(Evaluation.__table__).where(
+    Evaluation.candidate == bindparam("_candidate"),
+    Evaluation.set_digest.in_(bindparam("_sets", expanding=True)),
+    Evaluation.evaluator_version == bindparam("_version"),
+    Evaluation.isolated == bindparam("_isolated"),
+)
 _INSERT = insert(Evaluation.__table__)  # type: ignore[arg-type]
 
 
 class Evaluations(Store):
     def put_candidate(self, hash: str, code: str, nodes: int) -> bool:  # noqa: A002
         """Store code under its hash unless it is there; the first text wins. True if it is new."""
-        row = {
-            "hash": hash,
-            "code": squeeze(code),
-            "code_bytes": len(code.encode("utf-8", "surrogatepass")),
-            "nodes": nodes,
-            "first_seen": self._clock(),
-        }
         with self.writing() as c:
-            return insert_new(c, cast(Table, Candidate.__table__), row)
+            return _put(c, CandidateText(hash, code, nodes), self._clock())
 
     def candidate_code(self, hash: str) -> str:  # noqa: A002
         """Raises LedgerError for an unknown hash."""
@@ -60,15 +60,35 @@ class Evaluations(Store):
             row = _find(c, hash, set_digest, version, isolated)
         return None if row is None else _record(row)
 
-    def store_evaluation(self, new: EvaluationRecord) -> EvaluationRecord:
+    def evaluations(
+        self,
+        hash: str,  # noqa: A002
+        set_digests: Sequence[str],
+        version: str,
+        isolated: bool,
+    ) -> dict[str, EvaluationRecord]:
+        """What is stored of one candidate on several sets, by digest."""
+        values = {"_candidate": hash, "_sets": list(set_digests), "_version": version, "_isolated": isolated}
+        with self.reading() as c:
+            return {row.set_digest: _record(row) for row in c.execute(_FIND_ALL, values)}
+
+    def store_evaluation(
+        self, new: EvaluationRecord, candidate: CandidateText | None = None
+    ) -> EvaluationRecord:
         """Insert an evaluation or extend the stored one; returns what is stored then. Times of instances that were
-        stored before stay. Storing the same again changes nothing.
+        stored before stay. Storing the same again changes nothing. ``candidate`` is stored with it unless it is there.
 
         Raises ValueError when ``new`` is malformed, shorter than the stored prefix, contradicts it, or would change
         an invalid outcome."""
         check(new)
         with self.writing() as c:
-            row = _find(c, new.candidate, new.set_digest, new.evaluator_version, new.isolated, lock=True)
+            fresh = candidate is not None and _put(c, candidate, self._clock())
+            # Code that was not in the ledger has no evaluation there.
+            row = (
+                None
+                if fresh
+                else _find(c, new.candidate, new.set_digest, new.evaluator_version, new.isolated, lock=True)
+            )
             if row is None:
                 c.execute(_INSERT, _columns(new))
                 return replace(new, reason=clean(new.reason), output=_bounded(new.output))
@@ -117,6 +137,18 @@ def extend(old: EvaluationRecord, new: EvaluationRecord) -> EvaluationRecord:
         marginal=old.marginal or new.marginal,
         slow=old.slow or new.slow,
     )
+
+
+def _put(c: Connection, new: CandidateText, now: float) -> bool:
+    """Insert a candidate unless it is there. True if it is new."""
+    row: dict[str, object] = {
+        "hash": new.hash,
+        "code": squeeze(new.code),
+        "code_bytes": len(new.code.encode("utf-8", "surrogatepass")),
+        "nodes": new.nodes,
+        "first_seen": now,
+    }
+    return insert_new(c, cast(Table, Candidate.__table__), row)
 
 
 def _bounded(output: bytes | None) -> bytes | None:

@@ -243,6 +243,15 @@ class Integration:
 
 
 @dataclass(frozen=True, slots=True)
+class CandidateText:
+    """A candidate as it enters the ledger: its hash, its text and the size of its syntax tree."""
+
+    hash: str
+    code: str
+    nodes: int
+
+
+@dataclass(frozen=True, slots=True)
 class EvaluationRecord:
     """A candidate on an instance set: the first ``len(scores)`` instances in the set's fixed order. ``values`` are
     raw objectives, ``cpu`` processor seconds; all three have equal length. An invalid outcome is final."""

@@ -272,7 +272,6 @@ class Campaign:
         base = NewEntry(k=k, kind="own", operator=slot.plan.operator, outcome="lost", island=island)
         if slot.candidate is None:
             return replace(base, outcome="lost" if slot.lost else "refused", reason=slot.reason), None
-        self.evaluation.put(slot.candidate)
         owner = self.owner(k)
         if owner is not None:
             return self._duplicate(base, slot.candidate.hash, owner), None
@@ -293,7 +292,6 @@ class Campaign:
         child = self.tuned(k)
         if child is None or self._memory.owner(child.candidate.hash) is not None:
             return None
-        self.evaluation.put(child.candidate)
         entry = NewEntry(
             k=k,
             kind="tuned",

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from db.ledger import Ledger
-from db.records import EvaluationRecord
+from db.records import CandidateText, EvaluationRecord
 from discovery.candidate import Candidate
 from discovery.execution.base import Executor, Outcome, StageJob, StageResult, Watch
 from discovery.statistics import EarlyStop
@@ -60,47 +60,55 @@ class Evaluation:
         self._task = task
         self._executor = executor
         self._ledger = ledger
-        self._put: set[str] = set()
         self.call_limits: dict[int, float] = {}
         """The run's call limit by instance size, s; set once the seeds are scored."""
 
-    def put(self, candidate: Candidate) -> None:
-        """Store the candidate's text, once."""
-        if candidate.hash not in self._put:
-            self._ledger.put_candidate(candidate.hash, candidate.code, candidate.nodes)
-            self._put.add(candidate.hash)
-
     def stored(self, hash_: str, instances: InstanceSet) -> EvaluationRecord | None:
         """What the ledger has of this code on this set, under this evaluator version and isolation."""
-        return self._ledger.evaluation(hash_, instances.digest, self._task.version, self._executor.isolated)
+        return self._recorded(hash_, instances).get(instances.digest)
 
     def search(self, candidate: Candidate, rival: Sequence[float] | None) -> Evaluated:
-        """Screen, then the search split, stopped early against ``rival`` (scores of the island's median member).
+        """Screen and search split in one child, stopped early against ``rival`` (scores of the island's median member).
 
-        A passed screen is not stored: the search split's row, which follows at once, says as much."""
-        split = self._task.instances("search")
-        record = self.stored(candidate.hash, split)
-        screened = self._screened(candidate) if record is None else None
-        if screened is not None:
-            return screened
+        A passed screen is not stored: the search split's row, which is written with it, says as much."""
+        screen, split = self._task.instances("screen"), self._task.instances("search")
+        recorded = self._recorded(candidate.hash, screen, split)
         stop = EarlyStop(tuple(rival), self._task.direction) if rival is not None else None
-        return self._continued(candidate, split, record, stop)
+        if split.digest in recorded:
+            return self._continued(candidate, split, recorded[split.digest], stop)
+        failed = recorded.get(screen.digest)
+        if failed is None:
+            job = replace(self._job(candidate, split, None, stop), screen=screen)
+            result = self._executor.submit(job).result()
+            if result.passed:
+                return self._ended(candidate, split, None, stop, result)
+            assert result.screen is not None
+            failed = self._keep(candidate, self._merge(candidate, screen, None, result.screen))
+        return self._refused(failed, screen)
 
     def screen(self, candidate: Candidate) -> Evaluated | None:
         """What is wrong with the candidate on the screen split, or None when nothing is. One that has scores on the
         search split has passed before."""
-        passed = self.stored(candidate.hash, self._task.instances("search")) is not None
-        return None if passed else self._screened(candidate)
-
-    def _screened(self, candidate: Candidate) -> Evaluated | None:
-        instances = self._task.instances("screen")
-        record = self.stored(candidate.hash, instances)
-        if record is None:
-            result = self._executor.submit(self._job(candidate, instances, None, None)).result()
+        screen, split = self._task.instances("screen"), self._task.instances("search")
+        recorded = self._recorded(candidate.hash, screen, split)
+        if split.digest in recorded:
+            return None
+        failed = recorded.get(screen.digest)
+        if failed is None:
+            result = self._executor.submit(self._job(candidate, screen, None, None)).result()
             if result.outcome == "scored":
                 return None
-            record = self._keep(candidate, self._merge(candidate, instances, None, result))
-        return replace(self._view(record, instances, None), scores=(), score=None)
+            failed = self._keep(candidate, self._merge(candidate, screen, None, result))
+        return self._refused(failed, screen)
+
+    def _recorded(self, hash_: str, *sets: InstanceSet) -> dict[str, EvaluationRecord]:
+        """What the ledger has of this code on these sets, by their digest."""
+        digests = tuple(s.digest for s in sets)
+        return self._ledger.evaluations(hash_, digests, self._task.version, self._executor.isolated)
+
+    def _refused(self, record: EvaluationRecord, screen: InstanceSet) -> Evaluated:
+        """A candidate that failed on the screen: those scores do not count."""
+        return replace(self._view(record, screen, None), scores=(), score=None)
 
     def stage(self, candidate: Candidate, instances: InstanceSet, stop: EarlyStop | None = None) -> Evaluated:
         """One set in one child. Stored scores are used first; the rest is run, and stored before this returns."""
@@ -121,10 +129,21 @@ class Evaluation:
             if looked is not None or failed or record.m == total:
                 return self._view(record, instances, looked)
         result = self._executor.submit(self._job(candidate, instances, record, stop)).result()
+        return self._ended(candidate, instances, record, stop, result)
+
+    def _ended(
+        self,
+        candidate: Candidate,
+        instances: InstanceSet,
+        record: EvaluationRecord | None,
+        stop: EarlyStop | None,
+        result: StageResult,
+    ) -> Evaluated:
+        """Store what a job gave, behind the prefix ``record``, and say what it means."""
         record = self._keep(candidate, self._merge(candidate, instances, record, result))
-        looked = (
-            stop.stops_at(record.scores, total) if stop and record.outcome in ("scored", "stopped") else None
-        )
+        looked = None
+        if stop is not None and record.outcome in ("scored", "stopped"):
+            looked = stop.stops_at(record.scores, len(instances))
         return self._view(record, instances, looked)
 
     def whole(self, candidate: Candidate, instances: InstanceSet) -> Evaluated:
@@ -175,9 +194,9 @@ class Evaluation:
     def _keep(self, candidate: Candidate, record: EvaluationRecord) -> EvaluationRecord:
         """Store a record and return what the ledger then holds. When another run has stored this code's evaluation in
         the meantime and the two differ (a clock's verdict), the first one stands."""
-        self.put(candidate)
+        text = CandidateText(candidate.hash, candidate.code, candidate.nodes)
         try:
-            return self._ledger.store_evaluation(record)
+            return self._ledger.store_evaluation(record, text)
         except ValueError:
             first = self._ledger.evaluation(
                 record.candidate, record.set_digest, record.evaluator_version, record.isolated

@@ -66,9 +66,13 @@ def late(position: int, outcome: str = "raise ValueError('late')") -> Candidate:
     return candidate(rule(f"if {where}: {outcome}\n    return -weights / volumes"))
 
 
-def test_screen_comes_before_search(evaluation: Evaluation, counting: Counting) -> None:
+def names(job: StageJob) -> tuple[str | None, str]:
+    return None if job.screen is None else job.screen.name, job.instances.name
+
+
+def test_screen_comes_before_search_in_the_same_child(evaluation: Evaluation, counting: Counting) -> None:
     found = evaluation.search(candidate(density(1.0)), None)
-    assert [j.instances.name for j in counting.jobs] == ["screen", "search"]
+    assert [names(j) for j in counting.jobs] == [("screen", "search")]
     assert found.outcome == "scored" and found.valid and found.m == len(SEARCH)
     assert found.score == aggregate(SEARCH.instances, found.scores) == pytest.approx(98.2, abs=0.1)
 
@@ -79,7 +83,29 @@ def test_what_fails_on_screen_never_sees_search(evaluation: Evaluation, counting
         found = evaluation.search(broken, BEST)
         assert (found.outcome, found.score, found.scores) == ("error", None, ())
         assert "finite numbers" in found.reason and not found.valid
-    assert [j.instances.name for j in counting.jobs] == ["screen"], "and is not run twice"
+    assert len(counting.jobs) == 1, "and is not run twice"
+    record = evaluation.stored(broken.hash, TASK.instances("screen"))
+    assert record is not None and record.outcome == "error"
+    assert evaluation.stored(broken.hash, SEARCH) is None
+    assert evaluation.screen(broken) == found, "alone it ends alike"
+
+
+def test_a_search_that_was_begun_is_not_screened_again(evaluation: Evaluation, counting: Counting) -> None:
+    weak = candidate(rule("return -weights / volumes"))
+    evaluation.search(weak, BEST)
+    evaluation.search(weak, WORST)
+    assert [names(j) for j in counting.jobs] == [("screen", "search"), (None, "search")]
+    assert evaluation.screen(weak) is None and len(counting.jobs) == 2
+
+
+def test_what_the_screen_leaves_behind_is_found_out(evaluation: Evaluation) -> None:
+    """The confirmation sees the search split alone, so a state that the screen left in the child shows."""
+    stateful = candidate(
+        rule("calls.append(1); return weights * (1.0 if len(calls) > 9 else -1.0)", head="calls = []")
+    )
+    found = evaluation.search(stateful, None)
+    assert found.outcome == "scored"
+    assert "scores differently on" in str(evaluation.confirm(stateful))
 
 
 def test_stored_scores_are_used(evaluation: Evaluation, counting: Counting) -> None:

@@ -38,6 +38,8 @@ class StageJob:
     """The run's own limit of a call by instance size, s: exceeding it sets a flag, never a verdict."""
     confirm: bool = False
     """Run in another zygote than ordinary jobs and in reversed order; scores come back in the set's order."""
+    screen: InstanceSet | None = None
+    """Instances that go to the same child first. Only when it answers all of them are the others released."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,14 @@ class StageResult:
     output: bytes = b""
     marginal: bool = False
     slow: bool = False
+    screen: StageResult | None = None
+    """What came of the job's screen. Where that failed, the outcome and its reason are the screen's, and nothing else
+    was run."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the candidate got as far as the job's own instances."""
+        return self.screen is None or self.screen.outcome == "scored"
 
 
 class Executor(Protocol):

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
 from discovery.execution.base import StageJob, StageResult
-from discovery.execution.stage import doubtful, run_stage, settle
+from discovery.execution.stage import run_stage, settle, unsettled
 from discovery.sandbox.base import Sandbox
 from evaluators.task import Task
 
@@ -50,7 +50,7 @@ class LocalExecutor:
         with self._confirming() if job.confirm else self._zygote() as sandbox:
             with self._quiet.shared():
                 result = run_stage(sandbox, self._task, job)
-            if doubtful(job, result):
+            if unsettled(job, result):
                 with self._quiet.alone():
                     result = settle(sandbox, self._task, job, result)
         return result

@@ -30,17 +30,43 @@ class _Tally:
 def run_stage(sandbox: Sandbox, task: Task, job: StageJob) -> StageResult:
     """Run ``job`` in one session of ``sandbox``. A failing candidate is a result; only a sandbox that cannot isolate
     raises (SandboxUnavailable)."""
+    parts = [part for part in (screening(job), job) if part is not None]
+    results: list[StageResult] = []
+    with sandbox.session(job.code, task.interface.function, job.parameters) as session:
+        for part in parts:
+            results.append(_part(session, task, part, last=part is job))
+            if results[-1].outcome != "scored":
+                break
+    if len(parts) == 1:
+        return results[0]
+    return replace(results[1], screen=results[0]) if len(results) == 2 else _failed(results[0])
+
+
+def screening(job: StageJob) -> StageJob | None:
+    """The screen of ``job`` as a job of its own, None where it has none."""
+    if job.screen is None:
+        return None
+    return StageJob(job.code, job.screen, job.parameters, call_limits=job.call_limits)
+
+
+def _failed(screen: StageResult) -> StageResult:
+    """The result of a job whose screen failed."""
+    return StageResult(screen.outcome, screen.reason, (), (), (), screen=screen)
+
+
+def _part(session: Session, task: Task, job: StageJob, *, last: bool) -> StageResult:
+    """Pump the instances of one job; the session is finished with the ``last`` one, or when nothing follows."""
     todo = job.instances.instances[len(job.prior) :]
     order = tuple(reversed(todo)) if job.confirm else todo
     tally = _Tally()
-    with sandbox.session(job.code, task.interface.function, job.parameters) as session:
-        try:
-            _pump(session, task, job, order, tally)
+    try:
+        _pump(session, task, job, order, tally)
+        if last or tally.outcome != "scored":
             tally.output = session.finish().output
-        except CandidateFailure as failure:
-            tally.outcome, tally.reason = failure.kind, failure.reason
-            if len(tally.cpu) == len(tally.scores):
-                tally.cpu.append(failure.cpu_seconds)
+    except CandidateFailure as failure:
+        tally.outcome, tally.reason = failure.kind, failure.reason
+        if len(tally.cpu) == len(tally.scores):
+            tally.cpu.append(failure.cpu_seconds)
     return _result(tally, job, order)
 
 
@@ -91,9 +117,24 @@ def doubtful(job: StageJob, result: StageResult) -> tuple[int, ...]:
     return (slowest,)
 
 
+def unsettled(job: StageJob, result: StageResult) -> bool:
+    """Whether :func:`settle` would take a call again, of the job or of its screen."""
+    screen = screening(job)
+    return bool(doubtful(job, result)) or (
+        screen is not None and result.screen is not None and bool(doubtful(screen, result.screen))
+    )
+
+
 def settle(sandbox: Sandbox, task: Task, job: StageJob, result: StageResult) -> StageResult:
     """Take the doubtful calls of ``result`` again (the caller sees to it that nothing else runs) and give the final
-    verdict, flagged marginal: the second measurement decides."""
+    verdict, flagged marginal: the second measurement decides. The screen's come first, since its failure is the
+    job's."""
+    screen = screening(job)
+    if screen is not None and result.screen is not None:
+        screened = settle(sandbox, task, screen, result.screen)
+        if screened.outcome != "scored":
+            return _failed(screened)
+        result = replace(result, screen=screened)
     again = doubtful(job, result)
     if not again:
         return result

@@ -122,6 +122,16 @@ class ExecutorConformance:
         assert plain.scores == again.scores, "state does not outlive a job"
         assert len(SEARCH) % 2 == 0 and confirmed.scores != plain.scores, "call numbers are reversed"
 
+    def test_a_screen_comes_first_in_the_same_child(self, executor: Executor) -> None:
+        screen = TASK.instances("screen")
+        counting = rule("seen.append(1); return weights * (1.0 if len(seen) > 9 else -1.0)", head="seen = []")
+        plain = self.run(executor, StageJob(counting, SEARCH, {}))
+        both = self.run(executor, StageJob(counting, SEARCH, {}, screen=screen))
+        assert both.passed and len(both.scores) == len(SEARCH)
+        assert plain.scores[9 - len(screen)] != both.scores[9 - len(screen)], "the screen's calls were seen"
+        failed = self.run(executor, StageJob(FAILURES["shape"][0], SEARCH, {}, screen=screen))
+        assert failed.outcome == "error" and not failed.passed and failed.scores == ()
+
     def test_the_runs_own_limit_is_a_flag(self, executor: Executor) -> None:
         """It never decides an outcome."""
         slow = self.run(executor, StageJob(density(1.0), SEARCH, {}, call_limits={10: 0.0}))

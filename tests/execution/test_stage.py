@@ -11,7 +11,7 @@ import pytest
 from toy.task import Knapsack
 
 from discovery.execution.base import StageJob
-from discovery.execution.stage import doubtful, run_stage, settle
+from discovery.execution.stage import doubtful, run_stage, settle, unsettled
 from discovery.sandbox.base import Answer, CandidateFailure, Closing, SandboxUnavailable
 from evaluators.task import InstanceSet
 
@@ -192,3 +192,63 @@ def test_the_runs_own_limit_flags() -> None:
     assert run_stage(Played(played), TASK, replace(JOB, call_limits={10: 0.15 * LIMIT})).slow
     assert not run_stage(Played(played), TASK, replace(JOB, call_limits={10: 0.25 * LIMIT})).slow
     assert not run_stage(Played(played), TASK, replace(JOB, call_limits={99: 0.0})).slow
+
+
+# -- the screen in the same child --
+
+SCREEN = InstanceSet("two", TASK.instances("screen").instances[:2])
+BOTH = replace(JOB, screen=SCREEN)
+
+
+def test_the_screen_goes_first_and_does_not_count() -> None:
+    played = Played([0.01, 0.02, 0.03, 0.04, 0.05, 0.06])
+    result = run_stage(played, TASK, BOTH)
+    assert played.payloads == [i.payload for i in (*SCREEN, *SET)]
+    assert (result.outcome, result.cpu, result.output) == ("scored", (0.03, 0.04, 0.05, 0.06), b"said")
+    assert len(result.scores) == 4 and result.passed
+    assert result.screen is not None and result.screen.cpu == (0.01, 0.02)
+
+
+def test_a_failed_screen_is_all_there_is() -> None:
+    played = Played([0.01, "boom", 0.01, 0.01])
+    result = run_stage(played, TASK, BOTH)
+    assert len(played.payloads) == 2 and not result.passed
+    assert (result.outcome, result.reason, result.scores) == ("error", "boom", ())
+    assert result.screen is not None and len(result.screen.scores) == 1
+    bad_end = run_stage(Played([0.01] * 6, CandidateFailure("rejected", "extra")), TASK, BOTH)
+    assert bad_end.passed and (bad_end.outcome, bad_end.reason) == ("rejected", "extra")
+
+
+def test_a_watch_never_sees_the_screen() -> None:
+    class Never:
+        def stop(self, scores: Sequence[float], total: int) -> bool:
+            assert total == 4
+            return len(scores) == 1
+
+    stopped = run_stage(Played([0.01] * 6), TASK, replace(BOTH, watch=Never()))
+    assert stopped.passed and stopped.outcome == "stopped" and len(stopped.scores) == 1
+
+
+def test_a_doubtful_screen_is_settled_first() -> None:
+    """Also where the search has failed in the meantime: what comes first decides."""
+    for rest in ([0.1 * LIMIT] * 4, ["boom"]):
+        doubt = run_stage(Played([0.1 * LIMIT, 1.5 * LIMIT, *rest]), TASK, BOTH)
+        assert unsettled(BOTH, doubt)
+        again = Played([1.1 * LIMIT])
+        late = settle(again, TASK, BOTH, doubt)
+        assert again.payloads == [SCREEN.instances[1].payload]
+        assert (late.outcome, late.passed, late.scores) == ("timeout", False, ())
+        assert late.screen is not None and late.screen.marginal
+        fine = settle(Played([0.2 * LIMIT]), TASK, BOTH, doubt)
+        assert fine.passed and fine.outcome == doubt.outcome and not fine.marginal
+    assert not unsettled(BOTH, run_stage(Played([0.1 * LIMIT] * 6), TASK, BOTH))
+
+
+def test_screen_and_search_may_both_be_doubtful() -> None:
+    doubt = run_stage(Played([t * LIMIT for t in (1.2, 0.1, 0.1, 1.3, 0.1, 0.1)]), TASK, BOTH)
+
+    again = Played([0.3 * LIMIT, 0.4 * LIMIT])
+    settled = settle(again, TASK, BOTH, doubt)
+    assert again.payloads == [SCREEN.instances[0].payload, SET.instances[1].payload]
+    assert settled.outcome == "scored" and settled.marginal
+    assert settled.cpu == tuple(t * LIMIT for t in (0.1, 0.4, 0.1, 0.1))
