@@ -182,6 +182,22 @@ def load(
     )
 
 
+def recorded_settings(values: Mapping[str, Any], where: str) -> Settings:
+    """Settings that a file recorded; those that it does not name take their defaults.
+
+    Raises UsageError for a name that is not known here and for a value that does not fit."""
+    known = {f.name: f.default for f in fields(Settings)}
+    checked: dict[str, Any] = {}
+    for name, value in values.items():
+        if name not in known:
+            raise UsageError(
+                f"{where}: unknown setting {str(name)[:40]!r}; a newer version of discover may have recorded it"
+            )
+        if value is not None or known[name] is not None:
+            checked[name] = _checked(_Given(name, value, f"{where}: {name}", where), {})
+    return Settings(**checked)
+
+
 def cores() -> int:
     """Processor cores that this process may use: its affinity mask, and the container's quota where there is one."""
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,7 +1,6 @@
 """What decides a run, frozen in its row when it starts: settings, seeds, template hashes, versions.
 
-Resume rebuilds the run from that row alone and refuses when something that would change it has changed; a replay
-takes its course from it.
+Resume rebuilds the run from that row alone and refuses when something that would change it has changed.
 """
 
 from __future__ import annotations
@@ -15,13 +14,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from db.ledger import Ledger
 from db.records import RunRecord
-from discovery.config import Price, RunSettings, Settings
+from discovery.config import Price, Settings
 from discovery.errors import UsageError
 from discovery.execution.base import Executor
 from discovery.proposers.base import Proposer
-from discovery.proposers.make import recorded_replies, template_hashes
+from discovery.proposers.make import template_hashes
 from evaluators.task import Task
 
 OURS = "discover-heuristics"
@@ -57,10 +55,11 @@ def new_row(
             "replay_sha256": _file_hash(plan.replay),
             "unsafe": plan.unsafe,
             "model": proposer.model,
+            "operators": sorted(proposer.operators),
         },
         seed=settings.seed,
         evaluator_version=task.version,
-        versions=_versions(),
+        versions=versions(),
         templates=template_hashes(settings),
         isolated=executor.isolated,
         layers=dict(executor.layers),
@@ -85,7 +84,7 @@ def _file_hash(replay: str | None) -> str | None:
     return hashlib.sha256(Path(replay).read_bytes()).hexdigest()
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
     found = {name: version(name) for name in PACKAGES}
     try:
         found[OURS] = version(OURS)
@@ -107,7 +106,7 @@ def refuse_changes(record: RunRecord, task: Task, plan: Plan) -> None:
         raise UsageError(
             f"the recording {plan.replay} of run {record.id} has changed; restore it, or start a new run"
         )
-    _compare(record.id, "package", record.versions, _versions(), "install the old version")
+    _compare(record.id, "package", record.versions, versions(), "install the old version")
     _compare(
         record.id, "prompt template", record.templates, template_hashes(plan.settings), "restore the template"
     )
@@ -124,48 +123,15 @@ def _compare(
             )
 
 
-def as_recorded(chosen: RunSettings, ledger: Ledger) -> tuple[RunSettings, Mapping[str, str]]:
-    """A replay takes from the recorded run all that decides its course; from a file, the number of its slots. With it
-    come the names of the recorded seeds, by hash.
-
-    Raises UsageError when the recording is of another task, LedgerError when there is no such run."""
-    if chosen.replay is None:
-        return chosen, {}
-    if Path(chosen.replay).is_file():
-        slots = [slot for slot, _ in recorded_replies(chosen.replay, ledger, chosen.task)]
-        samples = chosen.settings.samples or max(slots, default=0) + 1
-        settings = replace(chosen.settings, samples=samples)
-        return replace(chosen, settings=settings, replay=str(Path(chosen.replay).resolve())), {}
-    record = ledger.run(chosen.replay)
-    if record.task != chosen.task:
-        raise UsageError(f"run {record.id} is of task {record.task!r}, not of {chosen.task!r}")
-    old = thaw(record, chosen.settings.db, chosen.settings.workers)
-    samples, share = old.settings.samples or 1, old.settings.control
-    settings = replace(
-        old.settings,
-        proposer="replay",
-        samples=samples - control_samples(samples, share) if share else samples,
-        control=None,
-        executor=chosen.settings.executor,
-        tokens=None,
-        cost=None,
-        minutes=None,
-    )
-    sources = tuple(hash_ for _, hash_ in old.seeds)
-    return replace(chosen, settings=settings, sources=sources, replay=record.id), {h: n for n, h in old.seeds}
-
-
-def recorded_widths(ledger: Ledger, replay: str | None) -> dict[int, int] | None:
-    """How many slots each batch of the replayed run had; None where the samples decide (no replay, or a file)."""
-    if replay is None or Path(replay).is_file():
-        return None
-    widths: dict[int, int] = {}
-    for entry in ledger.entries(ledger.run(replay).id):
-        if entry.kind == "own":
-            widths[entry.batch] = widths.get(entry.batch, 0) + 1
-    return widths
-
-
 def control_samples(samples: int, share: float) -> int:
     """How many of the samples go to the control arm."""
     return max(1, round(samples * share))
+
+
+def arm_samples(settings: Settings, *, control: bool) -> int:
+    """The samples of one arm: of the run itself, or of its control."""
+    total, share = settings.samples or 1, settings.control
+    if share is None:
+        return total
+    own = control_samples(total, share)
+    return own if control else total - own

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from db.ledger import Ledger
 from db.records import EntryRecord, Spent
 from discovery.baselines import best_baseline, best_of
+from discovery.recorded import Repeated, repeated
 from evaluators.task import Task
 
 
@@ -44,6 +45,8 @@ class RunReport:
     isolated: bool
     control: RunReport | None = None
     """The control arm; ``tokens``, ``cost`` and ``seconds`` of its run include it."""
+    replay: Repeated | None = None
+    """How a finished replay compares with what it repeats."""
 
     @property
     def interrupted(self) -> bool:
@@ -88,6 +91,7 @@ class RunReport:
             "status": self.status,
             "failures": dict(self.failures),
             "isolated": self.isolated,
+            "replay": asdict(self.replay) if self.replay is not None else None,
         }
 
 
@@ -130,6 +134,7 @@ def run_report(ledger: Ledger, task: Task, run: str, *, seconds: float) -> RunRe
         seconds=seconds + (control.seconds if control else 0.0),
         isolated=record.isolated,
         control=control,
+        replay=repeated(ledger, record),
     )
 
 

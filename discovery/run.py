@@ -23,10 +23,8 @@ from discovery.execution.base import Executor
 from discovery.execution.make import make_executor
 from discovery.frozen import (
     Plan,
-    as_recorded,
     control_samples,
     new_row,
-    recorded_widths,
     refuse_changes,
     thaw,
 )
@@ -38,6 +36,7 @@ from discovery.population.strategy import strategy
 from discovery.progress import Progress, StopSignal
 from discovery.proposers.base import Brief, Proposer, ProposerUnavailable
 from discovery.proposers.make import make_proposer
+from discovery.recorded import as_recorded, recorded_seeds, recorded_widths, recording
 from discovery.report import RunReport, run_report
 from discovery.seeds import Seed, resolve
 from discovery.shape import Shape
@@ -60,13 +59,12 @@ def start(
     Raises UsageError, TaskError, EnvironmentProblem, LedgerError and SandboxUnavailable; what was paid is kept."""
     ledger = Ledger.open(chosen.settings.db)
     try:
-        chosen, names = as_recorded(chosen, ledger)
+        recorded = recording(chosen.replay, ledger, chosen.task) if chosen.replay is not None else None
+        if recorded is not None:
+            chosen = as_recorded(chosen, recorded, ledger)
         _check_limits(chosen.settings)
         task = load(chosen.task, chosen.options)
-        seeds = tuple(
-            replace(s, name=names.get(s.candidate.hash, s.name))
-            for s in resolve(task, chosen.sources, ledger)
-        )
+        seeds = recorded_seeds(recorded, task) or resolve(task, chosen.sources, ledger)
         for seed in seeds:
             ledger.put_candidate(seed.candidate.hash, seed.candidate.code, seed.candidate.nodes)
         plan = Plan(
@@ -268,7 +266,7 @@ def _campaign(
         gate=Gate(record.seed, task=task, evaluation=evaluation),
         seeds=members,
         changed=monitor.changed,
-        recorded=recorded_widths(ledger, plan.replay),
+        recorded=recorded_widths(ledger, plan.replay, task.name),
     )
     campaign.restore()
     monitor.watch(campaign, budget, ledger, {m.key: s.name for m, s in zip(members, seeds, strict=True)})

@@ -21,7 +21,6 @@ from toy.loop import TESTS, TOKENS, Scripted, Toy, announced, by_slot, density, 
 
 import discovery.graph as graph
 from db.ledger import Ledger
-from discovery import run as engine
 from discovery.campaign import Campaign
 from discovery.errors import EnvironmentProblem
 from discovery.execution.base import Executor, StageJob
@@ -250,10 +249,6 @@ def test_a_budget_ends_the_search_early_and_keeps_what_was_paid(toy: Toy, propos
     assert again.samples == report.samples and len(proposer.keys) == asked
     digest = toy.digest(report.run)
     assert toy.digest(toy.start(**SHAPE, tokens=100).run) == digest, "what fits depends on replies alone"
-    replayed = engine.start(
-        engine.RunSettings("knapsack", toy.settings(proposer="replay"), replay=report.run)
-    )
-    assert replayed.samples == report.samples and toy.digest(replayed.run) == digest
 
 
 def test_a_repair_that_the_budget_did_not_allow_is_not_made_up_for_on_resume(toy: Toy) -> None:

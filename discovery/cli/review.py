@@ -5,13 +5,18 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from discovery.cli.options import AsJson, Db, Quiet, Unsafe, settings
 from discovery.cli.output import details, emit, note, percent, say, table
+from discovery.errors import UsageError
 from discovery.escape import plain
+
+if TYPE_CHECKING:
+    from discovery.proposers.cassette import Cassette
 
 HASH = re.compile("[0-9a-f]{64}")
 
@@ -54,6 +59,14 @@ def show(
     digest: Annotated[
         bool, typer.Option("--digest", help="The digest of a run's decisions, nothing else.")
     ] = False,
+    cassette: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|-",
+            help="Write a run's replies and course for `run --replay FILE`.",
+            show_default=False,
+        ),
+    ] = None,
     db: Db = None,
     as_json: AsJson = False,
 ) -> None:
@@ -62,8 +75,11 @@ def show(
     A candidate comes with its scores by class, its prompt, reply and tuning."""
     from discovery import review
 
+    _one_of(code=code, digest=digest, cassette=cassette is not None)
     with review.opened(settings({"db": db}).settings.db) as ledger:
-        if digest:
+        if cassette is not None:
+            _record(review.cassette(ledger, name), cassette, as_json=as_json)
+        elif digest:
             value = review.digest(ledger, name)
             emit({"run": name, "digest": value}) if as_json else say(value)
         elif code:
@@ -200,6 +216,31 @@ def _brief(value: Any) -> Any:
     if isinstance(value, list):
         return [_brief(v) for v in value]
     return value[:8] if isinstance(value, str) and HASH.fullmatch(value) else value
+
+
+def _one_of(**given: bool) -> None:
+    """Raises UsageError for two flags that each say what to print."""
+    flags = [f"--{name}" for name, there in given.items() if there]
+    if len(flags) > 1:
+        raise UsageError(f"{' and '.join(flags)} exclude each other; give one")
+
+
+def _record(recorded: Cassette, target: str, *, as_json: bool) -> None:
+    """Write a cassette to a file, or to stdout for ``-``."""
+    from discovery.proposers.cassette import dumped, write_cassette
+
+    asked = len(recorded.replies) + len(recorded.refused) + len(recorded.lost)
+    if target == "-":
+        if as_json:
+            raise UsageError("--cassette - prints the cassette itself; leave out --json")
+        sys.stdout.write(dumped(recorded))
+        return
+    new = write_cassette(Path(target), recorded)
+    if as_json:
+        emit({"cassette": target, "task": recorded.task, "requests": asked, "written": new})
+    else:
+        say(f"{asked} requests {'written to' if new else 'are already in'} {target}")
+        say(f"The run again, anywhere: discover run --task {recorded.task} --replay {target}")
 
 
 def _source(text: str) -> None:

@@ -15,6 +15,7 @@ from discovery.config import Loaded, RunSettings, Settings
 from discovery.errors import EnvironmentProblem, UsageError
 
 if TYPE_CHECKING:
+    from discovery.recorded import Repeated
     from discovery.report import RunReport
 
 
@@ -168,11 +169,20 @@ def tell(report: RunReport) -> None:
             f"{report.tokens} tokens, "
             + ("cost unknown" if report.cost is None else f"{report.cost:.4f} US dollars")
         )
+    if report.replay is not None:
+        say(_repeated(report.replay))
     if not report.isolated:
         note("note: this run was not isolated (--unsafe-no-sandbox); its results are marked")
     say(
         f"The rule: discover show {best.candidate[:8]} --code    Held-out scores: discover report {report.run}"
     )
+
+
+def _repeated(replay: Repeated) -> str:
+    if replay.same:
+        return f"the same decisions as {replay.source}: the digests are equal"
+    why = f"; {', '.join(replay.differs)}" if replay.differs else ""
+    return f"not the decisions of {replay.source}: the digests differ{why}"
 
 
 def _watched_start(chosen: RunSettings, shown: View) -> RunReport:
@@ -203,21 +213,31 @@ def _fit_together(loaded: Loaded, replay: str | None, start: list[str] | None) -
     if chosen.proposer == "genetic" and origins["model"] == "flag":
         raise UsageError("--model does not go with --proposer genetic; leave one out")
     flags = {name for name, origin in origins.items() if origin == "flag"} | ({"from"} if start else set())
-    if replay is not None and not Path(replay).is_file():
-        _refuse(flags, (*RECORDED, "from"), "--replay RUN: the recorded run decides that")
     if replay is not None:
         _refuse(flags, ("model", *ASKING), "--replay: no model is asked")
+    if replay is not None and _tells_its_course(replay):
+        _refuse(flags, (*RECORDED, "from", "options"), "--replay: the recorded run decides that")
     if chosen.proposer == "genetic":
         _refuse(flags, (*ASKING, "tokens", "cost"), "the genetic proposer: no model is asked")
     if "trials" in flags and not chosen.tune:
         raise UsageError("--trials has no effect without tuning; leave out --trials or --no-tune")
 
 
+def _tells_its_course(replay: str) -> bool:
+    """Whether a recording decides more than the replies: a run does, and so does a file but one of version 1."""
+    if not Path(replay).is_file():
+        return True
+    from discovery.proposers.cassette import read_course
+
+    return read_course(Path(replay)) is not None
+
+
 def _refuse(flags: set[str], names: tuple[str, ...], why: str) -> None:
     """Raises UsageError when one of ``names`` was given as a flag."""
     given = next((name for name in names if name in flags), None)
     if given is not None:
-        raise UsageError(f"--{given.replace('_', '-')} has no effect with {why}; leave it out")
+        flag = "option" if given == "options" else given.replace("_", "-")
+        raise UsageError(f"--{flag} has no effect with {why}; leave it out")
 
 
 def _make_folder(loaded: Loaded) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from db.ledger import Ledger
+from discovery.proposers.cassette import Cassette
+from discovery.recorded import of_run
 from discovery.review.candidates import CandidateSummary, candidate_summary
 from discovery.review.compare import Difference, difference
 from discovery.review.family import Tree, tree
@@ -24,6 +26,7 @@ __all__ = [
     "RunRow",
     "RunSummary",
     "Tree",
+    "cassette",
     "difference",
     "digest",
     "opened",
@@ -45,6 +48,11 @@ def opened(db: str) -> Iterator[Ledger]:
 def digest(ledger: Ledger, run: str) -> str:
     """The digest of a run's decisions: equal digests mean the same archive. Raises LedgerError."""
     return ledger.digest(ledger.run(run).id)
+
+
+def cassette(ledger: Ledger, run: str) -> Cassette:
+    """All that repeating a run takes. Raises LedgerError."""
+    return of_run(ledger, ledger.run(run))
 
 
 def source(ledger: Ledger, name: str) -> str:

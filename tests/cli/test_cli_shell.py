@@ -100,7 +100,7 @@ def test_a_wrong_usage_ends_with_2_and_one_sentence(discover: Callable, words: l
 
 RECORDED = (
     "--seed 1", "--samples 4", "--batch 2", "--strategy islands", "--islands 2", "--archive 4", "--tune", "--no-tune",
-    "--trials 5", "--control 0.5", "--tokens 9", "--cost 1", "--minutes 1", "--from first",
+    "--trials 5", "--control 0.5", "--tokens 9", "--cost 1", "--minutes 1", "--from first", "--option size=small",
 )  # fmt: skip
 ASKING = (
     "--base-url http://127.0.0.1:1/v1", "--temperature 1", "--max-tokens 99", "--timeout 9", "--in-flight 2",
@@ -120,15 +120,17 @@ def test_a_flag_without_effect_is_refused(discover: Callable, proposer: str, giv
     assert ended.code == 2 and f"{name} has no effect" in ended.sentence and ended.out == ""
 
 
-def test_only_flags_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A variable or a file holds for every run; and a recording in a file has replies only."""
+def test_only_flags_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A variable or a file holds for every run; and a recording of version 1 has replies only."""
+    old = tmp_path / "replies.jsonl"
+    old.write_text('{"format": "discover-cassette", "version": 1, "task": "toy"}\n')
     for name in (*RECORDED, *ASKING):
-        if " " in name and "--from" not in name:
+        if " " in name and not name.startswith(("--from", "--option")):
             flag, value = name.split()
             monkeypatch.setenv("DISCOVER_" + flag[2:].upper().replace("-", "_"), value)
     _fit_together(config.load(), None, ["first"])
     _fit_together(config.load({"proposer": "replay"}), "r-1234", None)
-    _fit_together(config.load({"proposer": "replay", "seed": 1, "samples": 3}), __file__, ["first"])
+    _fit_together(config.load({"proposer": "replay", "seed": 1, "samples": 3}), str(old), ["first"])
     _fit_together(config.load({"proposer": "chat", "model": "m", "tokens": 9, "timeout": 9.0}), None, None)
 
 

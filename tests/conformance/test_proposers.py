@@ -9,6 +9,7 @@ import pytest
 from conformance.proposer_conformance import TASKS, ProposerConformance, parents_of, request
 from discovery.mock_llm import MockServer
 from discovery.proposers.base import Proposer, Reply, Request
+from discovery.proposers.cassette import Cassette
 from discovery.proposers.chat import ChatProposer
 from discovery.proposers.genetic import GeneticProposer
 from discovery.proposers.replay import ReplayProposer
@@ -26,7 +27,8 @@ class TestReplay(ProposerConformance):
 
     def make(self) -> Proposer:
         code = parents_of(TASKS[0])[1].code
-        return ReplayProposer({(k, 0): Reply(code + f"# {k}\n", "recorded") for k in range(5)})
+        replies = {(k, 0): Reply(code + f"# {k}\n", "recorded") for k in range(5)}
+        return ReplayProposer(Cassette("t", replies))
 
     def requests(self) -> list[Request]:
         return [request(TASKS[0], slot) for slot in range(5)]
