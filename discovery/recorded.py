@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_args
 
 from db.errors import LedgerError
 from db.ledger import Ledger
@@ -78,7 +79,7 @@ def _course(ledger: Ledger, record: RunRecord, usual: frozenset[Operator]) -> Co
     own = {name: getattr(Settings(), name) for name in OWN}
     samples = arm_samples(plan.settings, control=record.control_of is not None)
     named = record.settings.get("operators")
-    operators = frozenset(o for o in WRITES if o in named) if isinstance(named, list) else usual
+    operators = frozenset(o for o in get_args(Operator) if o in named) if isinstance(named, list) else usual
     return Course(
         options={name: str(value) for name, value in record.options.items()},
         settings=replace(plan.settings, **{**own, "samples": samples}),
