@@ -14,7 +14,7 @@ RunStatus = Literal["running", "done", "interrupted", "failed"]
 ProposalState = Literal["intent", "replied", "refused", "failed"]
 EntryKind = Literal["seed", "own", "tuned", "submitted"]
 EntryOutcome = Literal[
-    "scored", "stopped", "rejected", "timeout", "killed", "error", "quarantined", "refused", "lost"
+    "scored", "stopped", "rejected", "timeout", "killed", "error", "quarantined", "refused", "lost", "noted"
 ]
 EvaluationOutcome = Literal["scored", "stopped", "rejected", "timeout", "killed", "error", "quarantined"]
 StudyState = Literal["running", "done", "failed"]
@@ -114,7 +114,8 @@ class Spent:
 @dataclass(frozen=True, slots=True)
 class NewEntry:
     """An entry to be written; the ledger adds id, batch and depth. ``duplicate_of`` names the entry that owns the
-    evaluation of equal code. ``candidate`` is None for a reply that is no candidate."""
+    evaluation of equal code. ``candidate`` is None for a reply that is no candidate: it was refused, or it is a note,
+    whose text is then the ``reason``."""
 
     k: int
     kind: EntryKind

@@ -29,7 +29,7 @@ from discovery.evaluation import Evaluated, Evaluation
 from discovery.gate import Gate
 from discovery.members import as_new, look_as_new, marks, member_of
 from discovery.population.archive import Archive, Member, Snapshot
-from discovery.population.memory import Memory
+from discovery.population.memory import Memory, repaired
 from discovery.shape import InFlight, Shape
 from discovery.slots import Slot, Slots, View
 from discovery.tuning import Tuned, Tuning
@@ -194,7 +194,7 @@ class Campaign:
         for k in self.batch(g):
             entry, member = self._own(k)
             entries.append(entry)
-            edges += [Edge(entry.key, p.key, n) for n, p in enumerate(self.slot(k).plan.parents)]
+            edges += [Edge(entry.key, key, n) for n, key in enumerate(self.slot(k).plan.origins)]
             members += [member] if member else []
         for k in sorted(self.to_tune(g)):
             made = self._child(k)
@@ -224,7 +224,7 @@ class Campaign:
                 events=(("time", {"seconds": round(seconds, 3)}),),
             ),
         )
-        self._remember(g, entries)
+        self._remember(g, entries, repaired(entries, {e.child: e.parent for e in edges if e.position == 0}))
         self._changed()
 
     def restore(self) -> None:
@@ -236,12 +236,14 @@ class Campaign:
             if entry.batch >= 0:
                 by_batch.setdefault(entry.batch, []).append(entry)
         members = {m.key: m for m in self.newest.seeds}
+        origins = {keys[child]: keys[found[0]] for child, found in self.ledger.parents(self.run).items()}
         for g in sorted(by_batch):
             rows = sorted(by_batch[g], key=lambda e: (e.kind != "own", e.k))
             full = [self._stored(e) for e in rows if e.outcome == "scored" and e.duplicate_of is None]
             members.update({m.key: m for m in full})
             self._archive.admit(full)
-            self._remember(g, [as_new(e) for e in rows])
+            entries = [as_new(e) for e in rows]
+            self._remember(g, entries, repaired(entries, origins))
         for look in self.ledger.looks(self.run):
             self.looks.append(look_as_new(look, keys))
         for promotion in self.ledger.promotions(self.run):
@@ -256,8 +258,8 @@ class Campaign:
         assert member is not None
         return member
 
-    def _remember(self, g: int, entries: Sequence[NewEntry]) -> None:
-        self._memory.remember(g, entries)
+    def _remember(self, g: int, entries: Sequence[NewEntry], repaired: Sequence[EntryKey]) -> None:
+        self._memory.remember(g, entries, repaired)
         self._hashes.update({e.key: e.candidate for e in entries if e.candidate is not None})
         self._snapshots[g] = self._archive.snapshot()
         self._snapshots.pop(g - 3, None)
@@ -271,6 +273,8 @@ class Campaign:
         slot, island = self.slot(k), k % self.shape.islands
         base = NewEntry(k=k, kind="own", operator=slot.plan.operator, outcome="lost", island=island)
         if slot.candidate is None:
+            if slot.note:
+                return replace(base, outcome="noted", reason=slot.note), None
             return replace(base, outcome="lost" if slot.lost else "refused", reason=slot.reason), None
         owner = self.owner(k)
         if owner is not None:
@@ -380,4 +384,4 @@ class Campaign:
 
     def _make_view(self, g: int) -> View:
         memory = self._memory
-        return View(self._snapshot(g), memory.known(g), memory.rejected(g), memory.broken(g))
+        return View(self._snapshot(g), memory.known(g), memory.rejected(g), memory.broken(g), memory.notes(g))

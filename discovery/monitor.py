@@ -106,7 +106,7 @@ class Monitor:
         entries = [e for e in ledger.entries(campaign.run) if e.kind != "seed"]
         owned = [e for e in entries if e.duplicate_of is None and e.candidate is not None]
         failures: Counter[str] = Counter(e.outcome for e in entries if e.duplicate_of is None)
-        lost = {k: n for k, n in failures.items() if k not in ("scored", "stopped")}
+        lost = {k: n for k, n in failures.items() if k not in ("scored", "stopped", "noted")}
         spent = ledger.spent(campaign.run)
         members = campaign.newest.members()
         champion = campaign.champion

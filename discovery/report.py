@@ -103,7 +103,7 @@ def run_report(ledger: Ledger, task: Task, run: str, *, seconds: float) -> RunRe
     owned = [e for e in drawn if e.duplicate_of is None]
     failures: dict[str, int] = {}
     for entry in owned:
-        if entry.outcome not in ("scored", "stopped"):
+        if entry.outcome not in ("scored", "stopped", "noted"):
             failures[entry.outcome] = failures.get(entry.outcome, 0) + 1
     gates = {str(e.data["candidate"]): e.data["score"] for e in ledger.events(run, "report blocks")}
     champion = ledger.champion(run)

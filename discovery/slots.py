@@ -1,4 +1,4 @@
-"""A slot: one operator draw, at most two requests, one candidate or one reason why there is none.
+"""A slot: one operator draw, at most two requests, and one candidate, one note, or one reason why there is none.
 
 Everything is looked up in the ledger before it is done, so a slot can be asked for again at any time: after a crash
 only a request whose reply was not recorded is sent again.
@@ -21,6 +21,7 @@ from discovery.population.strategy import Plan, Situation, Strategy
 from discovery.proposers.base import (
     Brief,
     Failure,
+    Fault,
     Message,
     Parent,
     Proposer,
@@ -29,6 +30,7 @@ from discovery.proposers.base import (
     Reply,
     Request,
 )
+from discovery.proposers.notes import note_text
 from discovery.proposers.reading import Unreadable, candidate_text
 
 
@@ -40,18 +42,20 @@ class View:
     known: Container[str]
     rejected: tuple[str, ...]
     broken: tuple[Broken, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Slot:
-    """The end of slot ``k``: a checked candidate, or None with the reason. ``lost`` marks a slot that got no reply at
-    all, which says nothing about its idea."""
+    """The end of slot ``k``: a checked candidate, a note, or neither with the reason. ``lost`` marks a slot that got no
+    reply at all, which says nothing about its idea."""
 
     k: int
     plan: Plan
     candidate: Candidate | None
     reason: str = ""
     lost: bool = False
+    note: str = ""
 
 
 class _Identity(TypedDict):
@@ -85,8 +89,7 @@ class Slots:
     def plan(self, k: int, view: View) -> Plan:
         """The slot's operator and parents: a pure function of the view and the slot's own generator."""
         island = k % len(view.snapshot.islands)
-        operators = self._proposer.operators - {"repair", "reflect"}
-        situation = Situation(island, view.snapshot, operators, view.broken)
+        situation = Situation(island, view.snapshot, self._proposer.operators, view.broken)
         return self._strategy.plan(situation, generator(self._seed, k, 0, "plan"))
 
     def request(self, k: int, view: View) -> Request:
@@ -102,7 +105,15 @@ class Slots:
             parents=parents,
             rejected=view.rejected,
             known=view.known,
+            fault=self._fault(plan),
+            notes=view.notes,
         )
+
+    def _fault(self, plan: Plan) -> Fault | None:
+        if plan.broken is None:
+            return None
+        code = self._ledger.candidate_code(plan.broken.hash)
+        return Fault(code, f"{plan.broken.outcome}: {plan.broken.reason}")
 
     def reserve(self, ks: Sequence[int], view: View) -> list[int]:
         """Tokens to reserve for the first request of each slot."""
@@ -114,13 +125,13 @@ class Slots:
         return self._proposer.most_tokens
 
     def fill(self, k: int, view: View, *, repair: bool = True) -> Slot:
-        """Ask for slot ``k``, and with ``repair`` once more with the reason when the reply is no candidate.
+        """Ask for slot ``k``, and with ``repair`` once more with the reason when the reply is not what was asked for.
 
         Raises ProposerUnavailable when the proposer does not work at all; the slot can then be filled later."""
         plan, request = self.plan(k, view), self.request(k, view)
         row = self._row(request)
         slot = self._read(plan, request, row)
-        if slot.candidate is not None or row.state != "replied" or not repair:
+        if slot.candidate is not None or slot.note or row.state != "replied" or not repair:
             return slot
         again = replace(request, attempt=1, failure=Failure(row.reply or "", slot.reason))
         row = self._row(again)
@@ -135,7 +146,9 @@ class Slots:
         if row.state != "replied":
             return Slot(request.slot, plan, None, row.reason, lost=row.state == "failed")
         try:
-            text = candidate_text(row.reply or "", [p.code for p in request.parents], self._brief.interface)
+            if plan.operator == "reflect":
+                return Slot(request.slot, plan, None, note=note_text(row.reply or ""))
+            text = candidate_text(row.reply or "", request.edited, self._brief.interface)
             return Slot(request.slot, plan, check(text, self._brief.interface))
         except (Unreadable, Refused) as error:
             return Slot(request.slot, plan, None, str(error))

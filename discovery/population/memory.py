@@ -18,6 +18,10 @@ REJECTED_SHOWN = 6
 """How many recent failures a prompt may name."""
 BROKEN_KEPT = 16
 """How many candidates that failed in the sandbox are kept for repair."""
+NOTES_SHOWN = 3
+"""How many of the latest notes a prompt may quote."""
+UNFAILED = frozenset({"scored", "stopped", "lost", "noted"})
+"""Outcomes that are no failure of an idea: a lost slot says nothing about its idea."""
 REPAIRABLE = frozenset({"rejected", "timeout", "killed", "error"})
 """Outcomes of the sandbox or the referee whose reason may help a proposer to mend the code."""
 
@@ -53,13 +57,19 @@ class Memory:
             self._owners.setdefault(hash_, (-2, key))
         self._failures: list[tuple[int, str]] = []
         self._broken: list[tuple[int, Broken]] = []
+        self._tried: dict[EntryKey, int] = {}
+        self._notes: list[tuple[int, str]] = []
 
-    def remember(self, g: int, entries: Iterable[NewEntry]) -> None:
-        """Take in batch ``g``."""
+    def remember(self, g: int, entries: Iterable[NewEntry], repaired: Iterable[EntryKey] = ()) -> None:
+        """Take in batch ``g``; ``repaired`` are the broken candidates that its slots tried to repair."""
+        for key in repaired:
+            self._tried.setdefault(key, g)
         for entry in entries:
             if entry.candidate is not None and entry.duplicate_of is None:
                 self._owners.setdefault(entry.candidate, (g, entry.key))
-            if entry.outcome in ("scored", "stopped", "lost") or entry.duplicate_of is not None:
+            if entry.outcome == "noted":
+                self._notes.append((g, entry.reason))
+            if entry.outcome in UNFAILED or entry.duplicate_of is not None:
                 continue
             self._failures.append((g, f"{entry.operator}: {entry.outcome}: {entry.reason}"))
             if entry.candidate is not None and entry.outcome in REPAIRABLE:
@@ -67,7 +77,11 @@ class Memory:
                 self._broken.append((g, found))
         # The two newest batches stand behind the view that proposals are made from.
         self._failures = _kept(self._failures, g, REJECTED_SHOWN)
-        self._broken = _kept(self._broken, g, BROKEN_KEPT)
+        self._notes = _kept(self._notes, g, NOTES_SHOWN)
+        waiting = [(batch, found) for batch, found in self._broken if not self._was_tried(found, g - 2)]
+        self._broken = _kept(waiting, g, BROKEN_KEPT)
+        kept = {found.key for _, found in self._broken}
+        self._tried = {key: batch for key, batch in self._tried.items() if key in kept}
 
     def owner(self, hash_: str) -> tuple[int, EntryKey] | None:
         """The batch and the entry that own the evaluation of this code."""
@@ -82,8 +96,22 @@ class Memory:
         return tuple(text for batch, text in self._failures if batch <= g)[-REJECTED_SHOWN:]
 
     def broken(self, g: int) -> tuple[Broken, ...]:
-        """What could be repaired, up to batch ``g``, oldest first."""
-        return tuple(found for batch, found in self._broken if batch <= g)[-BROKEN_KEPT:]
+        """What could be repaired and no slot up to batch ``g`` has tried to repair, oldest first."""
+        waiting = (found for batch, found in self._broken if batch <= g and not self._was_tried(found, g))
+        return tuple(waiting)[-BROKEN_KEPT:]
+
+    def notes(self, g: int) -> tuple[str, ...]:
+        """The latest notes up to batch ``g``, the newest last."""
+        return tuple(text for batch, text in self._notes if batch <= g)[-NOTES_SHOWN:]
+
+    def _was_tried(self, found: Broken, g: int) -> bool:
+        return self._tried.get(found.key, g + 1) <= g
+
+
+def repaired(entries: Iterable[NewEntry], origins: Mapping[EntryKey, EntryKey]) -> tuple[EntryKey, ...]:
+    """The broken entries that these entries tried to repair: the first origin of every repair that got a reply."""
+    tried = (e.key for e in entries if e.operator == "repair" and e.kind == "own" and e.outcome != "lost")
+    return tuple(origins[key] for key in tried)
 
 
 def _kept(found: list[tuple[int, T]], g: int, count: int) -> list[tuple[int, T]]:

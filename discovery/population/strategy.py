@@ -9,6 +9,7 @@ import random
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from db.records import EntryKey
 from discovery.errors import UsageError
 from discovery.population.archive import Member, Snapshot
 from discovery.population.memory import Broken
@@ -23,7 +24,13 @@ class Plan:
     operator: Operator
     parents: tuple[Member, ...]
     broken: Broken | None = None
-    """What a repair starts from: a candidate that failed in the sandbox. Its parents are the code that works."""
+    """What a repair starts from: a candidate that failed in the sandbox. Its parents are code that works."""
+
+    @property
+    def origins(self) -> tuple[EntryKey, ...]:
+        """The entries that the slot's reply builds on, the one that is edited first."""
+        broken = (self.broken.key,) if self.broken is not None else ()
+        return (*broken, *(p.key for p in self.parents))
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 from discovery.candidate import ALLOWED_IMPORTS
 from discovery.errors import UsageError
 from discovery.escape import plain
-from discovery.proposers.base import Message, Parent, Request
-from evaluators.task import Interface, Value
+from discovery.proposers.base import Message, Operator, Parent, Request
+from evaluators.task import Direction, Interface, Value
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -31,7 +31,7 @@ EDITS_FROM = 4_000
 """From this budget on a reply may be edits; a small model does better with the whole function."""
 OPERATORS = ("create", "improve", "combine", "simplify", "repair", "reflect")
 BUILT_IN = Path(__file__).parent
-MAX_REJECTED, MAX_GROUPS, MAX_REASON = 12, 5, 400
+MAX_REJECTED, MAX_GROUPS, MAX_REASON, MAX_NOTE = 12, 5, 400, 600
 LEAST_LINES = 8
 
 _SPECIAL = re.compile(r"<(?=[|｜])|(?<=[|｜])>|<(?=/?s>|/?(?:start|end)_of_turn>|/?think>)|\[(?=/?INST\])")
@@ -50,9 +50,9 @@ def message_tokens(messages: tuple[Message, ...]) -> int:
 
 
 def messages(request: Request, *, budget_tokens: int, templates: Path | None = None) -> tuple[Message, ...]:
-    """The prompt of a request. When it is above the budget it loses, in this order: rejected ideas, scores by class,
-    further parents, the baseline, the end of a refused reply, and last the end of the parent's code (and says so).
-    The interface always stays, so a budget below it is exceeded.
+    """The prompt of a request. When it is above the budget it loses, in this order: rejected ideas, then
+    notes (the oldest first), scores by class, further parents, the baseline, the end of a refused reply, and last the
+    end of the code that is edited (and says so). The interface always stays, so a budget below it is exceeded.
 
     Raises UsageError naming file and line when a template fails."""
     environment = _environment(templates)
@@ -78,6 +78,7 @@ def template_hashes(templates: Path | None = None) -> dict[str, str]:
 class _Content:
     parents: tuple[Parent, ...]
     rejected: tuple[str, ...]
+    notes: tuple[str, ...]
     groups: bool = True
     baseline: bool = True
     reply_lines: int | None = None
@@ -85,14 +86,17 @@ class _Content:
 
 
 def _contents(request: Request) -> Iterator[_Content]:
-    content = _Content(request.parents, request.rejected[-MAX_REJECTED:])
+    content = _Content(request.parents, request.rejected[-MAX_REJECTED:], request.notes)
     yield content
     while content.rejected:
         content = replace(content, rejected=content.rejected[(len(content.rejected) + 1) // 2 :])
         yield content
+    while content.notes:
+        content = replace(content, notes=content.notes[1:])
+        yield content
     content = replace(content, groups=False)
     yield content
-    while len(content.parents) > 1:
+    while len(content.parents) > (0 if request.fault else 1):
         content = replace(content, parents=content.parents[:-1])
         yield content
     content = replace(content, baseline=False)
@@ -102,7 +106,7 @@ def _contents(request: Request) -> Iterator[_Content]:
         lines = max(LEAST_LINES, lines * 2 // 3)
         content = replace(content, reply_lines=lines)
         yield content
-    lines = content.parents[0].code.count("\n") + 1 if content.parents else 0
+    lines = request.edited[0].count("\n") + 1 if request.edited else 0
     while lines > LEAST_LINES:
         lines = max(LEAST_LINES, lines * 4 // 5)
         content = replace(content, code_lines=lines)
@@ -110,26 +114,14 @@ def _contents(request: Request) -> Iterator[_Content]:
 
 
 def _user(environment: Environment, request: Request, content: _Content, budget: int) -> str:
-    operator = "repair" if request.failure or request.operator == "repair" else request.operator
+    operator: Operator = request.operator
+    if request.failure and operator != "reflect":
+        operator = "repair"
     if operator not in OPERATORS:
         raise ValueError(f"the operator {operator!r} is not a request to a model")
     if operator == "combine" and len(content.parents) < 2:
         operator = "improve"
     brief = request.brief
-    worst_first = brief.direction == "minimize"
-    parents = []
-    for parent in content.parents:
-        code, left_out = _beginning(parent.code, content.code_lines)
-        groups = _groups(parent, worst_first) if content.groups else ""
-        score = _number(parent.score)
-        parents.append(
-            {"code": fenced(code, "python"), "left_out": left_out, "score": score, "groups": groups}
-        )
-    failure = None
-    if request.failure:
-        reply, left_out = _beginning(request.failure.reply, content.reply_lines)
-        reason = one_line(request.failure.reason, MAX_REASON)
-        failure = {"reply": fenced(reply, "text"), "left_out": left_out, "reason": fenced(reason, "text")}
     baseline = None
     if content.baseline and brief.baseline:
         baseline = {"name": one_line(brief.baseline[0], 80), "score": _number(brief.baseline[1])}
@@ -138,15 +130,45 @@ def _user(environment: Environment, request: Request, content: _Content, budget:
         "baseline": baseline,
         "better": _better(request),
         "rejected": fenced(rejected, "text") if rejected else "",
-        "parents": parents,
-        "failure": failure,
+        "notes": fenced("\n".join(f"- {one_line(note, MAX_NOTE)}" for note in content.notes), "text")
+        if content.notes
+        else "",
+        "parents": [
+            _parent(p, content, None if request.fault else content.code_lines, brief.direction)
+            for p in content.parents
+        ],
+        "fault": _quoted(request.fault.code, "python", content.code_lines, request.fault.reason)
+        if request.fault
+        else None,
+        "failure": _quoted(request.failure.reply, "text", content.reply_lines, request.failure.reason)
+        if request.failure
+        else None,
         "edits": budget >= EDITS_FROM
-        and operator == "improve"
+        and request.failure is None
+        and (operator == "improve" or request.fault is not None)
         and content.code_lines is None
-        and bool(parents),
+        and bool(request.edited),
         "signature": signature(brief.interface),
     }
     return _rendered(environment, operator, values)
+
+
+def _parent(parent: Parent, content: _Content, lines: int | None, direction: Direction) -> dict[str, object]:
+    code, left_out = _beginning(parent.code, lines)
+    return {
+        "code": fenced(code, "python"),
+        "left_out": left_out,
+        "score": _number(parent.score),
+        "groups": _groups(parent, direction == "minimize") if content.groups else "",
+    }
+
+
+def _quoted(text: str, language: str, lines: int | None, reason: str) -> dict[str, object]:
+    """What was refused or failed, and the reason. A reply keeps its name in templates, code too."""
+    shown, left_out = _beginning(text, lines)
+    block = fenced(shown, language)
+    said = fenced(one_line(reason, MAX_REASON), "text")
+    return {"reply": block, "code": block, "left_out": left_out, "reason": said}
 
 
 def _task(request: Request, budget: int) -> dict[str, object]:

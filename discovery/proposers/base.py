@@ -54,6 +54,14 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class Fault:
+    """A candidate that failed when it ran: its text, verbatim, and why it failed."""
+
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Request:
     """One request of a slot. Equal requests get equal replies from every deterministic proposer."""
 
@@ -70,6 +78,15 @@ class Request:
     """Hashes of the candidates that the snapshot already holds; proposing one again wastes the sample."""
     failure: Failure | None = None
     """Set when ``attempt`` is 1."""
+    fault: Fault | None = None
+    """What a repair starts from; its ``parents`` are code that works. Edits in the reply apply to the faulty code."""
+    notes: tuple[str, ...] = ()
+    """The latest notes of this run's reflections, the newest last."""
+
+    @property
+    def edited(self) -> tuple[str, ...]:
+        """The code that the reply builds on, the one that edits apply to first."""
+        return (*((self.fault.code,) if self.fault else ()), *(p.code for p in self.parents))
 
 
 @dataclass(frozen=True)

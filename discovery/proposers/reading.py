@@ -13,25 +13,20 @@ import json
 import re
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from discovery.candidate import MAX_BYTES, Refused, parse
 from discovery.escape import plain
+from discovery.proposers.edits import applied, edits_in
 from discovery.proposers.habits import Unfit, tidy
+from discovery.proposers.reply import RUN, Unreadable, answered, fenced_blocks
 from evaluators.task import Interface
 
 MAX_REPLY = 4_000_000
 MAX_FENCES = 12
 MAX_PARSES = 40
-MAX_EDITS = 40
 
-_REASONING = re.compile(
-    r"<(/?)(?:think|thinking|thought|thoughts|reasoning|reflection|analysis|scratchpad)>", re.I
-)
-_CHANNEL = re.compile(r"<\|channel\|>\s{0,8}(\w{1,20})[^<\n]{0,80}<\|message\|>")
-_END = re.compile(r"<\|(?:end|return|start|call)\|>")
-_TOKEN = re.compile(r"<[|｜][\w▁/ ]{1,40}[|｜]>")
-_RUN = re.compile(r"`{3,}|~{3,}")
+__all__ = ["Unreadable", "candidate_text"]
+
 _PYTHON = frozenset(["", "python", "py", "python3", "py3", "ipython", "ipython3", "sage", "pyi"])
 _CODE_LINE = re.compile(
     r"(?:import [\w.]+(?: as \w+)?(?:, ?[\w.]+(?: as \w+)?){0,9} {0,4}(?:#.*)?$|from [\w.]+ import \S"
@@ -40,23 +35,6 @@ _CODE_LINE = re.compile(
 _SPACES = dict.fromkeys(map(ord, "\u00a0\u2007\u202f\u3000\u2002\u2003\u2009"), " ")
 _SPACES |= dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff"), "")
 _QUOTES = dict(zip(map(ord, "‘’‚“”„′″–−×"), "'''\"\"\"'\"--*", strict=True))
-
-
-class Unreadable(Exception):
-    """The reply holds no candidate; the message is the reason, one sentence, fit for the next prompt."""
-
-
-@dataclass(frozen=True)
-class _Fence:
-    language: str
-    code: str
-    closed: bool
-
-
-@dataclass(frozen=True)
-class _Edit:
-    search: tuple[str, ...]
-    replace: tuple[str, ...]
 
 
 def candidate_text(reply: str, parents: Sequence[str], interface: Interface) -> str:
@@ -84,7 +62,7 @@ class _Reader:
             return self.module(text, cut=False, whole=True)
         except Unreadable as error:
             large = error if self.defines.match(text) else None
-        text = _answer(text)
+        text = answered(text)
         reasons: list[Unreadable] = []
         for way in (self.edited, self.fenced, self.in_json, self.between_prose):
             try:
@@ -172,18 +150,18 @@ class _Reader:
     # --- the ways code comes in a reply ---
 
     def edited(self, text: str) -> str | None:
-        edits = _edits(text)
+        edits = edits_in(text)
         if not edits:
             return None
         if not self.parents:
             raise Unreadable("the reply holds search/replace edits, but there is no parent to edit")
         code = self.parents[0].replace("\r\n", "\n").replace("\r", "\n")
         for number, edit in enumerate(edits, 1):
-            code = _applied(code, edit, number)
+            code = applied(code, edit, number)
         return self.module(code, cut=False)
 
     def fenced(self, text: str) -> str | None:
-        fences = _fences(text)
+        fences = fenced_blocks(text)
         if not fences:
             return None
         defining = [bool(self.defines.search(f.code)) for f in fences]
@@ -235,7 +213,7 @@ class _Reader:
         return code
 
     def in_json(self, text: str) -> str | None:
-        pieces = [f.code for f in _fences(text) if f.language in ("json", "")] or [text]
+        pieces = [f.code for f in fenced_blocks(text) if f.language in ("json", "")] or [text]
         for piece in pieces[:MAX_FENCES]:
             if not piece.lstrip().startswith("{"):
                 continue
@@ -245,7 +223,7 @@ class _Reader:
                 continue
             for value in data.values() if isinstance(data, dict) else ():
                 if isinstance(value, str) and "def " in value:
-                    fences = _fences(value)
+                    fences = fenced_blocks(value)
                     return self.fenced(value) if fences else self.module(value, cut=False)
         return None
 
@@ -264,7 +242,7 @@ class _Reader:
             return self.module(block, cut=True)
         reason: Unreadable | None = None
         for start in starts if indent else [*starts, named]:
-            code = "\n".join(line for line in lines[start:] if not _RUN.match(line.strip()))
+            code = "\n".join(line for line in lines[start:] if not RUN.match(line.strip()))
             code = code if len(code) <= MAX_BYTES else code[:MAX_BYTES]
             try:
                 return self.module(code, cut=True)
@@ -272,34 +250,6 @@ class _Reader:
                 reason = error
         assert reason is not None
         raise reason
-
-
-def _answer(text: str) -> str:
-    """``text`` without reasoning: tags (closed, unclosed, or opened in the prompt), channels, special tokens."""
-    finals = [(m.end(), m[1]) for m in _CHANNEL.finditer(text)]
-    if finals:
-        start = next((end for end, name in reversed(finals) if name == "final"), None)
-        if start is None:
-            raise Unreadable("the reply ends inside its reasoning; it holds no final answer")
-        text = _END.split(text[start:], maxsplit=1)[0]
-    elif text.startswith("analysis") and "assistantfinal" in text:
-        text = text.rpartition("assistantfinal")[2]
-    kept: list[str] = []
-    start, inside, before = 0, False, ""
-    for match in _REASONING.finditer(text):
-        if match[1]:
-            if not inside:
-                before, kept = before or text[start : match.start()], []
-            start, inside = match.end(), False
-        elif not inside:
-            kept.append(text[start : match.start()])
-            inside = True
-    kept.append("" if inside else text[start:])
-    answer = "".join(kept)
-    answer = answer if answer.strip() else before
-    if not answer.strip() and text.strip():
-        raise Unreadable("the reply ends inside its reasoning; it holds no final answer")
-    return _TOKEN.sub("", answer)
 
 
 def _no_code(text: str) -> Unreadable:
@@ -367,120 +317,3 @@ def _indented(lines: list[str], start: int, indent: int) -> list[str]:
     while last < len(lines) and (not lines[last].strip() or lines[last][:indent].isspace()):
         last += 1
     return lines[first:last]
-
-
-def _fences(text: str) -> list[_Fence]:
-    """Fenced blocks in order: closed or cut off, indented, opened or closed at the end of a line of text."""
-    found: list[_Fence] = []
-    mark, language, body = "", "", list[str]()
-    for line in text.split("\n"):
-        runs = _RUN.findall(line) if "```" in line or "~~~" in line else []
-        if len(runs) != 1 or (mark and (runs[0][0] != mark[0] or len(runs[0]) < len(mark))):
-            if mark:
-                body.append(line)
-            continue
-        head, _, tail = line.partition(runs[0])
-        word = tail.strip().strip("{}.").split(" ")[0].split("{")[0].lower()
-        if mark:
-            closes = not tail.strip()
-            if not closes and (head.strip() or not re.fullmatch(r"[\w+#.-]+", word)):
-                body.append(line)
-                continue
-            body = [*body, head] if closes else body
-            if any(body):
-                found.append(_fence(language, body, closed=True))
-            mark, language, body = ("", "", []) if closes else (runs[0], word, [])
-        elif re.fullmatch(r"[\w+#.-]*", word):
-            mark, language, body = runs[0], word, []
-    if mark:
-        found.append(_fence(language, body, closed=False))
-    return found
-
-
-def _fence(language: str, lines: list[str], *, closed: bool) -> _Fence:
-    return _Fence(language, textwrap.dedent("\n".join(lines)).strip("\n") + "\n", closed)
-
-
-def _edits(text: str) -> list[_Edit]:
-    """Search/replace blocks. Raises Unreadable when one is torn."""
-    if "SEARCH" not in text or "<<<<" not in text:
-        return []
-    edits: list[_Edit] = []
-    part, search, replace = "", list[str](), list[str]()
-    for line in text.split("\n"):
-        bare = line.strip()
-        if bare.startswith("<<<<") and bare.lstrip("<").strip() == "SEARCH":
-            part, search, replace = "search", [], []
-        elif part == "search" and len(bare) >= 4 and not bare.strip("="):
-            part = "replace"
-        elif part == "replace" and bare.startswith(">>>>") and bare.lstrip(">").strip() in ("REPLACE", ""):
-            edits.append(_Edit(_unfenced(search), _unfenced(replace)))
-            part = ""
-        elif part:
-            (search if part == "search" else replace).append(line.rstrip())
-    if part:
-        missing = "=======" if part == "search" else ">>>>>>> REPLACE"
-        raise Unreadable(f"edit block {len(edits) + 1} is cut off: it has no {missing}")
-    if len(edits) > MAX_EDITS:
-        raise Unreadable(f"the reply holds {len(edits)} edit blocks; at most {MAX_EDITS} are applied")
-    return edits
-
-
-def _unfenced(lines: list[str]) -> tuple[str, ...]:
-    kept = [line for line in lines if not (line.lstrip().startswith("```") and len(line.split()) == 1)]
-    while kept and not kept[0]:
-        kept.pop(0)
-    while kept and not kept[-1]:
-        kept.pop()
-    return tuple(kept)
-
-
-def _applied(code: str, edit: _Edit, number: int) -> str:
-    """``code`` after one edit: lines compared without trailing blanks, then without a common indentation shift, then
-    (for one line) as a piece of a line."""
-    if not edit.search:
-        raise Unreadable(f"edit block {number} has an empty SEARCH part")
-    lines = [line.rstrip() for line in code.split("\n")]
-    shown = plain(edit.search[0].strip(), limit=60)
-    places = _places(lines, list(edit.search))
-    shift = 0
-    if not places:
-        places = _places([line.lstrip() for line in lines], [line.lstrip() for line in edit.search])
-        shifts = {place: _shift(lines[place : place + len(edit.search)], edit.search) for place in places}
-        places = [place for place in places if shifts[place] is not None]
-        shift = (shifts[places[0]] or 0) if places else 0
-    if len(places) > 1:
-        raise Unreadable(
-            f"edit block {number} is ambiguous: {shown!r} occurs more than once; search for more lines"
-        )
-    if places:
-        new = [_shifted(line, shift) for line in edit.replace]
-        return "\n".join([*lines[: places[0]], *new, *lines[places[0] + len(edit.search) :]])
-    needle = edit.search[0].strip()
-    if len(edit.search) == 1 and len(edit.replace) <= 1 and code.count(needle) == 1:
-        return code.replace(needle, edit.replace[0].strip() if edit.replace else "")
-    raise Unreadable(f"edit block {number} does not apply: its SEARCH text ({shown!r}) is not in the parent")
-
-
-def _places(lines: list[str], wanted: list[str]) -> list[int]:
-    """Where ``wanted`` occurs in ``lines``, the first 16 places, by one linear search of text."""
-    text, needle = "\n" + "\n".join(lines) + "\n", "\n" + "\n".join(wanted) + "\n"
-    found: list[int] = []
-    at = text.find(needle)
-    while at >= 0 and len(found) < 16:
-        found.append(text.count("\n", 0, at))
-        at = text.find(needle, at + 1)
-    return found
-
-
-def _shift(lines: list[str], wanted: tuple[str, ...]) -> int | None:
-    """By how many columns ``lines`` stand further right than ``wanted``; None when not all by the same."""
-    pairs = [(a, b) for a, b in zip(lines, wanted, strict=True) if a]
-    shifts = {(len(a) - len(a.lstrip())) - (len(b) - len(b.lstrip())) for a, b in pairs}
-    return shifts.pop() if len(shifts) == 1 else None
-
-
-def _shifted(line: str, shift: int) -> str:
-    if shift >= 0:
-        return " " * shift + line if line else line
-    return line[min(-shift, len(line) - len(line.lstrip())) :]

@@ -17,7 +17,8 @@ from discovery.review.names import Frozen, frozen, gate_scores, task_of, utc
 from evaluators.task import Direction, Task
 
 OUTCOMES = (
-    "scored", "stopped", "duplicate", "refused", "lost", "rejected", "timeout", "killed", "error", "quarantined",
+    "scored", "stopped", "duplicate", "noted", "refused", "lost", "rejected", "timeout", "killed", "error",
+    "quarantined",
 )  # fmt: skip
 
 
@@ -211,7 +212,7 @@ def outcomes(entries: Sequence[EntryRecord]) -> dict[str, int]:
 def _operators(
     ledger: Ledger, run: str, entries: Sequence[EntryRecord], direction: Direction
 ) -> list[dict[str, object]]:
-    """By operator: entries, how many were scored anew, and how many of those are better than every parent."""
+    """By operator: entries, how many were scored anew, and how many of those are better than every scored parent."""
     by_id, parents = {e.id: e for e in entries}, ledger.parents(run)
     counts: dict[str, Counter[str]] = {}
     for e in entries:
@@ -223,6 +224,7 @@ def _operators(
             continue
         count["scored"] += 1
         above = [by_id[p] for p in parents.get(e.id, ()) if p in by_id]
+        above = [p for p in above if p.score is not None]
         gains = [gain(direction, e.score, p.score) for p in above]
         if gains and all(g is not None and g > 0 for g in gains):
             count["improved"] += 1
