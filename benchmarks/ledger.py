@@ -31,7 +31,7 @@ from db.records import (
     RunRecord,
 )
 
-RUN = "r-bench"
+RUN, CHAIN, STAR = "r-bench", "r-chain", "r-star"
 BATCH = 8
 ISLANDS = 4
 MEMBERS = 10
@@ -160,12 +160,17 @@ def _queries(ledger: Ledger, members: list[EntryKey], count: int) -> None:
     middle = ledger.entry(RUN, count // 2, "own")
     assert newest is not None and seed is not None and middle is not None
     last = ledger.run(RUN).batches_done
+    chain = _extreme(ledger, CHAIN, count)
+    star = _extreme(ledger, STAR, count)[0]
     cases: list[tuple[str, Callable[[], object]]] = [
         ("ancestors of the newest member", lambda: lineage.ancestors(ledger, RUN, newest.id)),
         ("ancestors of a middle entry", lambda: lineage.ancestors(ledger, RUN, middle.id)),
         ("descendants of a middle entry", lambda: lineage.descendants(ledger, RUN, middle.id)),
         ("descendants of an early member", lambda: lineage.descendants(ledger, RUN, _early(ledger))),
         ("descendants of the seed (all)", lambda: lineage.descendants(ledger, RUN, seed.id)),
+        ("ancestors at the end of a chain", lambda: lineage.ancestors(ledger, CHAIN, chain[-1])),
+        ("descendants of a chain's first", lambda: lineage.descendants(ledger, CHAIN, chain[0])),
+        ("descendants, children of one seed", lambda: lineage.descendants(ledger, STAR, star)),
         ("path_to_root", lambda: lineage.path_to_root(ledger, RUN, newest.id)),
         ("children of the seed", lambda: lineage.children(ledger, RUN, seed.id)),
         ("generation_counts", lambda: lineage.generation_counts(ledger, RUN)),
@@ -190,6 +195,20 @@ def _queries(ledger: Ledger, members: list[EntryKey], count: int) -> None:
         print(
             f"{name:<34}{rows:>8}{median:>9.2f}{statistics.median(wall):>9.2f}{1e3 * median / max(rows, 1):>14.2f}"
         )
+
+
+def _extreme(ledger: Ledger, run: str, count: int) -> list[EntryId]:
+    """A run in which every candidate has one parent: the one before it (CHAIN) or the seed (STAR). Its ids in order."""
+    ledger.create_run(RunRecord(run, "smtt", {}, {}, 0, "1", {}, {}, True, {}))
+    seed = NewEntry(0, "seed", "create", "scored", f"{0:064x}", score=1.0, m=INSTANCES)
+    ledger.store_seed_entries(run, [seed], seed.key)
+    size = 500
+    for g in range(count // size):
+        entries = tuple(NewEntry(k, "own", "improve", "lost") for k in range(g * size, (g + 1) * size))
+        before = [seed.key if e.k == 0 or run == STAR else EntryKey(e.k - 1, "own") for e in entries]
+        edges = tuple(Edge(e.key, parent, 0) for e, parent in zip(entries, before, strict=True))
+        ledger.integrate(run, g, Integration(entries, edges))
+    return sorted(e.id for e in ledger.entries(run))
 
 
 def _early(ledger: Ledger) -> EntryId:

@@ -131,9 +131,10 @@ class Proposals(Store):
         with self.writing() as c:
             row = _find(c, run, k, r)
             if row is None:
-                blank = _blank(run, k, r, batch, operator, proposer, seed, messages_json)
-                c.execute(_INSERT, blank | values)
-            elif row.state == "intent":
+                new = _blank(run, k, r, batch, operator, proposer, seed, messages_json) | values
+                made = c.execute(_INSERT, new).inserted_primary_key or (0,)
+                return ProposalRecord(**new | {"id": made[0], "prompt": messages_json, "reply": text})
+            if row.state == "intent":
                 c.execute(update(Proposal).where(Proposal.id == row.id), values)
             else:
                 return _record(row)
@@ -144,11 +145,15 @@ class Proposals(Store):
             row = _find(c, run, k, r)
         return None if row is None else _record(row)
 
-    def proposals(self, run: str, batch: int | None = None) -> tuple[ProposalRecord, ...]:
-        """In order of (k, r)."""
+    def proposals(
+        self, run: str, batch: int | None = None, *, after: int | None = None
+    ) -> tuple[ProposalRecord, ...]:
+        """In order of (k, r): all, those of one batch, or those of the batches behind ``after``."""
         statement = select(_TABLE).where(Proposal.run == run).order_by(Proposal.k, Proposal.r)
         if batch is not None:
             statement = statement.where(Proposal.batch == batch)
+        if after is not None:
+            statement = statement.where(Proposal.batch > after)
         with self.reading() as c:
             return tuple(_record(row) for row in c.execute(statement))
 

@@ -32,6 +32,7 @@ from discovery.proposers.base import (
 )
 from discovery.proposers.notes import note_text
 from discovery.proposers.reading import Unreadable, candidate_text
+from discovery.recall import Recall
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ class Slots:
         self._run, self._seed, self._batch = run, seed, batch
         self._brief, self._strategy = brief, strategy
         self._proposer, self._ledger = proposer, ledger
+        self._recall = Recall(run, batch, ledger)
 
     def plan(self, k: int, view: View) -> Plan:
         """The slot's operator and parents: a pure function of the view and the slot's own generator."""
@@ -139,7 +141,7 @@ class Slots:
         return self._read(plan, again, row) if row.state == "replied" else slot
 
     def _row(self, request: Request) -> ProposalRecord:
-        row = self._ledger.proposal(self._run, request.slot, request.attempt)
+        row = self._recall.row(request.slot, request.attempt)
         return row if row is not None and row.state != "intent" else self._ask(request)
 
     def _read(self, plan: Plan, request: Request, row: ProposalRecord) -> Slot:
@@ -157,7 +159,9 @@ class Slots:
         messages = self._proposer.prompt(request)
         identity = self._identity(request, messages)
         if self._proposer.paid:
-            self._ledger.intent(self._run, request.slot, request.attempt, **identity)
+            open_ = self._ledger.intent(self._run, request.slot, request.attempt, **identity)
+            if open_.state != "intent":
+                return open_
         state: ProposalState = "replied"
         try:
             reply, reason = self._proposer.ask(request, messages), ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +70,7 @@ def one_sided_p(values: NDArray[np.float64]) -> float:
     return float(stdtr(m - 1, -mean / (deviation / math.sqrt(m))))
 
 
+@cache
 def quarters(total: int) -> tuple[int, ...]:
     """Numbers of scores after which the early stop looks: ¼, ½ and ¾ of ``total``."""
     return tuple(sorted({math.ceil(total * q) for q in (0.25, 0.5, 0.75)} - {total}))

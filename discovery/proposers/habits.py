@@ -354,17 +354,17 @@ def _entry(name: str, literal: ast.expr, default: object) -> object:
 
 def _imported(code: str, tree: ast.Module, _: Interface) -> str:
     """Imports of well-known names that are used and bound nowhere."""
-    bound = set(dir(builtins))
+    bound, loaded = set(dir(builtins)), set[str]()
     for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            bound.add(node.id)
+        if isinstance(node, ast.Name):
+            (loaded if isinstance(node.ctx, ast.Load) else bound).add(node.id)
         elif isinstance(node, ast.arg):
             bound.add(node.arg)
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             bound.add(node.name)
         elif isinstance(node, ast.alias):
             bound.add((node.asname or node.name).split(".")[0])
-    missing = sorted((_names(tree, ast.Load) - bound) & _IMPORTS.keys())
+    missing = sorted((loaded - bound) & _IMPORTS.keys())
     if not missing:
         return code
     place = 1

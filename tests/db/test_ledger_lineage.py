@@ -65,6 +65,12 @@ def test_lineage_equals_the_oracle(tmp_path_factory, choices, batches):
             i = ids[name]
             assert lineage.ancestors(ledger, RUN, i) == reach(upwards, i)
             assert lineage.descendants(ledger, RUN, i) == reach(downwards, i)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(lineage, "FEW", 0)
+                patch.setattr(lineage, "_PIECE", 3)
+                patch.setattr(lineage, "_PASSES", 1)
+                assert lineage.ancestors(ledger, RUN, i) == reach(upwards, i), "by a scan"
+                assert lineage.descendants(ledger, RUN, i) == reach(downwards, i), "in small pieces"
             assert list(lineage.parents(ledger, RUN, i)) == upwards.get(i, [])
             assert list(lineage.children(ledger, RUN, i)) == sorted(set(downwards.get(i, [])))
             line = [i]
@@ -74,6 +80,21 @@ def test_lineage_equals_the_oracle(tmp_path_factory, choices, batches):
         assert lineage.generation_counts(ledger, RUN) == Counter(depth.values())
         assert {e.key: e.depth for e in ledger.entries(RUN)} == depth
         assert {c: list(p) for c, p in ledger.parents(RUN).items()} == {c: p for c, p in upwards.items() if p}
+
+
+def test_more_ancestors_than_are_followed_one_by_one(ledger, monkeypatch):
+    """A chain of single parents, the deepest lineage there is, interleaved with another run."""
+    monkeypatch.setattr(lineage, "FEW", 10)
+    seeded(ledger, "r-other", 1)
+    put(ledger, *range(40))
+    for k in range(40):
+        parent = key(k - 1) if k else key(0, "seed")
+        ledger.integrate(RUN, k, Integration((own(k),), (Edge(key(k), parent),)))
+        ledger.integrate("r-other", k, Integration((own(k),), (Edge(key(k), key(0, "seed")),)))
+    chain = [ledger.entry(RUN, 0, "seed").id, *(ledger.entry(RUN, k, "own").id for k in range(40))]
+    for place, i in enumerate(chain):
+        assert lineage.ancestors(ledger, RUN, i) == set(chain[:place])
+        assert lineage.descendants(ledger, RUN, i) == set(chain[place + 1 :])
 
 
 def test_an_entry_of_another_run_is_refused(ledger):

@@ -15,7 +15,7 @@ from sqlalchemy import create_engine, inspect, text
 from db import lineage
 from db.errors import LedgerBehind
 from db.ledger import Ledger
-from db.records import Edge, Integration, Leave, NewEntry, NewLook, NewPromotion, TrialRecord
+from db.records import CandidateText, Edge, Integration, Leave, NewEntry, NewLook, NewPromotion, TrialRecord
 from db.upgrade import upgrade
 
 URL = os.environ.get("DISCOVER_TEST_POSTGRESQL", "")
@@ -76,6 +76,9 @@ def work(ledger: Ledger) -> tuple[object, ...]:
     ledger.add_export(RUN, last.id, "/p")
     by_id = {e.id: e.key for e in ledger.entries(RUN)}
     assert tuned.entry is not None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lineage, "FEW", 0)
+        scanned = {by_id[i] for i in lineage.ancestors(ledger, RUN, last.id)}
     return (
         ledger.digest(RUN),
         ledger.spent(RUN),
@@ -83,10 +86,14 @@ def work(ledger: Ledger) -> tuple[object, ...]:
         champion.key,
         by_id[tuned.entry],
         {by_id[i] for i in lineage.ancestors(ledger, RUN, last.id)},
+        scanned,
         {by_id[i] for i in lineage.descendants(ledger, RUN, seed.id)},
         [by_id[i] for i in lineage.path_to_root(ledger, RUN, last.id)],
         lineage.generation_counts(ledger, RUN),
         ledger.evaluation(hash_of(1000), "d" * 64, "1", True),
+        ledger.evaluations(hash_of(1000), ("d" * 64, "e" * 64), "1", True),
+        ledger.store_evaluation(evaluation((1.0,), 2000), CandidateText(hash_of(2000), "x = 1", 2)),
+        ledger.store_evaluation(evaluation((1.0, 2.0), 2000), CandidateText(hash_of(2000), "x = 1", 2)),
         ledger.entry_by_hash(None, hash_of(4)).key,
         ledger.trials(study.id),
         ledger.count_events(RUN, "note"),

@@ -13,7 +13,7 @@ from db.errors import LedgerError
 from db.evaluations import check, extend
 from db.ledger import Ledger
 from db.packing import clean, pack, squeeze, stretch, unpack
-from db.records import EvaluationRecord, Integration, NewEntry, TrialRecord
+from db.records import CandidateText, EvaluationRecord, Integration, NewEntry, TrialRecord
 
 ASK = {
     "batch": 0,
@@ -130,6 +130,19 @@ def test_the_first_text_of_a_candidate_wins(ledger):
     assert ledger.candidate_code("ab" * 32) == "x = 1  # é\ud800"
     with pytest.raises(LedgerError, match="no candidate"):
         ledger.candidate_code("00" * 32)
+
+
+def test_a_candidate_is_stored_with_its_first_evaluation(ledger):
+    text = CandidateText(hash_of(5), "x = 5", 3)
+    first = evaluation((1.0,), 5)
+    assert ledger.store_evaluation(first, text) == first
+    assert ledger.candidate_code(hash_of(5)) == "x = 5"
+    grown = evaluation((1.0, 2.0), 5)
+    other = CandidateText(hash_of(5), "x=5", 3)
+    assert ledger.store_evaluation(grown, other).scores == (1.0, 2.0), "extended, not inserted again"
+    assert ledger.candidate_code(hash_of(5)) == "x = 5", "the first text stands"
+    assert ledger.evaluations(hash_of(5), ("d" * 64, "e" * 64), "1", True) == {"d" * 64: grown}
+    assert ledger.evaluations(hash_of(5), ("d" * 64,), "1", False) == {}
 
 
 def test_a_study_is_started_once_and_linked_to_its_entry(ledger):
