@@ -39,9 +39,11 @@ import numpy as np
 from db.records import EntryKey
 from discovery.candidate import Candidate, check, with_defaults
 from discovery.draws import generator, key
+from discovery.members import group_means
 from discovery.population.archive import Archive, Member, Snapshot
+from discovery.population.islands import Islands
 from discovery.population.operators import Shares
-from discovery.population.strategy import Islands, Situation
+from discovery.population.strategy import Situation
 from discovery.proposers.base import Brief, Parent, ProposerRefused, Request
 from discovery.proposers.genetic import GeneticProposer
 from discovery.statistics import EarlyStop, alpha, gains, one_sided_p, paired_test
@@ -60,6 +62,8 @@ class Settings:
     islands: int
     capacity: int
     strategy: Islands
+    migration: int = 0
+    cells: int = 0
 
 
 @dataclass(frozen=True)
@@ -250,6 +254,8 @@ class Run:
             islands=self.settings.islands,
             capacity=self.settings.capacity,
             direction=self.task.direction,
+            cells=self.settings.cells,
+            migration=self.settings.migration,
         )
         first = champion = min(seeds, key=lambda m: m.score)
         snapshots: list[Snapshot] = [archive.snapshot(), archive.snapshot()]
@@ -264,7 +270,7 @@ class Run:
             members = [m for m in batch if m is not None]
             if self.settings.tune:
                 members += self._tuned(members, rival)
-            archive.admit(members)
+            archive.admit(members, start // BATCH)
             snapshots.append(archive.snapshot())
             knowns.append(frozenset(self.known))
             if members:
@@ -311,8 +317,9 @@ class Run:
         self.scored += 1
         score = aggregate(self.search, scores)
         return Member(
-            EntryKey(*where), candidate.hash, candidate.code, score, scores, candidate.nodes, island
-        )
+            EntryKey(*where), candidate.hash, candidate.code, score, scores, candidate.nodes, island,
+            group_means([i.group for i in self.search], scores),
+        )  # fmt: skip
 
     def _tuned(self, members: Sequence[Member], snapshot: Snapshot) -> list[Member]:
         found = []
@@ -356,7 +363,8 @@ class Run:
         self.known.add(child.hash)
         return replace(
             member, key=EntryKey(member.key.k, "tuned"), hash=child.hash, code=child.code, score=best.value,
-            scores=best.scores,
+            scores=best.scores, nodes=child.nodes,
+            by_group=group_means([i.group for i in self.search], best.scores),
         )  # fmt: skip
 
     def _look(self, leader: Member, champion: Member) -> Member:
@@ -428,6 +436,11 @@ def main() -> None:
     parser.add_argument("--tournament", type=int, default=3)
     parser.add_argument("--combine", type=float, default=0.2)
     parser.add_argument("--simplify", type=float, default=0.05)
+    parser.add_argument("--mate", type=float, default=0.1)
+    parser.add_argument("--fronts", type=float, default=0.0)
+    parser.add_argument("--niche", type=float, default=0.1)
+    parser.add_argument("--migration", type=int, default=0)
+    parser.add_argument("--cells", type=int, default=0)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--code", action="store_true", help="print the champions")
     parser.add_argument("--json", type=Path)
@@ -436,8 +449,11 @@ def main() -> None:
     if a.speed:
         speed(a.task)
         return
-    strategy = Islands(tournament=a.tournament, shares=Shares(a.combine, a.simplify))
-    settings = Settings(a.task, a.samples, not a.no_tune, a.islands, a.capacity, strategy)
+    shares = Shares(a.combine, a.simplify)
+    strategy = Islands(size=a.tournament, shares=shares, mate=a.mate, front=a.fronts, niche=a.niche)
+    settings = Settings(
+        a.task, a.samples, not a.no_tune, a.islands, a.capacity, strategy, a.migration, a.cells
+    )
     low, _, high = a.seeds.partition("-")
     seeds = range(int(low), int(high or low) + 1)
     results = []

@@ -59,7 +59,12 @@ class Campaign:
         self.evaluation, self.gate = evaluation, gate
         self._slots, self._tuning, self._changed = slots, tuning, changed
         self._archive = Archive(
-            seeds, islands=shape.islands, capacity=shape.archive, direction=task.direction
+            seeds,
+            islands=shape.islands,
+            capacity=shape.archive,
+            direction=task.direction,
+            cells=shape.cells,
+            migration=shape.migration,
         )
         first = self._archive.snapshot()
         self._snapshots: dict[int, Snapshot] = {-2: first, -1: first}
@@ -205,7 +210,7 @@ class Campaign:
         quarantined = self._confirm(members)
         entries = [self._quarantine(e, quarantined) for e in entries]
         members = [m for m in members if m.key not in quarantined]
-        entered, left = self._archive.admit(members)
+        entered, left = self._archive.admit(members, g)
         look = self._look(members)
         promotions: tuple[NewPromotion, ...] = ()
         if look is not None and look[1].passed:
@@ -241,7 +246,7 @@ class Campaign:
             rows = sorted(by_batch[g], key=lambda e: (e.kind != "own", e.k))
             full = [self._stored(e) for e in rows if e.outcome == "scored" and e.duplicate_of is None]
             members.update({m.key: m for m in full})
-            self._archive.admit(full)
+            self._archive.admit(full, g)
             entries = [as_new(e) for e in rows]
             self._remember(g, entries, repaired(entries, origins))
         for look in self.ledger.looks(self.run):

@@ -19,7 +19,6 @@ from discovery.errors import UsageError
 
 Proposer = Literal["chat", "genetic", "replay"]
 Executor = Literal["local", "inline"]
-Strategy = Literal["islands", "best-of-n"]
 FILE = "discover.toml"
 PREFIX = "DISCOVER_"
 
@@ -36,12 +35,13 @@ class Price:
 @dataclass(frozen=True)
 class Rule:
     """What a value must be, and what it is for. ``words`` are the only ones allowed; ``low`` bounds numbers from
-    below, inclusive unless ``above``."""
+    below, inclusive unless ``above``; ``high`` from above."""
 
     kind: Literal["text", "integer", "number", "switch"]
     about: str
     low: float | None = None
     above: bool = False
+    high: float | None = None
     words: tuple[str, ...] = ()
 
     @property
@@ -55,6 +55,8 @@ class Rule:
         what = "a whole number" if self.kind == "integer" else "a number"
         if self.low is None:
             return what
+        if self.high is not None:
+            return f"{what} from {self.low:g} to {self.high:g}"
         return f"{what} above {self.low:g}" if self.above else f"{what} of at least {self.low:g}"
 
 
@@ -102,11 +104,24 @@ class Settings:
         int, Rule("integer", "candidates run at once (default: the cores, at most a batch)", 1)
     ] = 1
     executor: Annotated[Executor, Rule("text", "where candidates run", words=("local", "inline"))] = "local"
-    strategy: Annotated[Strategy, Rule("text", "how parents are chosen", words=("islands", "best-of-n"))] = (
-        "islands"
-    )
+    strategy: Annotated[
+        str,
+        Rule(
+            "text", "how parents are chosen: islands, best-of-n, reflective, or one of an installed package"
+        ),
+    ] = "islands"
     islands: Annotated[int, Rule("integer", "populations that evolve apart", 1)] = 2
     archive: Annotated[int, Rule("integer", "candidates an island keeps", 2)] = 12
+    migration: Annotated[
+        int, Rule("integer", "batches until each island offers its best to the next one; 0 = never", 0)
+    ] = 0
+    cells: Annotated[
+        int, Rule("integer", "kinds (by size, lines run, strength) whose best is kept besides; 0 = none", 0)
+    ] = 0
+    fronts: Annotated[
+        float,
+        Rule("number", "share of parents that islands draws by the instances they win, 0 to 1", 0, high=1),
+    ] = 0.0
     tune: Annotated[bool, Rule("switch", "tune the numbers of the best candidates")] = True
     trials: Annotated[int, Rule("integer", "tuning trials a candidate", 2)] = 20
     control: Annotated[
@@ -326,6 +341,8 @@ def _fits(value: Any, rule: Rule) -> bool:
         return isinstance(value, str) and bool(value) and (not rule.words or value in rule.words)
     allowed = int if rule.kind == "integer" else (int, float)
     if isinstance(value, bool) or not isinstance(value, allowed) or not abs(value) < 2**53:
+        return False
+    if rule.high is not None and value > rule.high:
         return False
     return rule.low is None or (value > rule.low if rule.above else value >= rule.low)
 

@@ -18,6 +18,7 @@ from db.records import RunRecord
 from discovery.config import Price, Settings
 from discovery.errors import UsageError
 from discovery.execution.base import Executor
+from discovery.population import strategies
 from discovery.proposers.base import Proposer
 from discovery.proposers.make import template_hashes
 from evaluators.task import Task
@@ -59,7 +60,7 @@ def new_row(
         },
         seed=settings.seed,
         evaluator_version=task.version,
-        versions=versions(),
+        versions=versions(settings),
         templates=template_hashes(settings),
         isolated=executor.isolated,
         layers=dict(executor.layers),
@@ -84,13 +85,14 @@ def _file_hash(replay: str | None) -> str | None:
     return hashlib.sha256(Path(replay).read_bytes()).hexdigest()
 
 
-def versions() -> dict[str, str]:
+def versions(settings: Settings) -> dict[str, str]:
     found = {name: version(name) for name in PACKAGES}
     try:
         found[OURS] = version(OURS)
     except PackageNotFoundError:
         found[OURS] = "a checkout"
-    return {"python": ".".join(platform.python_version_tuple()[:2]), **found}
+    python = ".".join(platform.python_version_tuple()[:2])
+    return {"python": python, **found, **strategies.versions(settings.strategy)}
 
 
 def refuse_changes(record: RunRecord, task: Task, plan: Plan) -> None:
@@ -106,7 +108,7 @@ def refuse_changes(record: RunRecord, task: Task, plan: Plan) -> None:
         raise UsageError(
             f"the recording {plan.replay} of run {record.id} has changed; restore it, or start a new run"
         )
-    _compare(record.id, "package", record.versions, versions(), "install the old version")
+    _compare(record.id, "package", record.versions, versions(plan.settings), "install the old version")
     _compare(
         record.id, "prompt template", record.templates, template_hashes(plan.settings), "restore the template"
     )

@@ -16,7 +16,7 @@ from db.records import EntryKey, NewEntry, RunRecord
 from discovery.budget import Budget, Limits
 from discovery.campaign import Campaign
 from discovery.candidate import check
-from discovery.config import RunSettings, Settings, Strategy
+from discovery.config import RunSettings, Settings
 from discovery.errors import EnvironmentProblem, UsageError
 from discovery.evaluation import Evaluation
 from discovery.execution.base import Executor
@@ -31,8 +31,8 @@ from discovery.frozen import (
 from discovery.gate import Gate
 from discovery.members import group_means
 from discovery.monitor import Monitor
+from discovery.population import strategies
 from discovery.population.archive import Member
-from discovery.population.strategy import strategy
 from discovery.progress import Progress, StopSignal
 from discovery.proposers.base import Brief, Proposer, ProposerUnavailable
 from discovery.proposers.make import make_proposer
@@ -63,6 +63,7 @@ def start(
         if recorded is not None:
             chosen = as_recorded(chosen, recorded, ledger)
         _check_limits(chosen.settings)
+        strategies.make(chosen.settings)  # an unknown one is refused before anything is paid
         task = load(chosen.task, chosen.options)
         seeds = recorded_seeds(recorded, task) or resolve(task, chosen.sources, ledger)
         for seed in seeds:
@@ -133,7 +134,7 @@ class _Sitting:
             return replace(main, status="interrupted")
         return run_report(self.ledger, self.task, main.run, seconds=main.seconds)
 
-    def _plan(self, share: float, samples: int, strategy: Strategy) -> Plan:
+    def _plan(self, share: float, samples: int, strategy: str) -> Plan:
         """An arm's plan: its samples, and its share of every other limit, so that both keep within the whole."""
         whole = self.plan.settings
         settings = replace(
@@ -249,13 +250,22 @@ def _campaign(
         record.seed,
         settings.batch,
         brief=_brief(task),
-        strategy=strategy(settings.strategy),
+        strategy=strategies.make(settings),
         proposer=proposer,
         ledger=ledger,
     )
     campaign = Campaign(
         record.id,
-        Shape(record.seed, limits.samples, settings.batch, settings.islands, settings.archive, settings.tune),
+        Shape(
+            record.seed,
+            limits.samples,
+            settings.batch,
+            settings.islands,
+            settings.archive,
+            settings.tune,
+            migration=settings.migration,
+            cells=settings.cells,
+        ),
         task=task,
         ledger=ledger,
         evaluation=evaluation,

@@ -15,6 +15,10 @@ class Shape:
     islands: int
     archive: int
     tune: bool
+    migration: int = 0
+    """Batches between migrations; 0 = none."""
+    cells: int = 0
+    """Kinds whose best member is kept besides the islands."""
 
     @property
     def batches(self) -> int:

@@ -17,7 +17,7 @@ from discovery.candidate import Candidate, Refused, check
 from discovery.draws import generator, key
 from discovery.population.archive import Snapshot
 from discovery.population.memory import Broken
-from discovery.population.strategy import Plan, Situation, Strategy
+from discovery.population.strategy import Plan, Situation, Strategy, planned
 from discovery.proposers.base import (
     Brief,
     Failure,
@@ -92,7 +92,7 @@ class Slots:
         """The slot's operator and parents: a pure function of the view and the slot's own generator."""
         island = k % len(view.snapshot.islands)
         situation = Situation(island, view.snapshot, self._proposer.operators, view.broken)
-        return self._strategy.plan(situation, generator(self._seed, k, 0, "plan"))
+        return planned(self._strategy, situation, generator(self._seed, k, 0, "plan"))
 
     def request(self, k: int, view: View) -> Request:
         """The first request of slot ``k``."""

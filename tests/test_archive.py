@@ -23,8 +23,10 @@ def member(
 SEEDS = (member(-1, 50.0), member(-2, 60.0))
 
 
-def archive(direction: Direction = "minimize", *, islands: int = 2, capacity: int = 3) -> Archive:
-    return Archive(SEEDS, islands=islands, capacity=capacity, direction=direction)
+def archive(
+    direction: Direction = "minimize", *, islands: int = 2, capacity: int = 3, cells: int = 0
+) -> Archive:
+    return Archive(SEEDS, islands=islands, capacity=capacity, direction=direction, cells=cells)
 
 
 def keys(island: tuple[Member, ...]) -> list[int]:
@@ -143,3 +145,30 @@ def test_an_island_is_the_best_of_each_behaviour(rows: list[tuple[int, int, int,
     for island in made.snapshot().islands:
         assert 1 <= len(island) <= 4 and len({m.scores for m in island}) == len(island)
         assert list(island) == sorted(island, key=lambda m: rank(m, "minimize"))
+
+
+def test_islands_exchange_their_best_when_it_is_time() -> None:
+    made = Archive(SEEDS, islands=3, capacity=3, direction="minimize", migration=2)
+    assert made.admit([member(0, 10.0), member(1, 20.0, island=1)], 0)[1] == ()
+    assert [keys(i) for i in made.snapshot().islands] == [[0, -1, -2], [1, -1, -2], [-1, -2]]
+    entered, left = made.admit([], 1)
+    assert [keys(i) for i in made.snapshot().islands] == [[0, -1, -2], [0, 1, -1], [1, -1, -2]]
+    assert entered == left == (), "a member in two islands is one member"
+    made.admit([], 2)
+    assert keys(made.snapshot().islands[2]) == [1, -1, -2], "only every second batch"
+    made.admit([], 3)
+    assert keys(made.snapshot().islands[2]) == [0, 1, -1]
+
+
+def test_an_offer_is_not_always_taken() -> None:
+    made = Archive(SEEDS, islands=2, capacity=2, direction="minimize", migration=1)
+    better = [member(k, float(k), island=1) for k in (1, 3)]
+    made.admit([member(0, 30.0), *better], 0)
+    assert keys(made.snapshot().islands[1]) == [1, 3] and keys(made.snapshot().islands[0]) == [1, 0]
+
+
+def test_one_island_has_nobody_to_exchange_with() -> None:
+    made = Archive(SEEDS, islands=1, capacity=2, direction="minimize", migration=1)
+    before = made.snapshot()
+    made.admit([], 0)
+    assert made.snapshot() == before

@@ -49,6 +49,9 @@ def run(
     strategy: Annotated[str | None, setting("strategy")] = None,
     islands: Annotated[int | None, setting("islands")] = None,
     archive: Annotated[int | None, setting("archive")] = None,
+    migration: Annotated[int | None, setting("migration", metavar="BATCHES")] = None,
+    cells: Annotated[int | None, setting("cells")] = None,
+    fronts: Annotated[float | None, setting("fronts", metavar="SHARE")] = None,
     tune: Annotated[bool | None, setting("tune")] = None,
     trials: Annotated[int | None, setting("trials")] = None,
     control: Annotated[float | None, setting("control", metavar="SHARE")] = None,
@@ -73,7 +76,8 @@ def run(
         "max_tokens": max_tokens, "timeout": timeout, "in_flight": in_flight,
         "templates": templates, "samples": samples, "tokens": tokens,
         "cost": cost, "minutes": minutes, "seed": seed, "batch": batch, "workers": workers, "executor": executor,
-        "strategy": strategy, "islands": islands, "archive": archive, "tune": tune, "trials": trials,
+        "strategy": strategy, "islands": islands, "archive": archive, "migration": migration, "cells": cells,
+        "fronts": fronts, "tune": tune, "trials": trials,
         "control": control, "db": db,
     }  # fmt: skip
     loaded = settings(flags, task=task, options=option)
@@ -192,8 +196,8 @@ def _watched_start(chosen: RunSettings, shown: View) -> RunReport:
         return engine.start(chosen, on_progress=shown, stop=stop)
 
 
-RECORDED = ("seed", "samples", "batch", "strategy", "islands", "archive", "tune", "trials", "control", "tokens", "cost",
-            "minutes")  # fmt: skip
+RECORDED = ("seed", "samples", "batch", "strategy", "islands", "archive", "migration", "cells", "fronts", "tune",
+            "trials", "control", "tokens", "cost", "minutes")  # fmt: skip
 """Settings that a replay takes from the recorded run."""
 ASKING = ("base_url", "temperature", "max_tokens", "timeout", "in_flight", "templates", "api_key_env")
 """Settings of a model's endpoint and prompts."""
@@ -221,6 +225,20 @@ def _fit_together(loaded: Loaded, replay: str | None, start: list[str] | None) -
         _refuse(flags, (*ASKING, "tokens", "cost"), "the genetic proposer: no model is asked")
     if "trials" in flags and not chosen.tune:
         raise UsageError("--trials has no effect without tuning; leave out --trials or --no-tune")
+    _fit_strategy(chosen, flags)
+
+
+def _fit_strategy(chosen: Settings, flags: set[str]) -> None:
+    """Refuse an unknown strategy, and flags of the population that the chosen one does not heed. Raises UsageError."""
+    from discovery.population import strategies
+
+    strategies.make(chosen)
+    if chosen.strategy != "islands":
+        _refuse(flags, ("fronts",), f"--strategy {chosen.strategy}: it draws parents in its own way")
+    if chosen.strategy == "best-of-n":
+        _refuse(flags, ("cells",), "--strategy best-of-n: its parents are the seeds")
+    if chosen.islands == 1:
+        _refuse(flags, ("migration",), "one island: there is no next one")
 
 
 def _tells_its_course(replay: str) -> bool:

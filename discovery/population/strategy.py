@@ -1,19 +1,20 @@
-"""Strategies: who becomes a parent, and by which operator. One small Protocol; the loop is the same for all.
+"""What a strategy is: who becomes a parent, and by which operator. One small Protocol; the loop is the same for all.
 
-A plan is a pure function of the slot's situation and the slot's own generator.
+A plan is a pure function of the slot's situation and the slot's own generator. The shipped strategies are one module
+each; :mod:`discovery.population.strategies` finds them and those of installed packages by name.
 """
 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from db.records import EntryKey
-from discovery.errors import UsageError
+from discovery.errors import EnvironmentProblem
 from discovery.population.archive import Member, Snapshot
 from discovery.population.memory import Broken
-from discovery.population.operators import Shares, possible
+from discovery.population.operators import possible
 from discovery.proposers.base import Operator
 
 
@@ -40,7 +41,7 @@ class Situation:
     island: int
     snapshot: Snapshot
     operators: frozenset[Operator]
-    """What the proposer can do; a plan uses no other."""
+    """What the proposer can do; a plan uses no other. ``improve`` is always among them."""
     broken: tuple[Broken, ...] = ()
     """Candidates that failed in the sandbox and that no slot has tried to repair yet, oldest first."""
 
@@ -52,66 +53,49 @@ class Situation:
         return possible(self.operators, broken=bool(self.broken), learnt=learnt)
 
 
+@runtime_checkable
 class Strategy(Protocol):
+    """Holds no state that decides a plan: it is made anew when a run is resumed."""
+
     @property
     def name(self) -> str: ...
 
     def plan(self, situation: Situation, draw: random.Random) -> Plan:
-        """The plan of one slot."""
+        """The plan of one slot: an operator out of ``situation.operators``, parents out of ``situation.snapshot``. All
+        chance comes from ``draw``."""
         ...
 
 
-@dataclass(frozen=True)
-class Islands:
-    """Tournament selection within an island; now and then a parent comes from the next island (migration by mating,
-    so that islands exchange what works without copies)."""
-
-    name: str = "islands"
-    tournament: int = 3
-    shares: Shares = field(default_factory=Shares)
-    migrate: float = 0.1
-
-    def plan(self, situation: Situation, draw: random.Random) -> Plan:
-        island, snapshot = situation.island, situation.snapshot
-        operator = self.shares.drawn(draw.random(), situation.possible)
-        first = self._parent(island, snapshot, draw)
-        if operator == "repair":
-            return Plan(operator, (first,), draw.choice(situation.broken))
-        if operator in ("combine", "reflect"):
-            # Two of different behaviour: there is something to combine, or to compare.
-            others = [m for m in self._pool(island, snapshot, draw) if m.scores != first.scores]
-            if others:
-                return Plan(operator, (first, self._tournament(tuple(others), draw)))
-        return Plan("improve" if operator == "combine" else operator, (first,))
-
-    def _pool(self, island: int, snapshot: Snapshot, draw: random.Random) -> tuple[Member, ...]:
-        step = 1 if draw.random() < self.migrate else 0
-        return snapshot.islands[(island + step) % len(snapshot.islands)]
-
-    def _parent(self, island: int, snapshot: Snapshot, draw: random.Random) -> Member:
-        return self._tournament(self._pool(island, snapshot, draw), draw)
-
-    def _tournament(self, pool: tuple[Member, ...], draw: random.Random) -> Member:
-        # Islands are sorted best first, so the smallest index wins.
-        return pool[min(draw.randrange(len(pool)) for _ in range(self.tournament))]
+LEAST_PARENTS: dict[Operator, int] = {"improve": 1, "simplify": 1, "combine": 2}
+"""How many parents an operator needs at least; the others need none."""
 
 
-@dataclass(frozen=True)
-class BestOfN:
-    """Every proposal starts from a seed: the control, and the simplest baseline of a search."""
+def planned(strategy: Strategy, situation: Situation, draw: random.Random) -> Plan:
+    """The strategy's plan, checked, because a strategy may be anybody's code.
 
-    name: str = "best-of-n"
-
-    def plan(self, situation: Situation, draw: random.Random) -> Plan:
-        return Plan("improve", (draw.choice(situation.snapshot.seeds),))
-
-
-STRATEGIES: dict[str, Strategy] = {s.name: s for s in (Islands(), BestOfN())}
-
-
-def strategy(name: str) -> Strategy:
-    """The strategy by name. Raises UsageError."""
+    Raises EnvironmentProblem when the strategy fails or its plan is not one that the situation allows."""
     try:
-        return STRATEGIES[name]
-    except KeyError:
-        raise UsageError(f"unknown strategy {name!r}; there are: {', '.join(STRATEGIES)}") from None
+        plan = strategy.plan(situation, draw)
+        wrong = fault(plan, situation)
+    except Exception as error:
+        raise EnvironmentProblem(
+            f"strategy {strategy.name!r} failed: {type(error).__name__}: {error}; its package has to be mended"
+        ) from error
+    if wrong is not None:
+        raise EnvironmentProblem(f"strategy {strategy.name!r} {wrong}; its package has to be mended")
+    return plan
+
+
+def fault(plan: Plan, situation: Situation) -> str | None:
+    """What makes a plan one that the situation does not allow, or None."""
+    if plan.operator not in situation.operators:
+        can = ", ".join(sorted(situation.operators))
+        return f"plans {plan.operator!r}, which the proposer cannot do (it can: {can})"
+    least = LEAST_PARENTS.get(plan.operator, 0)
+    if len({p.key for p in plan.parents}) < max(least, len(plan.parents)):
+        return f"plans {plan.operator!r} with too few different parents"
+    if any(p.key not in situation.snapshot.keys for p in plan.parents):
+        return "plans with a parent that is not in the archive"
+    if plan.operator == "repair" and plan.broken not in situation.broken:
+        return "plans the repair of a candidate that is not there to be repaired"
+    return None
