@@ -6,7 +6,7 @@ nothing; a package that fails to load is reported under its own name and harms n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 
@@ -18,7 +18,7 @@ from discovery.population.reflective import Reflective
 from discovery.population.strategy import Strategy
 
 GROUP = "discover.strategies"
-BUILT_IN: Mapping[str, Callable[[Settings], Strategy]] = {
+BUILT_IN: dict[str, Callable[[Settings], Strategy]] = {
     "islands": lambda settings: Islands(front=settings.fronts),
     "best-of-n": lambda _: BestOfN(),
     "reflective": lambda _: Reflective(),

@@ -77,7 +77,11 @@ def test_every_command_explains_itself(discover: Callable) -> None:
         (["run", "--task", "toy", "--replay", "x", "--proposer", "genetic"], "--replay"),
         (["run", "--task", "toy", "--model", "m", "--proposer", "genetic"], "--model"),
         (["run", "--task", "toy", "--trials", "5", "--no-tune"], "--trials has no effect"),
-        (["run", "--task", "toy", "--strategy", "hope"], "islands, best-of-n"),
+        (["run", "--task", "toy", "--strategy", "hope"], "there are: islands, best-of-n, reflective"),
+        (["run", "--task", "toy", "--strategy", "reflective", "--fronts", "0.5"], "--fronts has no effect"),
+        (["run", "--task", "toy", "--strategy", "best-of-n", "--cells", "5"], "--cells has no effect"),
+        (["run", "--task", "toy", "--islands", "1", "--migration", "5"], "--migration has no effect"),
+        (["run", "--task", "toy", "--fronts", "1.5"], "from 0 to 1"),
         (["run", "--task", "toy", "--option", "size"], "KEY=VALUE"),
         (["run", "--task", "toy", "--option", "size=small", "--option", "size=large"], "twice"),
         (["baselines", "--task", "toy", "--split", "final"], "final"),
@@ -99,8 +103,9 @@ def test_a_wrong_usage_ends_with_2_and_one_sentence(discover: Callable, words: l
 
 
 RECORDED = (
-    "--seed 1", "--samples 4", "--batch 2", "--strategy islands", "--islands 2", "--archive 4", "--tune", "--no-tune",
-    "--trials 5", "--control 0.5", "--tokens 9", "--cost 1", "--minutes 1", "--from first", "--option size=small",
+    "--seed 1", "--samples 4", "--batch 2", "--strategy islands", "--islands 2", "--archive 4", "--migration 3",
+    "--cells 9", "--fronts 0.1", "--tune", "--no-tune", "--trials 5", "--control 0.5", "--tokens 9", "--cost 1",
+    "--minutes 1", "--from first", "--option size=small",
 )  # fmt: skip
 ASKING = (
     "--base-url http://127.0.0.1:1/v1", "--temperature 1", "--max-tokens 99", "--timeout 9", "--in-flight 2",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import types
+from pathlib import Path
+
 from conformance.strategy_conformance import StrategyConformance
 from discovery.population.best_of_n import BestOfN
 from discovery.population.islands import Islands
@@ -28,3 +31,15 @@ class TestBestOfN(StrategyConformance):
 class TestReflective(StrategyConformance):
     def make(self) -> Strategy:
         return Reflective()
+
+
+class TestDocumented(StrategyConformance):
+    """The example of docs/adding-a-strategy.md, as it stands there."""
+
+    def make(self) -> Strategy:
+        text = (Path(__file__).parents[2] / "docs" / "adding-a-strategy.md").read_text()
+        module = types.ModuleType("my_search")
+        code = text.split("```python\n")[1].split("```")[0]
+        exec(compile(code, "my_search.py", "exec", dont_inherit=True), module.__dict__)  # noqa: S102
+        made: Strategy = module.Smallest()
+        return made
