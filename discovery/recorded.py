@@ -15,6 +15,7 @@ from discovery.candidate import Refused, check
 from discovery.config import RunSettings, Settings
 from discovery.errors import UsageError
 from discovery.frozen import OURS, arm_samples, thaw
+from discovery.population.strategies import STRATEGY
 from discovery.proposers.base import EDITS, WRITES, Operator, Reply
 from discovery.proposers.cassette import OWN, Cassette, Course, Key, read_cassette, read_course
 from discovery.seeds import Seed
@@ -23,7 +24,7 @@ from evaluators.task import Task
 EVALUATOR = "evaluator"
 """The evaluator's version, among those of the packages."""
 DECIDING = (EVALUATOR, OURS, "python", "numpy", "scipy", "optuna")
-"""Whose version can change a score or a draw."""
+"""Whose version can change a score or a draw; the package of an installed strategy besides."""
 
 
 def recording(source: str, ledger: Ledger, task: str) -> Cassette:
@@ -173,7 +174,7 @@ def repeated(ledger: Ledger, record: RunRecord) -> Repeated | None:
     own: Mapping[str, object] = {EVALUATOR: record.evaluator_version, **record.versions}
     differs = tuple(
         f"{name} {course.versions.get(name)} then, {own.get(name)} now"
-        for name in DECIDING
+        for name in (*DECIDING, *sorted(n for n in {*own, *course.versions} if n.startswith(STRATEGY)))
         if course.versions.get(name) != own.get(name)
     )
     return Repeated(source, ledger.digest(record.id) == course.digest, differs)

@@ -18,6 +18,8 @@ from discovery.population.reflective import Reflective
 from discovery.population.strategy import Strategy
 
 GROUP = "discover.strategies"
+STRATEGY = "strategy "
+"""What the names of strategies begin with among the versions that a run freezes."""
 BUILT_IN: dict[str, Callable[[Settings], Strategy]] = {
     "islands": lambda settings: Islands(front=settings.fronts),
     "best-of-n": lambda _: BestOfN(),
@@ -64,7 +66,7 @@ def versions(name: str) -> dict[str, str]:
     if announced is None:
         return {}
     package = announced.dist
-    return {f"strategy {name}": f"{package.name} {package.version}" if package else announced.value}
+    return {STRATEGY + name: f"{package.name} {package.version}" if package else announced.value}
 
 
 def _announced(name: str) -> EntryPoint | None:
