@@ -21,7 +21,7 @@ SHARES = Shares(combine=0.15, simplify=0.0, repair=0.15, create=0.0, reflect=0.0
 @dataclass(frozen=True)
 class Reflective:
     """A merge takes two members of the front, each of which wins where the other does not; a reflection compares two
-    such members; a repair mends the newest candidate that failed in the sandbox. What is left improves."""
+    such members; a repair mends a candidate that failed in the sandbox. What is left improves."""
 
     name: str = "reflective"
     shares: Shares = SHARES
@@ -30,7 +30,7 @@ class Reflective:
         operator = self.shares.drawn(draw.random(), situation.possible)
         first = by_wins(situation.snapshot.wins, draw)
         if operator == "repair":
-            return Plan(operator, (first,), situation.broken[-1])
+            return Plan(operator, (first,), draw.choice(situation.broken))
         if operator in ("combine", "reflect"):
             # Every instance has one winner, so two members of the front win on different ones.
             others = [(m, count) for m, count in situation.snapshot.wins if m.key != first.key]
