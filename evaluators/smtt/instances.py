@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluators.smtt.bits import Bits, draws, stream
+from evaluators.bits import Bits, draws, stream
 from evaluators.smtt.lognormal import processing_times as lognormal
 from evaluators.smtt.problem import Ints
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from evaluators.smtt.bits import Bits
+from evaluators.bits import Bits
 
 MEDIAN = 20
 SIGMA = Decimal("1.5")

@@ -29,6 +29,19 @@ class TestSmttIndex(_Smtt):
     factory = "evaluators.smtt.index_task:SmttIndex"
 
 
+class TestOnlineBinPacking(TaskConformance):
+    factory = "evaluators.binpacking.task:OnlineBinPacking"
+
+    def file_of(self, folder: Path) -> tuple[Path, list[str]]:
+        path = folder / "mine.txt"
+        path.write_text("2\nsecond\n100 2 1\n60\n40\nfirst\n100 1 1\n7\n")
+        return path, ["second", "first"]
+
+
+class TestOnlineBinPackingFamilies(TestOnlineBinPacking):
+    options: ClassVar[dict[str, str]] = {"families": "weibull,or"}
+
+
 class TestKnapsack(TaskConformance):
     factory = "toy.task:Knapsack"
 

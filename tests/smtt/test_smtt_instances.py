@@ -8,8 +8,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from evaluators.bits import draws, mix, stream
 from evaluators.smtt import lognormal, splits
-from evaluators.smtt.bits import draws, mix, stream
 from evaluators.smtt.instances import CELLS, FAMILIES, OFF_GRID, Spec, generate
 from evaluators.smtt.problem import encode
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from smtt_support import least_tardiness
 
+from evaluators import lines as file_lines
 from evaluators.smtt import reader
 from evaluators.smtt.instances import Spec, generate
 from evaluators.smtt.problem import decode, lower_bound
@@ -217,7 +218,7 @@ def test_endless_files_end(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         Smtt({}).read(Path("/dev/zero"))
     monkeypatch.setattr(reader, "MAX_INSTANCES", 3)
     assert "line 4: the file has more than 3 instances" in refused(file, (GOOD + "\n") * 4)
-    monkeypatch.setattr(reader, "MAX_FILE", 120)
+    monkeypatch.setattr(file_lines, "MAX_FILE", 120)
     assert "line 3: the file is larger than 120 bytes" in refused(file, (GOOD + "\n") * 4)
 
 

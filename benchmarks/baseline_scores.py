@@ -1,9 +1,10 @@
-"""Makes the shipped scores of the SMTT baselines on search and gate, as published and tuned on search by Optuna.
+"""Makes the shipped scores of the built-in tasks' baselines on search and gate, as published and as tuned on search.
 
-    python benchmarks/smtt_scores.py [--task smtt|smtt-index] [--only NAME …] [--trials 120]
+    python benchmarks/baseline_scores.py [--task smtt …] [--option families=or] [--only NAME …] [--trials 120]
 
-Our own files run in this process, through the task's adapter and referee. Baselines already scored in the file are made
-anew; the others in it are kept if the version is the same.
+Our own files run in this process, through the task's adapter and referee. A file ``data/scores-TASK.json`` holds one
+entry, or a list of one for each binding of the options; entries of another version go. Baselines already scored are
+made anew; the others are kept.
 """
 
 from __future__ import annotations
@@ -22,11 +23,20 @@ import optuna
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from discovery.candidate import Candidate, check
-from evaluators.registry import load
+from evaluators.registry import BUILT_IN, load
 from evaluators.task import InstanceSet, Task, aggregate
 from searchspaces.space import Choice, FloatRange, IntRange, ParameterValue
 
-DATA = Path(__file__).resolve().parents[1] / "evaluators" / "smtt" / "data"
+
+def offline(task: Task, instances: InstanceSet) -> float:
+    """The reference policy of ``online-bin-packing``."""
+    from evaluators.binpacking.offline import answer
+
+    return aggregate(instances.instances, [task.judge(i, answer(i.payload)).score for i in instances])
+
+
+POLICIES = {"offline": offline}
+"""Reference policies by name; one that is not here made the references, so that it scores 0."""
 
 
 def score(task: Task, path: Path, instances: InstanceSet, parameters: Mapping[str, ParameterValue]) -> float:
@@ -64,12 +74,14 @@ def _suggest(trial: optuna.Trial, name: str, declared: object) -> ParameterValue
     return trial.suggest_categorical(name, list(declared.choices))
 
 
-def entry(task: Task, path: Path | None, trials: int) -> dict[str, Any]:
-    """One baseline's scores; the reference policy without a file has 0 by definition."""
-    if path is None:
-        return {"published": {"search": 0.0, "gate": 0.0}, "tuned": {}, "tuned_parameters": {}}
-    candidate = check(path.read_text(encoding="utf-8"), task.interface)
+def entry(task: Task, name: str, path: Path | None, trials: int) -> dict[str, Any]:
+    """One baseline's scores."""
     sets = {split: task.instances(split) for split in ("search", "gate")}
+    if path is None:
+        policy = POLICIES.get(name)
+        published = {split: policy(task, of) if policy else 0.0 for split, of in sets.items()}
+        return {"published": published, "tuned": {}, "tuned_parameters": {}}
+    candidate = check(path.read_text(encoding="utf-8"), task.interface)
     published = {split: score(task, path, instances, {}) for split, instances in sets.items()}
     if not candidate.space:
         return {"published": published, "tuned": {}, "tuned_parameters": {}}
@@ -78,32 +90,41 @@ def entry(task: Task, path: Path | None, trials: int) -> dict[str, Any]:
     return {"published": published, "tuned": tuned, "tuned_parameters": best}
 
 
+def store(task: Task, name: str, scored: Mapping[str, Any]) -> None:
+    """Put one baseline's scores into the file of the task, beside those of the same version."""
+    path = task.adapter.parent / "data" / f"scores-{task.name}.json"
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    entries = [e for e in (kept if isinstance(kept, list) else [kept]) if e["version"] == task.version]
+    settings = dict(task.settings)
+    mine = next((e for e in entries if e["settings"] == settings), None)
+    if mine is None:
+        mine = {"version": task.version, "settings": settings, "baselines": {}}
+        entries.append(mine)
+    found = {**mine["baselines"], name: scored}
+    mine["baselines"] = {n: found[n] for n in task.baselines() if n in found}
+    written = entries[0] if len(entries) == 1 else entries
+    path.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--task", action="append", choices=("smtt", "smtt-index"))
+    parser.add_argument("--task", action="append", choices=tuple(BUILT_IN))
+    parser.add_argument("--option", action="append", default=[], help="name=value")
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--trials", type=int, default=120)
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    for name in options.task or ("smtt-index", "smtt"):
-        task = load(name)
-        path = DATA / f"scores-{name}.json"
-        kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        same = kept.get("version") == task.version and kept.get("settings") == dict(task.settings)
-        found = dict(kept["baselines"]) if same else {}
+    for name in options.task or tuple(BUILT_IN):
+        task = load(name, dict(word.split("=", 1) for word in options.option))
         for baseline in task.baselines().values():
             if options.only and baseline.name not in options.only:
                 continue
             start = time.perf_counter()
-            found[baseline.name] = entry(task, baseline.path, options.trials)
-            sys.stderr.write(
-                f"{name} {baseline.name} {found[baseline.name]} {time.perf_counter() - start:.0f} s\n"
-            )
-            known = {n: found[n] for n in task.baselines() if n in found}
-            shipped = {"version": task.version, "settings": dict(task.settings), "baselines": known}
-            path.write_text(json.dumps(shipped, indent=1) + "\n", encoding="utf-8")
+            scored = entry(task, baseline.name, baseline.path, options.trials)
+            sys.stderr.write(f"{name} {baseline.name} {scored} {time.perf_counter() - start:.0f} s\n")
+            store(task, baseline.name, scored)
 
 
 if __name__ == "__main__":
