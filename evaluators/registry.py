@@ -18,6 +18,7 @@ BUILT_IN: dict[str, str] = {
     "online-bin-packing": "evaluators.binpacking.task:OnlineBinPacking",
     "smtt": "evaluators.smtt.task:Smtt",
     "smtt-index": "evaluators.smtt.index_task:SmttIndex",
+    "tsp-construct": "evaluators.tsp.task:TspConstruct",
 }
 """Known without installation metadata, so that a plain checkout works."""
 

@@ -42,6 +42,17 @@ class TestOnlineBinPackingFamilies(TestOnlineBinPacking):
     options: ClassVar[dict[str, str]] = {"families": "weibull,or"}
 
 
+class TestTspConstruct(TaskConformance):
+    factory = "evaluators.tsp.task:TspConstruct"
+
+    def file_of(self, folder: Path) -> tuple[Path, list[str]]:
+        path = folder / "mine.jsonl"
+        path.write_text(
+            '{"id": "b", "x": [0, 1, 1], "y": [0, 0, 1]}\n{"id": "a", "x": [2, 1, 1], "y": [0, 0, 1]}\n'
+        )
+        return path, ["b", "a"]
+
+
 class TestKnapsack(TaskConformance):
     factory = "toy.task:Knapsack"
 
