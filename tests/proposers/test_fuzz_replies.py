@@ -16,12 +16,10 @@ from hostile_replies import gathered
 from toy.loop import Scripted, Toy
 
 from discovery.proposers.base import Request
+from discovery.review.overview import OUTCOMES
 
 COUNT = int(os.environ.get("FUZZ_REPLIES", "300"))
 NUMBER = int(os.environ.get("FUZZ_SEED", "0"))
-ENDS = {
-    "scored", "stopped", "rejected", "timeout", "killed", "error", "refused", "duplicate", "quarantined", "lost"
-}  # fmt: skip
 
 
 def test_every_reply_ends_scored_or_with_a_reason(toy: Toy) -> None:
@@ -40,7 +38,7 @@ def test_every_reply_ends_scored_or_with_a_reason(toy: Toy) -> None:
     with toy.ledger() as ledger:
         for (k, kind), entry in entries.items():
             ends[entry.outcome] += kind == "own"
-            assert entry.outcome in ENDS, (k, entry.outcome)
+            assert entry.outcome in OUTCOMES, (k, entry.outcome)
             if entry.outcome in ("scored", "stopped") or entry.duplicate_of is not None:
                 assert entry.candidate is not None or entry.duplicate_of is not None, (k, texts[k])
             else:
@@ -49,7 +47,8 @@ def test_every_reply_ends_scored_or_with_a_reason(toy: Toy) -> None:
             row = ledger.proposal(report.run, k, 0)
             assert row is not None and row.state == "replied", k
             assert row.reply == text or any(0xD800 <= ord(c) < 0xE000 or c == "\0" for c in text), k
-    assert ends["scored"] >= COUNT // 10 and ends["refused"] >= COUNT // 10, ends
+    ran = ends["scored"] + ends["stopped"]
+    assert min(ran, ends["refused"], ends["error"]) >= COUNT // 20, ends  # the replies are of every kind
     if path := os.environ.get("FUZZ_REPORT"):
         Path(path).write_text(json.dumps(dict(ends)))
 
