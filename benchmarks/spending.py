@@ -1,4 +1,5 @@
-"""The task of the benchmarks: candidates that only spend time, so that what is measured is everything else."""
+"""The task of the benchmarks: candidates that only spend time, and a proposer that answers at once, so that what is
+measured is everything else."""
 
 from __future__ import annotations
 
@@ -7,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from discovery import run as engine
+from discovery.proposers.base import EDITS, Message, Reply, Request
 from evaluators.registry import BUILT_IN
 from evaluators.task import Baseline, Figure, Instance, InstanceSet, Interface, Judgement, Option, Value
 
@@ -81,6 +84,24 @@ class Bench:
         return ()
 
 
+class Instant:
+    """A proposer that takes no time: each slot gets another candidate."""
+
+    name, model, paid, most_tokens, operators = "instant", None, False, 0, EDITS
+
+    def prompt(self, request: Request) -> tuple[Message, ...]:
+        del request
+        return ()
+
+    def reserve(self, messages: tuple[Message, ...]) -> int:
+        del messages
+        return 0
+
+    def ask(self, request: Request, messages: tuple[Message, ...]) -> Reply:
+        del messages
+        return Reply(SPIN.format(salt=request.slot + 1), "instant")
+
+
 @contextmanager
 def bench(size: int) -> Iterator[Path]:
     """A folder in which runs of the task ``bench`` may keep their ledgers; a call takes ``size`` turns."""
@@ -90,4 +111,8 @@ def bench(size: int) -> Iterator[Path]:
         (folder / "seed.py").write_text(SPIN.format(salt=0))
         Bench.folder, Bench.size = folder, size
         BUILT_IN["bench"] = "spending:Bench"
-        yield folder
+        proposer, engine.make_proposer = engine.make_proposer, lambda *_: Instant()
+        try:
+            yield folder
+        finally:
+            engine.make_proposer = proposer

@@ -28,9 +28,14 @@ _ENTRY = Entry.__table__
 
 
 class Archive(Store):
-    def entries(self, run: str, batch: int | None = None) -> tuple[EntryRecord, ...]:
-        """In order of (k, kind); the seeds are batch -1."""
+    def entries(
+        self, run: str, batch: int | None = None, *, after: int | None = None
+    ) -> tuple[EntryRecord, ...]:
+        """In order of (k, kind): all, those of one batch, or those of the batches behind ``after``; the seeds are
+        batch -1."""
         statement = select(_ENTRY).where(Entry.run == run)
+        if after is not None:
+            statement = statement.where(Entry.batch > after)
         if batch is not None:
             statement = statement.where(Entry.batch == batch)
         with self.reading() as c:

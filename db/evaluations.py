@@ -49,6 +49,12 @@ class Evaluations(Store):
             raise LedgerError(f"there is no candidate {hash} in {self.where}")
         return stretch(blob)
 
+    def candidates(self, hashes: Sequence[str]) -> dict[str, CandidateText]:
+        """Those of these candidates that are there, by hash."""
+        statement = select(Candidate.hash, Candidate.code, Candidate.nodes).where(Candidate.hash.in_(hashes))
+        with self.reading() as c:
+            return {r.hash: CandidateText(r.hash, stretch(r.code), r.nodes) for r in c.execute(statement)}
+
     def evaluation(
         self,
         hash: str,  # noqa: A002
@@ -71,6 +77,19 @@ class Evaluations(Store):
         values = {"_candidate": hash, "_sets": list(set_digests), "_version": version, "_isolated": isolated}
         with self.reading() as c:
             return {row.set_digest: _record(row) for row in c.execute(_FIND_ALL, values)}
+
+    def evaluations_on(
+        self, set_digest: str, hashes: Sequence[str], version: str, isolated: bool
+    ) -> dict[str, EvaluationRecord]:
+        """What is stored of several candidates on one set, by hash."""
+        statement = select(Evaluation.__table__).where(
+            Evaluation.candidate.in_(hashes),
+            Evaluation.set_digest == set_digest,
+            Evaluation.evaluator_version == version,
+            Evaluation.isolated == isolated,
+        )
+        with self.reading() as c:
+            return {row.candidate: _record(row) for row in c.execute(statement)}
 
     def store_evaluation(
         self, new: EvaluationRecord, candidate: CandidateText | None = None

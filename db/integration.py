@@ -25,8 +25,14 @@ _INSERT_PARENT = insert(Parent.__table__)  # type: ignore[arg-type]
 _OWN = (
     select(Entry.id).where(Entry.run == Study.run, Entry.k == Study.k, Entry.kind == "own").scalar_subquery()
 )
-_LINK_STUDIES = update(Study).where(Study.run == bindparam("_run"), Study.entry.is_(None)).values(entry=_OWN)
-"""Studies begin before their entry has a row; this points them at it."""
+_LINK_STUDIES = (
+    update(Study)
+    .where(
+        Study.run == bindparam("_run"), Study.k.in_(bindparam("_ks", expanding=True)), Study.entry.is_(None)
+    )
+    .values(entry=_OWN)
+)
+"""Studies begin before their entry has a row; this points those of a batch at it."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,7 @@ class Integrations(Store):
                 for p in new.promotions
             ]
             c.execute(insert(Promotion), rows)
-        c.execute(_LINK_STUDIES, {"_run": run})
+        c.execute(_LINK_STUDIES, {"_run": run, "_ks": [e.k for e in new.entries if e.kind == "own"]})
 
 
 def _lock_run(c: Connection, run: str, where: str) -> int:

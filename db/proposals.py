@@ -39,17 +39,25 @@ def _sum(column: SQLColumnExpression[Any], kind: type[TypeEngine[Any]]) -> Colum
     return cast(func.coalesce(func.sum(column), 0), kind)
 
 
-_SPENT = select(
-    func.count(Proposal.k.distinct()).label("samples"),
-    func.count().label("requests"),
-    _sum(Proposal.prompt_tokens, BigInteger).label("prompt_tokens"),
-    _sum(Proposal.completion_tokens, BigInteger).label("completion_tokens"),
-    _sum(Proposal.cost, Double).label("cost"),
-    _sum(Proposal.seconds, Double).label("seconds"),
-    _sum(Proposal.asked - 1, BigInteger).label("repeated"),
-    func.count(case((_REPLIED & _UNCOUNTED, 1))).label("uncounted"),
-    func.count(case((_REPLIED & Proposal.cost.is_(None), 1))).label("unpriced"),
-).where(Proposal.run == bindparam("_run"))
+_SPENT = (
+    select(
+        Proposal.batch,
+        func.count(Proposal.k.distinct()).label("samples"),
+        func.count().label("requests"),
+        _sum(Proposal.prompt_tokens, BigInteger).label("prompt_tokens"),
+        _sum(Proposal.completion_tokens, BigInteger).label("completion_tokens"),
+        _sum(Proposal.cost, Double).label("cost"),
+        _sum(Proposal.seconds, Double).label("seconds"),
+        _sum(Proposal.asked - 1, BigInteger).label("repeated"),
+        func.count(case((_REPLIED & _UNCOUNTED, 1))).label("uncounted"),
+        func.count(case((_REPLIED & Proposal.cost.is_(None), 1))).label("unpriced"),
+    )
+    .where(Proposal.run == bindparam("_run"), Proposal.batch > bindparam("_after"))
+    .group_by(Proposal.batch)
+    .order_by(Proposal.batch)
+)
+BEFORE_ALL = -2
+"""Before every batch, that of the seeds included."""
 
 
 class Proposals(Store):
@@ -159,8 +167,13 @@ class Proposals(Store):
 
     def spent(self, run: str) -> Spent:
         """What the run has used so far, open intents included."""
+        return sum((used for _, used in self.spent_by_batch(run)), Spent())
+
+    def spent_by_batch(self, run: str, after: int = BEFORE_ALL) -> tuple[tuple[int, Spent], ...]:
+        """What each batch behind ``after`` has used, in their order."""
         with self.reading() as c:
-            return Spent(**c.execute(_SPENT, {"_run": run}).one()._mapping)
+            rows = [dict(r._mapping) for r in c.execute(_SPENT, {"_run": run, "_after": after})]
+        return tuple((row.pop("batch"), Spent(**row)) for row in rows)
 
 
 def _find(c: Connection, run: str, k: int, r: int) -> Row[Any] | None:

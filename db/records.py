@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Literal, NamedTuple, NewType
 
 EntryId = NewType("EntryId", int)
@@ -96,15 +96,18 @@ class Spent:
     again (perhaps paid twice). Sums hold the known figures only; ``uncounted`` and ``unpriced`` are the replies
     without token counts and without a cost."""
 
-    samples: int
-    requests: int
-    prompt_tokens: int
-    completion_tokens: int
-    cost: float
-    seconds: float
-    repeated: int
-    uncounted: int
-    unpriced: int
+    samples: int = 0
+    requests: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float = 0.0
+    seconds: float = 0.0
+    repeated: int = 0
+    uncounted: int = 0
+    unpriced: int = 0
+
+    def __add__(self, other: Spent) -> Spent:
+        return Spent(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
     @property
     def tokens(self) -> int:

@@ -78,7 +78,7 @@ class Campaign:
         """The newest integrated batch."""
         self.champion = first.seeds[0]
         self.looks: list[NewLook] = []
-        self._hashes = {m.key: m.hash for m in seeds}
+        self._looked = {m.key: m.hash for m in seeds}
         self._views = (-2, self._make_view(-2))
         self._busy = {"slot": 0, "evaluated": 0, "tuned": 0}
         self._lock = threading.Lock()
@@ -183,8 +183,8 @@ class Campaign:
         return InFlight(filled, *(self._busy[name] for name in ("slot", "evaluated", "tuned")))
 
     def hash_of(self, key: EntryKey) -> str:
-        """The code hash of an integrated entry."""
-        return self._hashes[key]
+        """The code hash of a seed or of an entry that had a look."""
+        return self._looked[key]
 
     # -- integration --------------------------------------------------------------------------------------------------
 
@@ -234,38 +234,41 @@ class Campaign:
 
     def restore(self) -> None:
         """Rebuild the state from the ledger, batch by batch, as :meth:`integrate` made it."""
+        looks, promotions = self.ledger.looks(self.run), self.ledger.promotions(self.run)
+        looked = {look.entry for look in looks}
         by_batch: dict[int, list[EntryRecord]] = {}
         keys = {}
         for entry in self.ledger.entries(self.run):
             keys[entry.id] = entry.key
+            if entry.id in looked and entry.candidate is not None:
+                self._looked[entry.key] = entry.candidate
             if entry.batch >= 0:
                 by_batch.setdefault(entry.batch, []).append(entry)
+        promoted = {keys[p.entry] for p in promotions}
         members = {m.key: m for m in self.newest.seeds}
         origins = {keys[child]: keys[found[0]] for child, found in self.ledger.parents(self.run).items()}
         for g in sorted(by_batch):
             rows = sorted(by_batch[g], key=lambda e: (e.kind != "own", e.k))
-            full = [self._stored(e) for e in rows if e.outcome == "scored" and e.duplicate_of is None]
-            members.update({m.key: m for m in full})
+            full = self._stored([e for e in rows if e.outcome == "scored" and e.duplicate_of is None])
+            members.update({m.key: m for m in full if m.key in promoted})
             self._archive.admit(full, g)
             entries = [as_new(e) for e in rows]
             self._remember(g, entries, repaired(entries, origins))
-        for look in self.ledger.looks(self.run):
-            self.looks.append(look_as_new(look, keys))
-        for promotion in self.ledger.promotions(self.run):
+        self.looks += [look_as_new(look, keys) for look in looks]
+        for promotion in promotions:
             self.champion = members[keys[promotion.entry]]
 
-    def _stored(self, entry: EntryRecord) -> Member:
-        """The member of an integrated entry, from the ledger."""
-        assert entry.candidate is not None
-        candidate = check(self.ledger.candidate_code(entry.candidate), self.task.interface)
-        evaluated = self.evaluation.stage(candidate, self.task.instances("search"))
-        member = member_of(self.task, as_new(entry), candidate, evaluated)
-        assert member is not None
-        return member
+    def _stored(self, entries: Sequence[EntryRecord]) -> list[Member]:
+        """The members of integrated entries that were scored in full, from the ledger: read, not checked again."""
+        if not entries:
+            return []
+        texts = self.ledger.candidates([e.candidate for e in entries if e.candidate is not None])
+        found = self.evaluation.found(texts, self.task.instances("search"))
+        members = [member_of(self.task, as_new(e), texts[h], found[h]) for e in entries if (h := e.candidate)]
+        return [m for m in members if m is not None]
 
     def _remember(self, g: int, entries: Sequence[NewEntry], repaired: Sequence[EntryKey]) -> None:
         self._memory.remember(g, entries, repaired)
-        self._hashes.update({e.key: e.candidate for e in entries if e.candidate is not None})
         self._snapshots[g] = self._archive.snapshot()
         self._snapshots.pop(g - 3, None)
         self.done = g
@@ -273,6 +276,7 @@ class Campaign:
             self._slot_memo.pop(k, None)
             self._evaluated_memo.pop(k, None)
             self._tuned_memo.pop(k, None)
+        self._allowed.pop(g - 2, None)
 
     def _own(self, k: int) -> tuple[NewEntry, Member | None]:
         slot, island = self.slot(k), k % self.shape.islands
@@ -358,6 +362,7 @@ class Campaign:
             return None
         sides = [check(m.code, self.task.interface) for m in (best, self.champion)]
         result = self.gate.look(len(self.looks) + 1, sides[0], sides[1])
+        self._looked[best.key] = best.hash
         self.looks.append(result.row(best.key, self.champion.key))
         return best, self.looks[-1]
 

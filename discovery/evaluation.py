@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from db.ledger import Ledger
@@ -100,6 +100,13 @@ class Evaluation:
                 return None
             failed = self._keep(candidate, self._merge(candidate, screen, None, result))
         return self._refused(failed, screen)
+
+    def found(self, hashes: Iterable[str], instances: InstanceSet) -> dict[str, Evaluated]:
+        """What is stored of these candidates on this set; nothing is run."""
+        records = self._ledger.evaluations_on(
+            instances.digest, list(hashes), self._task.version, self._executor.isolated
+        )
+        return {hash_: self._view(record, instances, None) for hash_, record in records.items()}
 
     def _recorded(self, hash_: str, *sets: InstanceSet) -> dict[str, EvaluationRecord]:
         """What the ledger has of this code on these sets, by their digest."""

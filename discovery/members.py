@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from db.records import EntryId, EntryKey, EntryRecord, LookRecord, NewEntry, NewLook
+from db.records import CandidateText, EntryId, EntryKey, EntryRecord, LookRecord, NewEntry, NewLook
 from discovery.candidate import Candidate
 from discovery.evaluation import Evaluated
 from discovery.population.archive import Member
 from evaluators.task import Task
 
 
-def member_of(task: Task, entry: NewEntry, candidate: Candidate, evaluated: Evaluated) -> Member | None:
+def member_of(
+    task: Task, entry: NewEntry, candidate: Candidate | CandidateText, evaluated: Evaluated
+) -> Member | None:
     """The member that a fully scored entry makes; None without a score."""
     if evaluated.score is None:
         return None

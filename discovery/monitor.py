@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from db.ledger import Ledger
 from db.records import EntryKey
+from discovery.account import Account
 from discovery.baselines import best_baseline, best_of, shipped
 from discovery.budget import Budget
 from discovery.campaign import Campaign
@@ -18,7 +19,8 @@ from discovery.progress import Look, Phase, Progress, Spent, Standing
 from evaluators.task import Task
 
 LOOKS_SHOWN = 3
-_NEVER = -2
+_SEEDS = -1
+"""The batch of the seeds, which are not counted."""
 
 
 class Monitor:
@@ -39,8 +41,12 @@ class Monitor:
         self._campaign: Campaign | None = None
         self._budget: Budget | None = None
         self._ledger: Ledger | None = None
+        self._account: Account | None = None
         self._names: Mapping[EntryKey, str] = {}
-        self._integrated = _NEVER
+        self._integrated = _SEEDS
+        self._outcomes: Counter[str] = Counter()
+        self._evaluated = self._valid = self._duplicates = 0
+        self._stale = True
         self._counted = Progress(run, task.name, task.direction, task.unit, proposer, "preparing")
         best = best_baseline(task, "search")
         self._progress = replace(
@@ -57,6 +63,7 @@ class Monitor:
     ) -> None:
         """From now on, tell about this campaign. ``names`` are the seeds'."""
         self._campaign, self._budget, self._ledger, self._names = campaign, budget, ledger, names
+        self._account = Account(ledger, campaign.run)
         self.changed()
 
     def phase(self, phase: Phase) -> None:
@@ -66,7 +73,7 @@ class Monitor:
     def gate_score(self, key: EntryKey, score: float | None) -> None:
         """A score on the report blocks became known."""
         self._gates[key] = score
-        self._integrated = _NEVER
+        self._stale = True
         self.changed()
 
     def changed(self) -> None:
@@ -80,11 +87,11 @@ class Monitor:
             self._lock.release()
 
     def _look_around(self) -> Progress:
-        campaign, budget, ledger = self._campaign, self._budget, self._ledger
-        if campaign is None or budget is None or ledger is None:
+        campaign, budget, ledger, account = self._campaign, self._budget, self._ledger, self._account
+        if campaign is None or budget is None or ledger is None or account is None:
             return self._progress
-        if campaign.done != self._integrated:
-            self._recount(campaign, ledger)
+        if self._stale or campaign.done != self._integrated:
+            self._recount(campaign, ledger, account)
         counted = self._progress
         running = campaign.in_flight()
         used = min(campaign.shape.samples, (campaign.done + 1) * campaign.shape.batch + running.filled)
@@ -101,20 +108,25 @@ class Monitor:
             eta=seconds * (1 - share) / share if share > 0.02 else None,
         )
 
-    def _recount(self, campaign: Campaign, ledger: Ledger) -> None:
-        """Read what the last integration changed."""
-        entries = [e for e in ledger.entries(campaign.run) if e.kind != "seed"]
+    def _recount(self, campaign: Campaign, ledger: Ledger, account: Account) -> None:
+        """Read what was integrated since the last time; all of it only once a sitting."""
+        done = campaign.done
+        # A batch may be in the ledger just before the campaign says so.
+        entries = [e for e in ledger.entries(campaign.run, after=self._integrated) if e.batch <= done]
         owned = [e for e in entries if e.duplicate_of is None and e.candidate is not None]
-        failures: Counter[str] = Counter(e.outcome for e in entries if e.duplicate_of is None)
-        lost = {k: n for k, n in failures.items() if k not in ("scored", "stopped", "noted")}
-        spent = ledger.spent(campaign.run)
+        self._evaluated += len(owned)
+        self._valid += sum(e.outcome in ("scored", "stopped") for e in owned)
+        self._duplicates += sum(e.duplicate_of is not None for e in entries)
+        self._outcomes.update(e.outcome for e in entries if e.duplicate_of is None)
+        lost = {k: n for k, n in self._outcomes.items() if k not in ("scored", "stopped", "noted")}
+        spent = account.spent()
         members = campaign.newest.members()
         champion = campaign.champion
         self._progress = replace(
             self._progress,
-            evaluated=len(owned),
-            valid=sum(e.outcome in ("scored", "stopped") for e in owned),
-            duplicates=sum(e.duplicate_of is not None for e in entries),
+            evaluated=self._evaluated,
+            valid=self._valid,
+            duplicates=self._duplicates,
             failures=lost,
             tokens=replace(self._progress.tokens, used=spent.tokens),
             cost=replace(self._progress.cost, used=spent.cost),
@@ -133,7 +145,7 @@ class Monitor:
                 for look in campaign.looks[-LOOKS_SHOWN:]
             ),
         )
-        self._integrated = campaign.done
+        self._integrated, self._stale = done, False
 
     def _standing(self, member: Member) -> Standing:
         name = self._names.get(member.key)

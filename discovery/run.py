@@ -13,6 +13,7 @@ from pathlib import Path
 
 from db.ledger import Ledger
 from db.records import EntryKey, NewEntry, RunRecord
+from discovery.account import Account
 from discovery.budget import Budget, Limits
 from discovery.campaign import Campaign
 from discovery.candidate import check
@@ -239,9 +240,10 @@ def _campaign(
     evaluation.call_limits = _call_limits(task, evaluation, seeds)
     ledger.store_seed_entries(record.id, [_seed_entry(m) for m in members], _best(members, task).key)
     limits = Limits(settings.samples or 1, settings.tokens, settings.cost, settings.minutes)
+    account = Account(ledger, record.id)
     budget = Budget(
         limits,
-        lambda: ((spent := ledger.spent(record.id)).tokens, spent.cost),
+        lambda: ((spent := account.spent()).tokens, spent.cost),
         price=_price(settings),
         earlier=_earlier(ledger, record.id),
     )

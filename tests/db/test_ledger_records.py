@@ -132,6 +132,26 @@ def test_the_first_text_of_a_candidate_wins(ledger):
         ledger.candidate_code("00" * 32)
 
 
+def test_many_are_read_at_once(ledger):
+    put(ledger, 1, 2, 3)
+    for number in (1, 2):
+        ledger.store_evaluation(evaluation((1.0, float(number)), number))
+    texts = ledger.candidates([hash_of(n) for n in (2, 3, 4)])
+    assert {h: t.nodes for h, t in texts.items()} == {hash_of(2): 5, hash_of(3): 5}
+    assert texts[hash_of(3)].code == ledger.candidate_code(hash_of(3))
+    found = ledger.evaluations_on("d" * 64, [hash_of(n) for n in (1, 2, 3)], "1", True)
+    assert {h: r.scores for h, r in found.items()} == {hash_of(1): (1.0, 1.0), hash_of(2): (1.0, 2.0)}
+    assert ledger.evaluations_on("d" * 64, [hash_of(1)], "2", True) == {}
+
+
+def test_entries_behind_a_batch(ledger):
+    put(ledger, *range(8))
+    ledger.integrate(RUN, 0, batch_of(0))
+    ledger.integrate(RUN, 1, batch_of(4))
+    assert [e.k for e in ledger.entries(RUN, after=0)] == [4, 5, 6, 7]
+    assert len(ledger.entries(RUN, after=-1)) == 8 and len(ledger.entries(RUN)) == 10
+
+
 def test_a_candidate_is_stored_with_its_first_evaluation(ledger):
     text = CandidateText(hash_of(5), "x = 5", 3)
     first = evaluation((1.0,), 5)
