@@ -36,6 +36,9 @@ FAILURES = {
     "filter": "empty reply, finish_reason content_filter",
     "prose": "an idea in words, without code",
     "language": "code in JavaScript",
+    "same": "the code of the prompt, unchanged",
+    "broken": "code that passes the check and fails when it runs",
+    "code": "code where a note was asked for",
     "html": "an HTML page instead of JSON",
     "empty": "an empty reply",
     "json": "a body that is torn JSON",
@@ -309,7 +312,7 @@ def _content(messages: Sequence[Mapping[str, Any]], seed: object) -> int:
 def _completion(
     script: Script, messages: Sequence[Mapping[str, Any]], content: int, kind: str | None
 ) -> dict[str, Any]:
-    text = _TEXTS.get(kind) if kind in _TEXTS else (script.reply or Writer(content))(messages)
+    text = _TEXTS.get(kind) if kind in _TEXTS else (script.reply or Writer(content, kind))(messages)
     assert text is not None
     finish = {"cut": "length", "filter": "content_filter"}.get(kind or "", "stop")
     if kind == "cut":

@@ -35,14 +35,28 @@ def text_of(message: Mapping[str, Any]) -> str:
     return content if isinstance(content, str) else json.dumps(content)
 
 
-class Writer:
-    """Writes the reply: a seeded small edit of the first parent in the prompt, or a trivial first function."""
+_ASKS_FOR_A_NOTE = re.compile(r"do not write code|without code", re.I)
+_FAULT = "failed when it ran:"
+NOTES = (
+    "The order follows the size of what is decided on. A second term with a small weight looks promising.",
+    "Both codes compare the same numbers, so they fail on the same instances. Try a term that changes with time.",
+    "A larger weight made it worse. Keep the term, and let its weight be tuned.",
+)
 
-    def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)
+
+class Writer:
+    """Writes the reply: a note where one is asked for, else a seeded small edit of the first working code in the
+    prompt, or a trivial first function. ``failure`` is one of "same", "broken" and "code"."""
+
+    def __init__(self, seed: int, failure: str | None = None) -> None:
+        self.random, self.failure = random.Random(seed), failure
 
     def __call__(self, messages: Sequence[Mapping[str, Any]]) -> str:
-        codes = [_blocks(text_of(m)) for m in messages]
+        last = text_of(messages[-1])
+        if _ASKS_FOR_A_NOTE.search(last) and self.failure != "code":
+            return self.random.choice(NOTES)
+        # A repair is an edit of the code that works; without one, it starts anew.
+        codes = [*(_blocks(text_of(m)) for m in messages[:-1]), _blocks(last.partition(_FAULT)[0])]
         tree = next((t for blocks in reversed(codes) for t in blocks if not _blank(t)), None)
         skeleton = next((t for blocks in codes for t in blocks if _blank(t)), None)
         if tree is None and skeleton is None:
@@ -51,8 +65,11 @@ class Writer:
             assert skeleton is not None
             code = self._first(skeleton, "\n".join(map(text_of, messages)))
         else:
-            code = self._edited(tree)
-        return f"I changed one decision of the rule.\n\n```python\n{code}\n```\n"
+            code = ast.unparse(tree) if self.failure == "same" else self._edited(tree)
+        if self.failure == "broken":
+            code = _broken(code)
+        said = "" if self.failure == "code" else "I changed one decision of the rule.\n\n"
+        return f"{said}```python\n{code}\n```\n"
 
     def _first(self, skeleton: ast.Module, prompt: str) -> str:
         """A valid answer from the words of the prompt about what is returned."""
@@ -154,6 +171,13 @@ class Writer:
         place = next(i for i, n in enumerate(tree.body) if isinstance(n, ast.FunctionDef | ast.ClassDef))
         tree.body.insert(place, space)
         return name
+
+
+def _broken(code: str) -> str:
+    """``code`` that divides by zero as soon as its function is called."""
+    tree = syntax.module(code)
+    _main(tree).body.insert(0, syntax.module("1 // 0").body[0])
+    return ast.unparse(tree)
 
 
 def _space(tree: ast.Module) -> dict[str, Any]:

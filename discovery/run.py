@@ -22,6 +22,7 @@ from discovery.errors import EnvironmentProblem, UsageError
 from discovery.evaluation import Evaluation
 from discovery.execution.base import Executor
 from discovery.execution.make import make_executor
+from discovery.feedback import Feedback
 from discovery.frozen import (
     Plan,
     control_samples,
@@ -35,6 +36,7 @@ from discovery.monitor import Monitor
 from discovery.population import strategies
 from discovery.population.archive import Member
 from discovery.progress import Progress, StopSignal
+from discovery.prompts.trial import try_templates
 from discovery.proposers.base import Brief, Proposer, ProposerUnavailable
 from discovery.proposers.make import make_proposer
 from discovery.recorded import as_recorded, recorded_seeds, recorded_widths, recording
@@ -67,6 +69,8 @@ def start(
         strategies.make(chosen.settings)  # an unknown one is refused before anything is paid
         task = load(chosen.task, chosen.options)
         seeds = recorded_seeds(recorded, task) or resolve(task, chosen.sources, ledger)
+        if chosen.settings.templates:
+            try_templates(_brief(task), seeds[0].candidate.code, Path(chosen.settings.templates))
         for seed in seeds:
             ledger.put_candidate(seed.candidate.hash, seed.candidate.code, seed.candidate.nodes)
         plan = Plan(
@@ -255,6 +259,9 @@ def _campaign(
         strategy=strategies.make(settings),
         proposer=proposer,
         ledger=ledger,
+        feedback=Feedback(
+            task.instances("search").instances, {s.candidate.hash: s.name for s in seeds}, task.direction
+        ),
     )
     campaign = Campaign(
         record.id,

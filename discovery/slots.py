@@ -15,6 +15,7 @@ from db.ledger import Ledger
 from db.records import ProposalRecord, ProposalState
 from discovery.candidate import Candidate, Refused, check
 from discovery.draws import generator, key
+from discovery.feedback import Feedback
 from discovery.population.archive import Snapshot
 from discovery.population.memory import Broken
 from discovery.population.strategy import Plan, Situation, Strategy, planned
@@ -23,7 +24,6 @@ from discovery.proposers.base import (
     Failure,
     Fault,
     Message,
-    Parent,
     Proposer,
     ProposerNoReply,
     ProposerRefused,
@@ -82,10 +82,11 @@ class Slots:
         strategy: Strategy,
         proposer: Proposer,
         ledger: Ledger,
+        feedback: Feedback,
     ) -> None:
         self._run, self._seed, self._batch = run, seed, batch
         self._brief, self._strategy = brief, strategy
-        self._proposer, self._ledger = proposer, ledger
+        self._proposer, self._ledger, self._feedback = proposer, ledger, feedback
         self._recall = Recall(run, batch, ledger)
 
     def plan(self, k: int, view: View) -> Plan:
@@ -97,18 +98,19 @@ class Slots:
     def request(self, k: int, view: View) -> Request:
         """The first request of slot ``k``."""
         plan = self.plan(k, view)
-        parents = tuple(Parent(m.hash, m.code, m.score, m.by_group) for m in plan.parents)
+        seed = view.snapshot.seeds[0]
         return Request(
             slot=k,
             attempt=0,
             operator=plan.operator,
             seed=self._seed,
             brief=self._brief,
-            parents=parents,
+            parents=self._feedback.parents(plan.parents, seed),
             rejected=view.rejected,
             known=view.known,
             fault=self._fault(plan),
             notes=view.notes,
+            rival=self._feedback.rival(seed),
         )
 
     def _fault(self, plan: Plan) -> Fault | None:

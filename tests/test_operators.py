@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from toy.loop import Scripted, Toy, density, rule
 
 import discovery.run as engine
 from discovery.campaign import Campaign
+from discovery.errors import UsageError
 from discovery.population.operators import Shares
 from discovery.population.strategy import Islands
 from discovery.proposers.base import WRITES, Request
@@ -113,3 +115,15 @@ def test_a_resumed_run_asks_the_same(asking: Toy, monkeypatch: pytest.MonkeyPatc
     assert later == plain and before < set(plain)
     assert any(r.fault for key, r in plain.items() if key not in before), "the crash came before some repair"
     assert any(r.notes for key, r in plain.items() if key not in before)
+
+
+def test_a_template_that_fails_ends_a_run_before_anything_is_asked(toy: Toy, tmp_path: Path) -> None:
+    """Also one that this run would have needed late or never."""
+    (tmp_path / "reflect.j2").write_text("fine\n{{ parents[0].absent }}")
+    proposer = Writes(script)
+    toy.propose(proposer)
+    with pytest.raises(UsageError, match=r"reflect\.j2, line 2") as raised:
+        toy.start(templates=str(tmp_path))
+    assert raised.value.exit_code == 2 and not proposer.asked
+    with toy.ledger() as ledger:
+        assert not ledger.runs(), "there is no run to resume"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
@@ -18,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from discovery.candidate import ALLOWED_IMPORTS
 from discovery.errors import UsageError
-from discovery.escape import plain
+from discovery.prompts.ideas import idea_of, shape
+from discovery.prompts.quoting import beginning, clean, fenced, one_line
+from discovery.prompts.words import cases, described, groups, number, signature, skeleton, wins
 from discovery.proposers.base import Message, Operator, Parent, Request
-from evaluators.task import Direction, Interface, Value
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -29,12 +29,10 @@ LOCAL_BUDGET, REMOTE_BUDGET = 1_500, 8_000
 """Prompt tokens by default: what a model of 1.5 billion parameters still follows, and what a large one uses well."""
 EDITS_FROM = 4_000
 """From this budget on a reply may be edits; a small model does better with the whole function."""
-OPERATORS = ("create", "improve", "combine", "simplify", "repair", "reflect")
+OPERATORS: tuple[Operator, ...] = ("create", "improve", "combine", "simplify", "repair", "reflect")
 BUILT_IN = Path(__file__).parent
-MAX_REJECTED, MAX_GROUPS, MAX_REASON, MAX_NOTE = 12, 5, 400, 600
+MAX_REJECTED, MAX_REASON, MAX_NOTE = 12, 400, 600
 LEAST_LINES = 8
-
-_SPECIAL = re.compile(r"<(?=[|｜])|(?<=[|｜])>|<(?=/?s>|/?(?:start|end)_of_turn>|/?think>)|\[(?=/?INST\])")
 
 
 def tokens(text: str) -> int:
@@ -50,9 +48,9 @@ def message_tokens(messages: tuple[Message, ...]) -> int:
 
 
 def messages(request: Request, *, budget_tokens: int, templates: Path | None = None) -> tuple[Message, ...]:
-    """The prompt of a request. When it is above the budget it loses, in this order: rejected ideas, then
-    notes (the oldest first), scores by class, further parents, the baseline, the end of a refused reply, and last the
-    end of the code that is edited (and says so). The interface always stays, so a budget below it is exceeded.
+    """The prompt of a request. When it is above the budget it loses, in this order: rejected ideas, then notes (the
+    oldest first), the worst instances, scores by class, further parents, the baseline, the end of a refused reply, and
+    last the end of the code that is edited (and says so). The interface always stays, so a budget below it is exceeded.
 
     Raises UsageError naming file and line when a template fails."""
     environment = _environment(templates)
@@ -79,6 +77,7 @@ class _Content:
     parents: tuple[Parent, ...]
     rejected: tuple[str, ...]
     notes: tuple[str, ...]
+    cases: bool = True
     groups: bool = True
     baseline: bool = True
     reply_lines: int | None = None
@@ -94,6 +93,8 @@ def _contents(request: Request) -> Iterator[_Content]:
     while content.notes:
         content = replace(content, notes=content.notes[1:])
         yield content
+    content = replace(content, cases=False)
+    yield content
     content = replace(content, groups=False)
     yield content
     while len(content.parents) > (0 if request.fault else 1):
@@ -124,7 +125,7 @@ def _user(environment: Environment, request: Request, content: _Content, budget:
     brief = request.brief
     baseline = None
     if content.baseline and brief.baseline:
-        baseline = {"name": one_line(brief.baseline[0], 80), "score": _number(brief.baseline[1])}
+        baseline = {"name": one_line(brief.baseline[0], 80), "score": number(brief.baseline[1])}
     rejected = "\n".join(f"- {one_line(idea, 200)}" for idea in content.rejected)
     values = {
         "baseline": baseline,
@@ -133,10 +134,7 @@ def _user(environment: Environment, request: Request, content: _Content, budget:
         "notes": fenced("\n".join(f"- {one_line(note, MAX_NOTE)}" for note in content.notes), "text")
         if content.notes
         else "",
-        "parents": [
-            _parent(p, content, None if request.fault else content.code_lines, brief.direction)
-            for p in content.parents
-        ],
+        "parents": [_parent(p, request, content) for p in content.parents],
         "fault": _quoted(request.fault.code, "python", content.code_lines, request.fault.reason)
         if request.fault
         else None,
@@ -148,24 +146,34 @@ def _user(environment: Environment, request: Request, content: _Content, budget:
         and (operator == "improve" or request.fault is not None)
         and content.code_lines is None
         and bool(request.edited),
+        "idea": idea_of(request) if budget < EDITS_FROM and request.failure is None else None,
+        "small": budget < EDITS_FROM,
+        "shape": shape(brief.interface),
+        "function": brief.interface.function,
+        "arguments": ", ".join(a.name for a in brief.interface.arguments),
         "signature": signature(brief.interface),
     }
     return _rendered(environment, operator, values)
 
 
-def _parent(parent: Parent, content: _Content, lines: int | None, direction: Direction) -> dict[str, object]:
-    code, left_out = _beginning(parent.code, lines)
+def _parent(parent: Parent, request: Request, content: _Content) -> dict[str, object]:
+    direction = request.brief.direction
+    code, left_out = beginning(parent.code, None if request.fault else content.code_lines)
+    others = [p for p in content.parents if p is not parent]
     return {
         "code": fenced(code, "python"),
         "left_out": left_out,
-        "score": _number(parent.score),
-        "groups": _groups(parent, direction == "minimize") if content.groups else "",
+        "score": number(parent.score),
+        "nodes": parent.nodes,
+        "groups": groups(parent, request.rival, direction) if content.groups else "",
+        "wins": wins(parent, others, direction) if content.groups else "",
+        "cases": cases(parent) if content.cases else "",
     }
 
 
 def _quoted(text: str, language: str, lines: int | None, reason: str) -> dict[str, object]:
     """What was refused or failed, and the reason. A reply keeps its name in templates, code too."""
-    shown, left_out = _beginning(text, lines)
+    shown, left_out = beginning(text, lines)
     block = fenced(shown, language)
     said = fenced(one_line(reason, MAX_REASON), "text")
     return {"reply": block, "code": block, "left_out": left_out, "reason": said}
@@ -190,84 +198,6 @@ def _task(request: Request, budget: int) -> dict[str, object]:
 
 def _better(request: Request) -> str:
     return "lower" if request.brief.direction == "minimize" else "higher"
-
-
-# --- the interface in words ---
-
-
-def signature(interface: Interface) -> str:
-    """``def schedule(processing_times, due_dates, *, …):``"""
-    return f"def {interface.function}({', '.join(a.name for a in interface.arguments)}, *, …):"
-
-
-def skeleton(interface: Interface) -> str:
-    """The module a reply fills in, with the exact signature."""
-    arguments = ", ".join(a.name for a in interface.arguments)
-    return (
-        "import numpy as np\n\n"
-        'SEARCH_SPACE = {"weight": {"low": 0.0, "high": 4.0}}\n\n\n'
-        f"def {interface.function}({arguments}, *, weight=1.0):\n"
-        f"    ...\n    return {interface.returns.name}"
-    )
-
-
-def described(value: Value) -> str:
-    """One line: name, type, length, range, unit, meaning."""
-    kind = {"scalar": f"{value.dtype} number", "array": f"numpy array of {value.dtype}"}.get(value.kind, "")
-    if value.kind == "mask":
-        kind = "numpy array of bool"
-    elif value.kind == "permutation":
-        kind = f"{value.dtype} array, a permutation of 0 … {value.length or 'n'} - 1"
-    length = f", length {value.length}" if value.length and value.kind != "permutation" else ""
-    ends = ""
-    if value.low is not None and value.high is not None:
-        ends = f", {value.low:g} to {value.high:g}"
-    elif value.low is not None:
-        ends = f", at least {value.low:g}"
-    elif value.high is not None:
-        ends = f", at most {value.high:g}"
-    unit = f", unit: {one_line(value.unit, 60)}" if value.unit else ""
-    return f"{value.name}: {kind}{length}{ends}{unit}. {one_line(value.description, 400)}"
-
-
-def _groups(parent: Parent, worst_first: bool) -> str:
-    """The classes where a parent loses most, worst first."""
-    ranked = sorted(parent.by_group.items(), key=lambda g: (-g[1] if worst_first else g[1], g[0]))
-    return ", ".join(f"{one_line(name, 60)} ({_number(score)})" for name, score in ranked[:MAX_GROUPS])
-
-
-def _number(value: float) -> str:
-    return f"{value:.5g}"
-
-
-# --- untrusted text ---
-
-
-def clean(text: str) -> str:
-    """``text`` without characters that hide or reorder it, and without the control tokens of chat formats."""
-    text = plain(text.replace("\r\n", "\n").replace("\r", "\n"), lines=True)
-    return _SPECIAL.sub(lambda m: f" {m[0]}" if m[0] == ">" else f"{m[0]} ", text)
-
-
-def one_line(text: str, length: int) -> str:
-    """``text`` cleaned, on one line, bounded."""
-    line = " ".join(clean(text[: 4 * length]).split())
-    return line if len(line) <= length else line[: length - 1] + "…"
-
-
-def fenced(text: str, language: str) -> str:
-    """``text`` cleaned, in a fence longer than any run of backticks inside."""
-    body = clean(text).strip("\n")
-    longest = max((len(run) for run in re.findall("`+", body)), default=0)
-    mark = "`" * max(3, longest + 1)
-    return f"{mark}{language}\n{body}\n{mark}"
-
-
-def _beginning(text: str, lines: int | None) -> tuple[str, int]:
-    every = text.strip("\n").split("\n")
-    if lines is None or len(every) <= lines:
-        return text, 0
-    return "\n".join(every[:lines]), len(every) - lines
 
 
 # --- templates ---

@@ -36,13 +36,37 @@ class Brief:
 
 
 @dataclass(frozen=True)
+class Case:
+    """One instance of the search split as a proposer may know it: its name, class and size, the score of a candidate
+    there and the best score of that candidate's rivals (None without any)."""
+
+    id: str
+    group: str
+    size: int
+    score: float
+    best: float | None
+
+
+@dataclass(frozen=True)
+class Rival:
+    """The best rule that the run starts from, with its mean score a class."""
+
+    name: str
+    score: float
+    by_group: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class Parent:
-    """A scored candidate a request builds on. ``code`` is its text, verbatim; ``by_group`` its mean score a class."""
+    """A scored candidate a request builds on. ``code`` is its text, verbatim; ``by_group`` its mean score a class;
+    ``nodes`` the size of its syntax tree, the cost that decides; ``worst`` the instances where it loses most."""
 
     hash: str
     code: str
     score: float
     by_group: Mapping[str, float] = field(default_factory=dict)
+    nodes: int = 0
+    worst: tuple[Case, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,6 +106,8 @@ class Request:
     """What a repair starts from; its ``parents`` are code that works. Edits in the reply apply to the faulty code."""
     notes: tuple[str, ...] = ()
     """The latest notes of this run's reflections, the newest last."""
+    rival: Rival | None = None
+    """What the parents are compared with, class by class."""
 
     @property
     def edited(self) -> tuple[str, ...]:

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from discovery.config import Price, Settings
 from discovery.draws import generator, key
 from discovery.errors import EnvironmentProblem, UsageError
-from discovery.prompts.render import LOCAL_BUDGET, REMOTE_BUDGET, message_tokens, messages, one_line
+from discovery.prompts.quoting import one_line
+from discovery.prompts.render import LOCAL_BUDGET, REMOTE_BUDGET, message_tokens, messages
 from discovery.proposers.base import (
     WRITES,
     Message,

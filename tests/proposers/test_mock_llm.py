@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,8 +20,9 @@ from discovery.candidate import check
 from discovery.errors import EnvironmentProblem, UsageError
 from discovery.mock_llm import FAILURES, MockServer, main, parse_failures, serve
 from discovery.prompts.render import messages
-from discovery.proposers.base import Brief, Parent, Request
-from discovery.proposers.reading import candidate_text
+from discovery.proposers.base import Brief, Fault, Operator, Parent, Request
+from discovery.proposers.notes import note_text
+from discovery.proposers.reading import Unreadable, candidate_text
 from evaluators.registry import load
 from evaluators.task import Interface, Value
 
@@ -89,6 +91,43 @@ def test_without_a_parent_a_first_function_is_written(interface: Interface) -> N
     with MockServer() as server:
         text = candidate_text(ask(server, {"messages": prompt(interface)}), (), interface)
     assert check(text, interface).defaults.keys() == {"weight"}
+
+
+def asked(operator: Operator, **more: Any) -> list[dict[str, str]]:
+    brief = Brief(SMTT, "A problem.", "minimize", "%", 1.0)
+    parents = (Parent("h", BASELINES[0].read_text(), 1.0),)
+    request = replace(Request(0, 0, operator, 0, brief, parents), **more)
+    return [{"role": m.role, "content": m.content} for m in messages(request, budget_tokens=4_000)]
+
+
+def test_a_reflection_is_answered_with_a_note() -> None:
+    with MockServer() as server:
+        notes = {ask(server, {"messages": asked("reflect"), "seed": s}) for s in range(12)}
+    assert len(notes) > 1 and all(note_text(n) == n for n in notes)
+    with MockServer(fail={"code": 1.0}) as server, pytest.raises(Unreadable, match="instead of a note"):
+        note_text(ask(server, {"messages": asked("reflect"), "seed": 1}))
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_a_repair_is_answered_with_code_that_does_not_fail(works: bool) -> None:
+    fault = Fault("def schedule(a, b):\n    return nothing + here\n", "error: NameError: 'nothing'")
+    more = {} if works else {"parents": ()}
+    with MockServer() as server:
+        for seed in range(6):
+            reply = ask(server, {"messages": asked("repair", fault=fault, **more), "seed": seed})
+            text = candidate_text(reply, (fault.code,), SMTT)
+            check(text, SMTT)
+            assert "nothing" not in text
+
+
+def test_a_model_can_give_back_what_it_got_or_code_that_fails_when_it_runs() -> None:
+    code = BASELINES[0].read_text()
+    with MockServer(fail={"same": 1.0}) as server:
+        text = candidate_text(ask(server, {"messages": prompt(SMTT, code), "seed": 1}), (code,), SMTT)
+        assert check(text, SMTT).hash == check(code, SMTT).hash
+    with MockServer(fail={"broken": 1.0}) as server:
+        text = candidate_text(ask(server, {"messages": prompt(SMTT, code), "seed": 1}), (code,), SMTT)
+        assert "1 // 0" in check(text, SMTT).code
 
 
 def test_chains_of_edits_stay_valid() -> None:

@@ -12,20 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from discovery.errors import UsageError
+from discovery.prompts.quoting import clean, fenced, one_line
 from discovery.prompts.render import (
     BUILT_IN,
     OPERATORS,
-    clean,
-    described,
-    fenced,
     message_tokens,
     messages,
-    one_line,
-    skeleton,
     template_hashes,
     tokens,
 )
-from discovery.proposers.base import Brief, Failure, Operator, Parent, Request
+from discovery.prompts.trial import try_templates
+from discovery.prompts.words import described, skeleton
+from discovery.proposers.base import Brief, Case, Failure, Fault, Operator, Parent, Request, Rival
 from evaluators.registry import load
 from evaluators.task import Value
 
@@ -115,18 +113,67 @@ class TestContent:
         assert described(value) == line
 
 
+class TestFeedback:
+    RIVAL = Rival("mdd", 2.0, {"a": 1.0, "b": 2.0, "c": 3.0})
+    GOOD = Parent("a", MDD, 1.0, {"a": 4.0, "b": 1.0, "c": 3.0}, 25, (Case("pvw-7", "a", 50, 12.5, 3.25),))
+    OTHER = Parent("b", EDD, 2.0, {"a": 2.0, "b": 9.0, "c": 3.0})
+
+    def test_classes_are_told_against_the_rival_the_widest_loss_first(self) -> None:
+        whole = text(request("improve", self.GOOD, rival=self.RIVAL))
+        assert "It does worst on: a (4; mdd 1), c (3; mdd 3), b (1; mdd 2)." in whole
+
+    def test_instances_and_size_are_told(self) -> None:
+        whole = text(request("improve", self.GOOD, rival=self.RIVAL))
+        assert "Its worst instances: pvw-7 (a; size 50): 12.5, where 3.25 was reached." in whole
+        assert "score 1, size 25 nodes:" in whole
+
+    def test_parents_that_are_combined_are_told_apart(self) -> None:
+        whole = text(request("combine", self.GOOD, self.OTHER))
+        assert "better one on: b (1 against 9)." in whole and "better one on: a (2 against 4)." in whole
+        assert "better one on" not in text(request("improve", self.GOOD))
+
+    def test_notes_are_quoted(self) -> None:
+        whole = text(request("improve", notes=("Weigh the urgent.\n# Task", "Second.")))
+        assert "- Weigh the urgent. # Task\n- Second." in whole
+
+    def test_a_repair_shows_what_failed_and_code_that_works(self) -> None:
+        asked = request(
+            "repair", self.OTHER, fault=Fault("def schedule(): oops()", "error: NameError: 'oops'")
+        )
+        whole = text(asked)
+        assert "This code failed when it ran:\n```python\ndef schedule(): oops()" in whole
+        assert "error: NameError: 'oops'" in whole and "Code that works, score 2" in whole
+        assert "edits of the code that failed" in whole
+
+    def test_a_refused_note_is_asked_for_again_as_a_note(self) -> None:
+        whole = text(
+            request("reflect", failure=Failure("def f(): pass", "code instead of a note"), attempt=1)
+        )
+        assert (
+            "code instead of a note" in whole
+            and "Do not write code" in whole
+            and "```python block" not in whole
+        )
+
+
 class TestBudget:
     LONG = Parent("c", MDD + "".join(f"\n# line {i} of a long parent" for i in range(2_000)), 1.0, GROUPS)
 
     def test_the_order_of_trimming(self) -> None:
-        asked = request("combine", FIRST, SECOND, rejected=tuple(f"idea {i}: it failed" for i in range(12)))
-        marks = {"oldest": "idea 0:", "newest": "idea 11:", "groups": "does worst", "second": "Earliest due date",
+        rejected = tuple(f"idea {i}: it failed" for i in range(12))
+        first = replace(FIRST, worst=(Case("pvw-7", "a", 50, 12.5, 3.25),))
+        asked = request("combine", first, SECOND, rejected=rejected, notes=("A first note.", "A last note."))
+        marks = {"oldest": "idea 0:", "newest": "idea 11:", "note": "A first note.", "last note": "A last note.",
+                 "cases": "worst instances", "groups": "does worst", "second": "Earliest due date",
                  "baseline": "decmdd", "parent": "np.argmin(key)", "interface": "def schedule"}  # fmt: skip
         lost: list[str] = []
         for budget in range(2_000, 500, -10):
             whole = text(asked, budget)
             lost += [m for m, sign in marks.items() if sign not in whole and m not in lost]
-        assert lost[:5] == ["oldest", "newest", "groups", "second", "baseline"] and "interface" not in lost
+        assert (
+            lost[:8] == ["oldest", "newest", "note", "last note", "cases", "groups", "second", "baseline"]
+            and "interface" not in lost
+        )
 
     @pytest.mark.parametrize("budget", [1_200, 1_500, 4_000, 8_000])
     @pytest.mark.parametrize("operator", OPERATORS)
@@ -227,6 +274,31 @@ class TestOwnTemplates:
         (tmp_path / "improove.j2").write_text("")
         with pytest.raises(UsageError, match=r"improove\.j2 overrides no template.*improve\.j2"):
             text(request(), templates=tmp_path)
+
+    @pytest.mark.parametrize(
+        ("name", "content", "said"),
+        [
+            ("reflect.j2", "{% if %}", r"reflect\.j2, line 1"),
+            ("_failure.j2", "{{ failure.absent.deep }}", r"_failure\.j2, line 1: UndefinedError"),
+            (
+                "_idea.j2",
+                "a\n{% if idea %}{{ idea.nothing }}{% endif %}",
+                r"_idea\.j2, line 2: UndefinedError",
+            ),
+            (
+                "repair.j2",
+                "{% if fault %}{{ fault.cause }}{% endif %}",
+                r"repair\.j2, line 1: UndefinedError",
+            ),
+        ],
+    )
+    def test_all_are_tried_before_a_run(self, tmp_path: Path, name: str, content: str, said: str) -> None:
+        (tmp_path / name).write_text(content)
+        with pytest.raises(UsageError, match=said):
+            try_templates(BRIEF, MDD, tmp_path)
+
+    def test_the_shipped_templates_pass(self, tmp_path: Path) -> None:
+        try_templates(BRIEF, MDD, tmp_path)
 
     def test_a_missing_folder_is_told(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="does not exist"):
