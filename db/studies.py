@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, cast, get_args
 
-from sqlalchemy import Row, Table, select, update
+from sqlalchemy import Row, Table, func, select, update
 
 from db.engine import Store, insert_new
-from db.models import Study, Trial
+from db.models import Entry, Study, Trial
 from db.packing import dump, load, pack, unpack
 from db.records import StudyId, StudyRecord, StudyState, TrialRecord, TrialState
 
@@ -59,6 +59,23 @@ class Studies(Store):
         }
         with self.writing() as c:
             return insert_new(c, cast(Table, Trial.__table__), row)
+
+    def evaluated(self, run: str) -> int:
+        """Evaluations of a run's integrated batches: slots whose candidate was not known to it, and the trials of their
+        studies but the first, which has the candidate's own scores. What an earlier run had stored counts all the
+        same, so that equal runs have equal counts."""
+        own = select(func.count()).where(
+            Entry.run == run, Entry.kind == "own", Entry.candidate.is_not(None), Entry.duplicate_of.is_(None)
+        )
+        tried = (
+            select(func.count())
+            .select_from(Trial)
+            .join(Study, Study.id == Trial.study)
+            .join(Entry, (Entry.run == Study.run) & (Entry.k == Study.k) & (Entry.kind == "own"))
+            .where(Study.run == run, Trial.number > 0)
+        )
+        with self.reading() as c:
+            return int(c.execute(own).scalar_one()) + int(c.execute(tried).scalar_one())
 
     def trials(self, study: StudyId) -> tuple[TrialRecord, ...]:
         """In order of their numbers."""

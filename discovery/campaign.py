@@ -23,13 +23,14 @@ from db.records import (
     NewLook,
     NewPromotion,
 )
-from discovery.budget import Allowance, Budget
+from discovery.budget import Allowance, Budget, Load
 from discovery.candidate import check
 from discovery.evaluation import Evaluated, Evaluation
 from discovery.gate import Gate
 from discovery.members import as_new, look_as_new, marks, member_of
 from discovery.population.archive import Archive, Member, Snapshot
 from discovery.population.memory import Memory, repaired
+from discovery.proposers.base import Message
 from discovery.shape import InFlight, Shape
 from discovery.slots import Slot, Slots, View
 from discovery.tuning import Tuned, Tuning
@@ -87,15 +88,31 @@ class Campaign:
 
     def allow(self, g: int, budget: Budget) -> Allowance:
         """What the budget lets batch ``g`` do. Asked once, when batch g−1 is proposed and batch g−2 is integrated."""
-        if self._recorded is not None:
-            return Allowance(self._recorded.get(g, 0), self.shape.batch)
         view = self._view(g - 2)
         first = g * self.shape.batch
         return budget.allow(
-            self.shape.width(g),
+            self.shape.width(g) if self._recorded is None else self._recorded.get(g, 0),
             lambda slots: self._slots.reserve(range(first, first + slots), view),
             self._slots.most_tokens,
+            Load() if budget.limits.evaluations is None else self._load(g),
         )
+
+    def _load(self, g: int) -> Load:
+        """The evaluations that batch ``g``−1 may still need, and what tuning takes of any batch."""
+        runs, most = self._tuning.runs, self.shape.tuned_a_batch if self.shape.tune else 0
+        owned = [c for k in self.batch(g - 1) if (c := self.slot(k).candidate) and self.owner(k) is None]
+        studies = min(self._studies(g - 1), sum(bool(c.space) for c in owned))
+        return Load(len(owned) + studies * runs, most, runs)
+
+    def _studies(self, g: int) -> int:
+        """How many candidates of batch ``g`` may be tuned."""
+        allowance = self._allowed.get(g)
+        return allowance.tuned(self.shape.tuned_a_batch) if allowance and self.shape.tune else 0
+
+    def first_prompt(self) -> tuple[tuple[Message, ...], int]:
+        """The prompt of slot 0 and the tokens to reserve for it: what requests of this run are like."""
+        view = self._view(-2)
+        return self._slots.prompt(0, view), self._slots.reserve((0,), view)[0]
 
     def permit(self, g: int, allowance: Allowance) -> None:
         """Batch ``g`` has these slots."""
@@ -158,7 +175,7 @@ class Campaign:
     def to_tune(self, g: int) -> tuple[int, ...]:
         """The slots of batch ``g`` whose numbers are tuned: the best quarter of those that were scored in full, have
         parameters, and beat the median of their island in S(g−1)."""
-        if not self.shape.tune:
+        if not self._studies(g):
             return ()
         sign = 1 if self.task.direction == "minimize" else -1
         ranked = []
@@ -174,7 +191,7 @@ class Campaign:
             bar = self._snapshot(g - 1).median(k % self.shape.islands).score
             if sign * evaluated.score < sign * bar:
                 ranked.append((sign * evaluated.score, k))
-        return tuple(k for _, k in sorted(ranked)[: self.shape.tuned_a_batch])
+        return tuple(k for _, k in sorted(ranked)[: self._studies(g)])
 
     def in_flight(self) -> InFlight:
         """What is being done right now, for the progress report."""
@@ -188,9 +205,10 @@ class Campaign:
 
     # -- integration --------------------------------------------------------------------------------------------------
 
-    def integrate(self, g: int, seconds: float) -> None:
+    def integrate(self, g: int, seconds: float, cpu: float = 0.0) -> None:
         """Enter batch ``g`` into the ledger in one transaction, slots in order, then tuned children, then at most one
-        gate look. Elites are run again first; a difference quarantines them. ``seconds``: wall time used so far."""
+        gate look. Elites are run again first; a difference quarantines them. ``seconds`` and
+        ``cpu``: wall time, and processor time of candidates, used so far."""
         if g <= self.done:
             return
         entries: list[NewEntry] = []
@@ -226,7 +244,7 @@ class Campaign:
                 leave=tuple(Leave(key) for key in left),
                 looks=(look[1],) if look is not None else (),
                 promotions=promotions,
-                events=(("time", {"seconds": round(seconds, 3)}),),
+                events=(("time", {"seconds": round(seconds, 3), "cpu_seconds": round(cpu, 3)}),),
             ),
         )
         self._remember(g, entries, repaired(entries, {e.child: e.parent for e in edges if e.position == 0}))

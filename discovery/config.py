@@ -97,7 +97,13 @@ class Settings:
     )
     tokens: Annotated[int | None, Rule("integer", "most tokens to use (default: chat 200,000)", 1)] = None
     cost: Annotated[float | None, Rule("number", "most US dollars to spend", 0, above=True)] = None
+    evaluations: Annotated[
+        int | None, Rule("integer", "most candidates and tuning trials to run on the search split", 1)
+    ] = None
     minutes: Annotated[float | None, Rule("number", "most wall time, minutes", 0, above=True)] = None
+    cpu_minutes: Annotated[
+        float | None, Rule("number", "most processor time of candidates, minutes", 0, above=True)
+    ] = None
     seed: Annotated[int, Rule("integer", "seed of every random draw", 0)] = 0
     batch: Annotated[int, Rule("integer", "samples proposed at once; decides the run", 1)] = 8
     workers: Annotated[

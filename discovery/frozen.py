@@ -125,6 +125,22 @@ def _compare(
             )
 
 
+def arm_limits(whole: Settings, share: float) -> Settings:
+    """The settings of an arm that gets this share of every limit but the samples."""
+
+    def part(limit: float | None) -> float | None:
+        return None if limit is None else limit * share
+
+    return replace(
+        whole,
+        tokens=None if whole.tokens is None else int(whole.tokens * share),
+        evaluations=None if whole.evaluations is None else int(whole.evaluations * share),
+        cost=part(whole.cost),
+        minutes=part(whole.minutes),
+        cpu_minutes=part(whole.cpu_minutes),
+    )
+
+
 def control_samples(samples: int, share: float) -> int:
     """How many of the samples go to the control arm."""
     return max(1, round(samples * share))
@@ -137,3 +153,9 @@ def arm_samples(settings: Settings, *, control: bool) -> int:
         return total
     own = control_samples(total, share)
     return own if control else total - own
+
+
+def arm_evaluations(settings: Settings, *, control: bool) -> int | None:
+    """The limit of evaluations of one arm."""
+    share = settings.control
+    return arm_limits(settings, 1.0 if share is None else share if control else 1 - share).evaluations

@@ -1,7 +1,7 @@
 """The graph of a run: a super-step proposes batch c while it evaluates batch c−1, one branch a slot.
 
-State holds two counters, nothing else; everything that a node finds or makes lives in the ledger, and every node looks
-there first. So a node may run twice, and a graph killed anywhere goes on from its last checkpoint.
+State holds a few counters, nothing else; everything that a node finds or makes lives in the ledger, and every node
+looks there first. So a node may run twice, and a graph killed anywhere goes on from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -28,14 +28,17 @@ CHECKPOINTS_KEPT = 2
 
 
 class State(TypedDict):
-    """``cycle`` c proposes batch c and evaluates batch c−1. ``now`` and ``repairs`` are the slots of batch c and how
-    many of them may be repaired, as the budget allowed when it was asked; ``before`` and ``repaired`` those of c−1."""
+    """``cycle`` c proposes batch c and evaluates batch c−1. ``now``, ``repairs`` and ``studies`` are the slots of batch
+    c and how many of them may be repaired and tuned, as the budget allowed when it was asked (no number of studies: no
+    limit of its own); ``before``, ``repaired`` and ``studied`` those of c−1."""
 
     cycle: int
     before: int
     repaired: int
+    studied: int | None
     now: int
     repairs: int
+    studies: int | None
 
 
 class Branch(TypedDict):
@@ -63,10 +66,10 @@ def build(campaign: Campaign, budget: Budget, saver: SqliteSaver) -> Any:
     def integrate(state: State) -> State:
         cycle = state["cycle"]
         if cycle > 0:
-            campaign.integrate(cycle - 1, budget.seconds)
+            campaign.integrate(cycle - 1, budget.seconds, budget.cpu_seconds)
         # Nothing follows a batch that was not given out.
         allowance = campaign.allow(cycle + 1, budget) if state["now"] else Allowance(0, 0)
-        return _state(cycle + 1, Allowance(state["now"], state["repairs"]), allowance)
+        return _state(cycle + 1, _now(state), allowance)
 
     def start_cycle(state: State) -> list[Send] | str:
         permit(campaign, state)
@@ -100,15 +103,22 @@ def _state(cycle: int, before: Allowance, now: Allowance) -> State:
         "cycle": cycle,
         "before": before.slots,
         "repaired": before.repairs,
+        "studied": before.studies,
         "now": now.slots,
         "repairs": now.repairs,
+        "studies": now.studies,
     }
+
+
+def _now(state: State) -> Allowance:
+    return Allowance(state["now"], state["repairs"], state.get("studies"))
 
 
 def permit(campaign: Campaign, state: State) -> None:
     """Tell the campaign what a state says about the two batches that are under way."""
-    campaign.permit(state["cycle"] - 1, Allowance(state["before"], state["repaired"]))
-    campaign.permit(state["cycle"], Allowance(state["now"], state["repairs"]))
+    before = Allowance(state["before"], state["repaired"], state.get("studied"))
+    campaign.permit(state["cycle"] - 1, before)
+    campaign.permit(state["cycle"], _now(state))
 
 
 @contextmanager

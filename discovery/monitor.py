@@ -55,6 +55,8 @@ class Monitor:
             tokens=Spent(0, settings.tokens),
             cost=Spent(0, settings.cost),
             seconds=Spent(0, settings.minutes * 60 if settings.minutes else None),
+            evaluations=Spent(0, settings.evaluations),
+            cpu_seconds=Spent(0, settings.cpu_minutes * 60 if settings.cpu_minutes else None),
             baseline=Standing(best[0], best[1], best_of(task, best[0], "gate")) if best else None,
         )
 
@@ -102,6 +104,7 @@ class Monitor:
             batch=campaign.done + 1,
             samples=Spent(used, campaign.shape.samples),
             seconds=replace(counted.seconds, used=seconds),
+            cpu_seconds=replace(counted.cpu_seconds, used=budget.cpu_seconds),
             proposing=running.proposing,
             evaluating=running.evaluating,
             tuning=running.tuning,
@@ -130,6 +133,7 @@ class Monitor:
             failures=lost,
             tokens=replace(self._progress.tokens, used=spent.tokens),
             cost=replace(self._progress.cost, used=spent.cost),
+            evaluations=replace(self._progress.evaluations, used=ledger.evaluated(campaign.run)),
             best=self._standing(members[0]),
             champion=self._standing(champion),
             seeds=tuple(self._standing(m) for m in campaign.newest.seeds),

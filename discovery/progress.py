@@ -63,6 +63,9 @@ class Progress:
     """US dollars."""
     seconds: Spent = Spent()
     """Wall time; ``limit`` is ``--minutes`` in seconds."""
+    evaluations: Spent = Spent()
+    cpu_seconds: Spent = Spent()
+    """Processor time of candidates; ``limit`` is ``--cpu-minutes`` in seconds."""
     evaluated: int = 0
     valid: int = 0
     duplicates: int = 0

@@ -14,7 +14,7 @@ from db.records import RunRecord
 from discovery.candidate import Refused, check
 from discovery.config import RunSettings, Settings
 from discovery.errors import UsageError
-from discovery.frozen import OURS, arm_samples, thaw
+from discovery.frozen import OURS, arm_evaluations, arm_samples, thaw
 from discovery.population.strategies import STRATEGY
 from discovery.proposers.base import EDITS, WRITES, Operator, Reply
 from discovery.proposers.cassette import OWN, Cassette, Course, Key, read_cassette, read_course
@@ -78,12 +78,16 @@ def _course(ledger: Ledger, record: RunRecord, usual: frozenset[Operator]) -> Co
     """``usual`` are the operators where the row does not tell them."""
     plan = thaw(record, "", None)
     own = {name: getattr(Settings(), name) for name in OWN}
-    samples = arm_samples(plan.settings, control=record.control_of is not None)
+    control = record.control_of is not None
+    arm = {
+        "samples": arm_samples(plan.settings, control=control),
+        "evaluations": arm_evaluations(plan.settings, control=control),
+    }
     named = record.settings.get("operators")
     operators = frozenset(o for o in get_args(Operator) if o in named) if isinstance(named, list) else usual
     return Course(
         options={name: str(value) for name, value in record.options.items()},
-        settings=replace(plan.settings, **{**own, "samples": samples}),
+        settings=replace(plan.settings, **{**own, **arm}),
         seeds=tuple((name, ledger.candidate_code(hash_)) for name, hash_ in plan.seeds),
         operators=operators,
         widths=_widths(ledger, record),

@@ -13,18 +13,18 @@ from pathlib import Path
 
 from db.ledger import Ledger
 from db.records import EntryKey, NewEntry, RunRecord
-from discovery.account import Account
-from discovery.budget import Budget, Limits
+from discovery.budget import Budget
 from discovery.campaign import Campaign
 from discovery.candidate import check
-from discovery.config import RunSettings, Settings
+from discovery.config import RunSettings
 from discovery.errors import EnvironmentProblem, UsageError
 from discovery.evaluation import Evaluation
-from discovery.execution.base import Executor
 from discovery.execution.make import make_executor
+from discovery.execution.metered import Metered
 from discovery.feedback import Feedback
 from discovery.frozen import (
     Plan,
+    arm_limits,
     control_samples,
     new_row,
     refuse_changes,
@@ -44,6 +44,7 @@ from discovery.report import RunReport, run_report
 from discovery.seeds import Seed, resolve
 from discovery.shape import Shape
 from discovery.slots import Slots
+from discovery.spending import budget_of, check_limits, forecast_of, times
 from discovery.tuning import Tuning
 from evaluators.registry import load
 from evaluators.task import Task
@@ -55,9 +56,13 @@ Listener = Callable[[Progress], None]
 
 
 def start(
-    chosen: RunSettings, *, on_progress: Listener | None = None, stop: StopSignal | None = None
+    chosen: RunSettings,
+    *,
+    on_progress: Listener | None = None,
+    stop: StopSignal | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> RunReport:
-    """A new run, to its end or until ``stop``.
+    """A new run, to its end or until ``stop``. ``tell`` is told the forecast, in sentences.
 
     Raises UsageError, TaskError, EnvironmentProblem, LedgerError and SandboxUnavailable; what was paid is kept."""
     ledger = Ledger.open(chosen.settings.db)
@@ -65,7 +70,7 @@ def start(
         recorded = recording(chosen.replay, ledger, chosen.task) if chosen.replay is not None else None
         if recorded is not None:
             chosen = as_recorded(chosen, recorded, ledger)
-        _check_limits(chosen.settings)
+        check_limits(chosen.settings)
         strategies.make(chosen.settings)  # an unknown one is refused before anything is paid
         task = load(chosen.task, chosen.options)
         seeds = recorded_seeds(recorded, task) or resolve(task, chosen.sources, ledger)
@@ -76,7 +81,7 @@ def start(
         plan = Plan(
             chosen.settings, tuple((s.name, s.candidate.hash) for s in seeds), chosen.replay, chosen.unsafe
         )
-        return _Sitting(task, ledger, plan, seeds, on_progress, stop or StopSignal()).run(None)
+        return _Sitting(task, ledger, plan, seeds, on_progress, stop or StopSignal(), tell).run(None)
     finally:
         ledger.close()
 
@@ -117,6 +122,7 @@ class _Sitting:
     seeds: tuple[Seed, ...]
     on_progress: Listener | None
     stop: StopSignal
+    tell: Callable[[str], None] | None = None
 
     def run(self, record: RunRecord | None) -> RunReport:
         """The run, then its control when one was asked for and nothing stopped it."""
@@ -141,23 +147,18 @@ class _Sitting:
 
     def _plan(self, share: float, samples: int, strategy: str) -> Plan:
         """An arm's plan: its samples, and its share of every other limit, so that both keep within the whole."""
-        whole = self.plan.settings
-        settings = replace(
-            whole,
-            samples=samples,
-            strategy=strategy,
-            tokens=None if whole.tokens is None else int(whole.tokens * share),
-            cost=None if whole.cost is None else whole.cost * share,
-            minutes=None if whole.minutes is None else whole.minutes * share,
-        )
-        return replace(self.plan, settings=settings)
+        settings = arm_limits(self.plan.settings, share)
+        return replace(self.plan, settings=replace(settings, samples=samples, strategy=strategy))
 
     def _arm(self, plan: Plan, record: RunRecord | None, control_of: str | None) -> RunReport:
         task, ledger, stop = self.task, self.ledger, self.stop
         with ExitStack() as stack:
-            executor = make_executor(task, plan.settings.executor, plan.settings.workers, unsafe=plan.unsafe)
+            executor = Metered(
+                make_executor(task, plan.settings.executor, plan.settings.workers, unsafe=plan.unsafe)
+            )
             stack.callback(executor.close)
             proposer = make_proposer(plan.settings, plan.replay, ledger, task.name)
+            new = record is None
             if record is None:
                 # The row keeps the whole, from which both arms' shares are made again.
                 whole = replace(self.plan.settings, strategy=plan.settings.strategy)
@@ -175,6 +176,9 @@ class _Sitting:
                 campaign, budget = _campaign(
                     task, ledger, plan, self.seeds, record, executor, proposer, monitor
                 )
+                if new and self.tell is not None and plan.replay is None:
+                    for sentence in forecast_of(plan.settings, campaign, self.seeds, budget).lines():
+                        self.tell(f"control arm: {sentence}" if control_of else sentence)
                 if not _searched(ledger, record.id, campaign):
                     ledger.set_status(record.id, "running")
                     _search(campaign, budget, ledger, plan.settings.db, monitor, stop)
@@ -193,7 +197,7 @@ class _Sitting:
             except BaseException as error:
                 ledger.set_status(record.id, "interrupted", f"{type(error).__name__}: {error}")
                 raise
-            ledger.add_event(record.id, "time", {"seconds": round(budget.seconds, 3)})
+            ledger.add_event(record.id, "time", times(budget))
             return run_report(ledger, task, record.id, seconds=budget.seconds)
 
 
@@ -233,24 +237,17 @@ def _campaign(
     plan: Plan,
     seeds: tuple[Seed, ...],
     record: RunRecord,
-    executor: Executor,
+    executor: Metered,
     proposer: Proposer,
     monitor: Monitor,
 ) -> tuple[Campaign, Budget]:
     settings = plan.settings
+    budget = budget_of(settings, ledger, record.id, executor, proposer.most_tokens)
     evaluation = Evaluation(task, executor, ledger)
     monitor.phase("seeds")
     members = _score_seeds(task, evaluation, seeds)
     evaluation.call_limits = _call_limits(task, evaluation, seeds)
     ledger.store_seed_entries(record.id, [_seed_entry(m) for m in members], _best(members, task).key)
-    limits = Limits(settings.samples or 1, settings.tokens, settings.cost, settings.minutes)
-    account = Account(ledger, record.id)
-    budget = Budget(
-        limits,
-        lambda: ((spent := account.spent()).tokens, spent.cost),
-        price=_price(settings),
-        earlier=_earlier(ledger, record.id),
-    )
     slots = Slots(
         record.id,
         record.seed,
@@ -267,7 +264,7 @@ def _campaign(
         record.id,
         Shape(
             record.seed,
-            limits.samples,
+            budget.limits.samples,
             settings.batch,
             settings.islands,
             settings.archive,
@@ -358,31 +355,6 @@ def _brief(task: Task) -> Brief:
         call_limit=max(instances, key=lambda i: i.size).limit,
         baseline=best,
     )
-
-
-def _price(settings: Settings) -> float | None:
-    """The highest price of a token in US dollars, None when it is not known."""
-    if settings.proposer != "chat":
-        return 0.0
-    from discovery.proposers.endpoint import normalised
-    from discovery.proposers.prices import price_of
-
-    price = price_of(settings.model or "", normalised(settings.base_url), settings.prices)
-    return max(price.input, price.output) / 1e6 if price else None
-
-
-def _check_limits(settings: Settings) -> None:
-    """Raises UsageError for a limit that could not be kept."""
-    if settings.cost is not None and _price(settings) is None:
-        raise UsageError(
-            f"--cost needs the price of model {settings.model!r}: give it in discover.toml as "
-            f'[prices."{settings.model}"] with input and output in US dollars for a million tokens'
-        )
-
-
-def _earlier(ledger: Ledger, run: str) -> float:
-    """Wall time that earlier sittings used, s: as of the last batch where one was killed."""
-    return max((float(str(e.data["seconds"])) for e in ledger.events(run, "time")), default=0.0)
 
 
 def _checkpoint_file(db: str, run: str) -> Path:

@@ -119,9 +119,13 @@ class Slots:
         code = self._ledger.candidate_code(plan.broken.hash)
         return Fault(code, f"{plan.broken.outcome}: {plan.broken.reason}")
 
+    def prompt(self, k: int, view: View) -> tuple[Message, ...]:
+        """The messages of the first request of slot ``k``."""
+        return self._proposer.prompt(self.request(k, view))
+
     def reserve(self, ks: Sequence[int], view: View) -> list[int]:
         """Tokens to reserve for the first request of each slot."""
-        return [self._proposer.reserve(self._proposer.prompt(self.request(k, view))) for k in ks]
+        return [self._proposer.reserve(self.prompt(k, view)) for k in ks]
 
     @property
     def most_tokens(self) -> int:

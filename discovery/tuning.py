@@ -38,6 +38,11 @@ class Tuning:
         self._run, self._seed, self._trials = run, seed, trials
         self._task, self._ledger, self._evaluation = task, ledger, evaluation
 
+    @property
+    def runs(self) -> int:
+        """Most evaluations of a study: its first trial has the stored scores."""
+        return self._trials - 1
+
     def tune(self, k: int, candidate: Candidate, evaluated: Evaluated) -> Tuned | None:
         """The study of slot ``k``, whose candidate was scored in full. None when no trial beats the defaults."""
         if evaluated.score is None:

@@ -203,7 +203,7 @@ def filled(ledger: Ledger) -> None:
     ledger.integrate(RUN, 0, _first_batch())
     ledger.integrate(RUN, 1, _second_batch())
     ledger.add_event(RUN, "searched", {"ended by": "the limit of 1000 tokens is reached (1004 used)"})
-    ledger.add_event(RUN, "sitting", {"seconds": 12.5})
+    ledger.add_event(RUN, "time", {"seconds": 12.5, "cpu_seconds": 4.0})
     for candidate, value in ((CHAMPION, 1.75), (MDD, 2.25)):
         ledger.add_event(
             RUN, "report blocks", {"candidate": candidate.hash, "outcome": "scored", "score": value}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from discovery.budget import Allowance, Budget, Limits
+from discovery.budget import Allowance, Budget, Limits, Load
 
 
 def spent(tokens: int = 0, cost: float = 0.0) -> Callable[[], tuple[int, float]]:
@@ -90,3 +90,51 @@ def test_no_limit_is_ever_crossed(limit: int, batches: list[list[tuple[int, int]
         assert allowance.repairs <= allowance.slots <= len(batch)
         used += sum(reserves[: allowance.slots]) + sum(second for _, second in batch[: allowance.repairs])
         assert used <= limit
+
+
+def test_candidates_come_before_tuning() -> None:
+    budget = Budget(Limits(8, evaluations=60), spent(), evaluated=lambda: 20)
+    load = Load(owed=10, studies=2, runs=9)
+    assert budget.allow(8, each(0), 0, load) == Allowance(8, 8, 2) and budget.ended is None
+    assert budget.allow(8, each(0), 0, Load(20, 2, 9)) == Allowance(8, 8, 1)
+    assert budget.allow(8, each(0), 0, Load(35, 2, 9)) == Allowance(5, 5, 0)
+    assert "60 evaluations (20 used, up to 35 under way)" in str(budget.ended)
+    assert budget.allow(8, each(0), 0, Load(99, 2, 9)).slots == 0
+
+
+@given(
+    st.integers(1, 200),
+    st.lists(st.tuples(st.integers(0, 8), st.integers(0, 2), st.integers(0, 9)), max_size=20),
+)
+def test_evaluations_are_never_crossed_with_one_batch_under_way(
+    limit: int, batches: list[tuple[int, int, int]]
+) -> None:
+    """Batch g+1 is given out before batch g has run: of each, some candidates are new and some are tuned."""
+    used, before = 0, Allowance(0, 0, 0)
+    for new, tuned, runs in batches:
+        budget = Budget(Limits(160, evaluations=limit), spent(), evaluated=lambda used=used: used)
+        candidates, studies = min(new, before.slots), min(tuned, before.tuned(2))
+        after = budget.allow(8, each(0), 0, Load(candidates + studies * 9, 2, 9))
+        used += candidates + studies * runs
+        assert used <= limit
+        before = after
+
+
+def test_a_batch_is_given_out_while_twice_the_longest_step_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 10.0, 15.0, 41.0])
+    monkeypatch.setattr(Budget, "seconds", property(lambda _: next(clock)))
+    budget = Budget(Limits(80, minutes=1), spent())
+    assert [budget.allow(8, each(0), 0).slots for _ in range(3)] == [8, 8, 8]
+    assert budget.allow(8, each(0), 0).slots == 0
+    assert str(budget.ended) == (
+        "the time limit of 1 minutes leaves no room for another batch (41 s used, the longest step took 26 s)"
+    )
+
+
+def test_processor_time_of_earlier_sittings_counts() -> None:
+    used = iter([0.0, 5.0, 20.0])
+    budget = Budget(Limits(80, cpu_minutes=1), spent(), processor=lambda: next(used), earlier_cpu=15.0)
+    assert [budget.allow(8, each(0), 0).slots for _ in range(3)] == [8, 8, 0]
+    assert "processor time limit of 1 minutes" in str(budget.ended)
+    over = Budget(Limits(80, cpu_minutes=1), spent(), earlier_cpu=60.0)
+    assert over.allow(8, each(0), 0).slots == 0 and "is reached" in str(over.ended)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import os
 import random
 import re
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -17,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from toy.loop import TESTS, TOKENS, Scripted, Toy, announced, by_slot, density, rule
+from loop_processes import command, wait
+from toy.loop import TOKENS, Scripted, Toy, announced, by_slot, density, rule
 
 import discovery.graph as graph
 from db.ledger import Ledger
@@ -287,26 +285,6 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[MockServer]:
         monkeypatch.delenv(name, raising=False)
     with MockServer(delay=0.05) as made:
         yield made
-
-
-def command(site: Path, folder: Path, *words: str) -> subprocess.Popen[str]:
-    path = os.pathsep.join([str(site), str(TESTS), *filter(None, sys.path)])
-    said = [sys.executable, "-c", "from discovery.cli.main import main; main()", *words, "--quiet", "--json"]
-    return subprocess.Popen(
-        said,
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": path},
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-
-
-def wait(until: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    end = time.monotonic() + 120
-    while not until() and process.poll() is None:
-        assert time.monotonic() < end, "nothing happened"
-        time.sleep(0.005)
 
 
 def open_intents(path: Path, run: str) -> int:

@@ -17,8 +17,8 @@ from db.ledger import Ledger
 from discovery import review
 from discovery.errors import UsageError
 from discovery.execution.base import StageJob, StageResult
+from discovery.pace import Paced, processor_time
 from discovery.review import final
-from discovery.review.pace import Paced, processor_time
 from discovery.sandbox.base import SandboxUnavailable
 from evaluators import registry
 from evaluators.task import Instance, InstanceSet, ShippedScore, aggregate

@@ -166,9 +166,14 @@ def rows(progress: Progress, history: list[float]) -> list[tuple[str, str]]:
     for label, spent in (("tokens", progress.tokens), ("US $", progress.cost)):
         if spent.used or spent.limit is not None:
             found.append((label, bar(spent)))
+    if progress.evaluations.limit is not None:
+        found.append(("evaluations", bar(progress.evaluations)))
     left = f", about {clock(progress.eta)} left" if progress.eta is not None else ""
     limit = f" of {clock(progress.seconds.limit)}" if progress.seconds.limit is not None else ""
     found.append(("time", f"{clock(progress.seconds.used)}{limit}{left}"))
+    cpu = progress.cpu_seconds
+    if cpu.limit is not None:
+        found.append(("processor", f"{clock(cpu.used)} of {clock(cpu.limit)}"))
     found.append(
         ("now", f"{progress.proposing} proposing, {progress.evaluating} evaluating, {progress.tuning} tuning")
     )

@@ -41,7 +41,9 @@ def run(
     samples: Annotated[int | None, setting("samples")] = None,
     tokens: Annotated[int | None, setting("tokens")] = None,
     cost: Annotated[float | None, setting("cost")] = None,
+    evaluations: Annotated[int | None, setting("evaluations")] = None,
     minutes: Annotated[float | None, setting("minutes")] = None,
+    cpu_minutes: Annotated[float | None, setting("cpu_minutes")] = None,
     seed: Annotated[int | None, setting("seed")] = None,
     batch: Annotated[int | None, setting("batch")] = None,
     workers: Annotated[int | None, setting("workers")] = None,
@@ -75,7 +77,8 @@ def run(
         "model": model, "base_url": base_url, "api_key_env": api_key_env, "temperature": temperature,
         "max_tokens": max_tokens, "timeout": timeout, "in_flight": in_flight,
         "templates": templates, "samples": samples, "tokens": tokens,
-        "cost": cost, "minutes": minutes, "seed": seed, "batch": batch, "workers": workers, "executor": executor,
+        "cost": cost, "evaluations": evaluations, "minutes": minutes, "cpu_minutes": cpu_minutes,
+        "seed": seed, "batch": batch, "workers": workers, "executor": executor,
         "strategy": strategy, "islands": islands, "archive": archive, "migration": migration, "cells": cells,
         "fronts": fronts, "tune": tune, "trials": trials,
         "control": control, "db": db,
@@ -89,7 +92,7 @@ def run(
         for sentence in opening(loaded):
             if not quiet:
                 shown.say(sentence)
-        report = _watched_start(chosen, shown)
+        report = _watched_start(chosen, shown, quiet=quiet)
     finish(report, as_json=as_json)
 
 
@@ -122,7 +125,7 @@ def opening(loaded: Loaded) -> list[str]:
         answer = model.probe()
         if not answer.reachable:
             raise EnvironmentProblem(answer.sentence)
-        return [model.describe(), answer.sentence, f"{model.estimate(chosen.samples or 1)}; {_caps(chosen)}"]
+        return [model.describe(), answer.sentence, _caps(chosen)]
     if chosen.proposer != "genetic":
         return []
     from discovery.cli import servers
@@ -136,7 +139,9 @@ def _caps(chosen: Settings) -> str:
     caps = [f"{chosen.samples} samples"] if chosen.samples else []
     caps += [f"{chosen.tokens:,} tokens"] if chosen.tokens else []
     caps += [f"{chosen.cost:g} US dollars"] if chosen.cost else []
+    caps += [f"{chosen.evaluations:,} evaluations"] if chosen.evaluations else []
     caps += [f"{chosen.minutes:g} minutes"] if chosen.minutes else []
+    caps += [f"{chosen.cpu_minutes:g} minutes of processor time"] if chosen.cpu_minutes else []
     return "it stops at " + ", ".join(caps)
 
 
@@ -189,15 +194,15 @@ def _repeated(replay: Repeated) -> str:
     return f"not the decisions of {replay.source}: the digests differ{why}"
 
 
-def _watched_start(chosen: RunSettings, shown: View) -> RunReport:
+def _watched_start(chosen: RunSettings, shown: View, *, quiet: bool) -> RunReport:
     from discovery import run as engine
 
     with listening(shown.say) as stop:
-        return engine.start(chosen, on_progress=shown, stop=stop)
+        return engine.start(chosen, on_progress=shown, stop=stop, tell=None if quiet else shown.say)
 
 
 RECORDED = ("seed", "samples", "batch", "strategy", "islands", "archive", "migration", "cells", "fronts", "tune",
-            "trials", "control", "tokens", "cost", "minutes")  # fmt: skip
+            "trials", "control", "tokens", "cost", "evaluations", "minutes", "cpu_minutes")  # fmt: skip
 """Settings that a replay takes from the recorded run."""
 ASKING = ("base_url", "temperature", "max_tokens", "timeout", "in_flight", "templates", "api_key_env")
 """Settings of a model's endpoint and prompts."""

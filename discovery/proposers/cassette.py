@@ -26,8 +26,9 @@ FORMAT, VERSION = "discover-cassette", 2
 Key = tuple[int, int]
 """Slot and attempt."""
 
-LIMITS = frozenset(f.name for f in fields(Limits)) - {"samples"}
-"""What cut a run short is in the widths of its batches, so no limit is needed to repeat it."""
+LIMITS = frozenset(f.name for f in fields(Limits)) - {"samples", "evaluations"}
+"""What cut a run short is in the widths of its batches, so no other limit is needed to repeat it; that of evaluations
+also decides how many candidates are tuned."""
 OWN = LIMITS | {
     "db", "proposer", "base_url", "api_key_env", "timeout", "in_flight", "templates", "workers", "executor",
     "control", "options", "prices",

@@ -31,7 +31,7 @@ from discovery.proposers.base import (
 )
 from discovery.proposers.bodies import as_sent, content_of, error_of, parsed, retry_after, usage_of
 from discovery.proposers.endpoint import NO_KEY, Probe, key_for, normalised
-from discovery.proposers.prices import Estimate, cost_of, is_local, price_estimate, price_of
+from discovery.proposers.prices import cost_of, is_local, price_of
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -204,17 +204,6 @@ class ChatProposer:
             "cost unknown" if price is None else "no cost" if price.input == price.output == 0 else "priced"
         )
         return f"model {self._model} at {self.base_url} ({'local, ' if self.local else ''}{cost})"
-
-    def estimate(self, samples: int) -> Estimate:
-        """What ``samples`` samples will use; printed before a run."""
-        return price_estimate(
-            samples,
-            model=self._model,
-            base_url=self.base_url,
-            prices=self.prices,
-            budget_tokens=self.budget_tokens,
-            max_tokens=self.max_tokens,
-        )
 
     def probe(self, timeout: float = 5.0) -> Probe:
         """Whether the server answers and knows the model, by listing its models: no tokens are spent."""

@@ -17,10 +17,10 @@ from discovery.config import cores
 from discovery.errors import UsageError
 from discovery.evaluation import Evaluation
 from discovery.execution.make import make_executor
+from discovery.pace import Paced, processor_time
 from discovery.review.figures import Side, comparisons, further, scores, times, verdict
 from discovery.review.names import SHORT, frozen, task_of
 from discovery.review.overview import best_seed, promotions
-from discovery.review.pace import Paced, processor_time
 from discovery.seeds import baseline_code
 from evaluators.task import Task
 

@@ -14,6 +14,7 @@ from discovery.baselines import best_baseline
 from discovery.baselines import best_of as best_score_of
 from discovery.progress import gain
 from discovery.review.names import Frozen, frozen, gate_scores, task_of, utc
+from discovery.spending import earlier
 from evaluators.task import Direction, Task
 
 OUTCOMES = (
@@ -307,7 +308,6 @@ def _budget(ledger: Ledger, run: str) -> list[dict[str, object]]:
 
 def _spent(ledger: Ledger, run: str, start: Frozen) -> dict[str, object]:
     spent = ledger.spent(run)
-    seconds = [e.data.get("seconds") for e in ledger.events(run, "sitting")]
     return {
         "samples": spent.samples,
         "requests": spent.requests,
@@ -319,5 +319,7 @@ def _spent(ledger: Ledger, run: str, start: Frozen) -> dict[str, object]:
         "uncounted": spent.uncounted,
         "unpriced": spent.unpriced,
         "reply_seconds": spent.seconds,
-        "seconds": sum(float(s) for s in seconds if isinstance(s, int | float)),
+        "evaluations": ledger.evaluated(run),
+        "seconds": earlier(ledger, run, "seconds"),
+        "cpu_seconds": earlier(ledger, run, "cpu_seconds"),
     }

@@ -31,7 +31,7 @@ from discovery.proposers.base import (
 )
 from discovery.proposers.chat import STRIKES, AnsweredRefused, ChatProposer
 from discovery.proposers.endpoint import normalised
-from discovery.proposers.prices import FREE, cost_of, is_local, price_estimate, price_of
+from discovery.proposers.prices import FREE, cost_of, is_local, price_of
 from discovery.proposers.reading import candidate_text
 from evaluators.registry import load
 
@@ -553,27 +553,6 @@ class TestPrices:
     def test_cached_tokens_cost_as_others_without_a_price_of_their_own(self) -> None:
         assert cost_of(Price(2, 4), 1_000_000, 500_000, 400_000) == 4.0
         assert cost_of(Price(2, 4, 0.0), 1_000_000, 0, 2_000_000) == 0.0
-
-    def test_estimates(self) -> None:
-        def estimate(url: str, prices: dict[str, Price]) -> Any:
-            return price_estimate(
-                50, model="m", base_url=url, prices=prices, budget_tokens=8_000, max_tokens=4_000
-            )
-
-        paid = estimate(REMOTE, {"m": Price(1.0, 10.0)})
-        assert (paid.tokens, paid.most_tokens) == (480_000, 1_200_000)
-        assert paid.cost == pytest.approx(1.56) and paid.most_cost == pytest.approx(4.8)
-        assert (
-            str(paid)
-            == "50 samples use about 480,000 tokens (at most 1,200,000); about $1.56 (at most $4.80)"
-        )
-        assert "cost unknown" in str(estimate(REMOTE, {})) and "no cost" in str(
-            estimate("http://127.0.0.1", {})
-        )
-
-    def test_the_proposer_estimates_with_its_own_limits(self) -> None:
-        proposer = ChatProposer("m", "http://127.0.0.1:9", max_tokens=100, budget_tokens=1_000)
-        assert proposer.estimate(10).most_tokens == 2 * 10 * 1_100
 
 
 def test_reserve_covers_prompt_and_reply() -> None:

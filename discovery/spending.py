@@ -1,0 +1,113 @@
+"""What a run may spend, has spent and will spend: its budget from the settings and the ledger, and the forecast."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from db.ledger import Ledger
+from discovery.account import Account
+from discovery.budget import Budget, Limits
+from discovery.campaign import Campaign
+from discovery.config import Price, Settings
+from discovery.errors import UsageError
+from discovery.execution.metered import Metered
+from discovery.forecast import Forecast, Sample, forecast, typical_reply
+from discovery.pace import processor_time
+from discovery.seeds import Seed
+
+
+def budget_of(settings: Settings, ledger: Ledger, run: str, meter: Metered, most_tokens: int) -> Budget:
+    """The budget of a run, as far as it was used in earlier sittings; its clock starts now. A reply whose tokens or
+    cost the server did not tell counts as ``most_tokens``, the most that it may have used."""
+    price, account = token_price(settings), Account(ledger, run)
+
+    def spent() -> tuple[int, float]:
+        found = account.spent()
+        unpriced = found.unpriced * most_tokens * (price or 0.0)
+        return found.tokens + found.uncounted * most_tokens, found.cost + unpriced
+
+    limits = Limits(
+        samples=settings.samples or 1,
+        tokens=settings.tokens,
+        cost=settings.cost,
+        evaluations=settings.evaluations,
+        minutes=settings.minutes,
+        cpu_minutes=settings.cpu_minutes,
+    )
+    return Budget(
+        limits,
+        spent,
+        evaluated=lambda: ledger.evaluated(run),
+        processor=lambda: meter.seconds,
+        price=price,
+        earlier=earlier(ledger, run, "seconds"),
+        earlier_cpu=earlier(ledger, run, "cpu_seconds"),
+    )
+
+
+def times(budget: Budget) -> dict[str, object]:
+    """The time used so far, as the ledger's event "time" keeps it, s."""
+    return {"seconds": round(budget.seconds, 3), "cpu_seconds": round(budget.cpu_seconds, 3)}
+
+
+def earlier(ledger: Ledger, run: str, what: str) -> float:
+    """Wall time ("seconds") or processor time ("cpu_seconds") that a run has used, s: as of the last batch where a
+    sitting was killed."""
+    found = (e.data.get(what) for e in ledger.events(run, "time"))
+    return max((float(str(used)) for used in found if used is not None), default=0.0)
+
+
+def token_price(settings: Settings) -> float | None:
+    """The highest price of a token in US dollars, None when it is not known."""
+    price = _price(settings)
+    return max(price.input, price.output) / 1e6 if price else None
+
+
+def _price(settings: Settings) -> Price | None:
+    if settings.proposer != "chat":
+        return Price(0.0, 0.0)
+    from discovery.proposers.endpoint import normalised
+    from discovery.proposers.prices import price_of
+
+    return price_of(settings.model or "", normalised(settings.base_url), settings.prices)
+
+
+def check_limits(settings: Settings) -> None:
+    """Raises UsageError for a limit that could not be kept."""
+    if settings.cost is not None and token_price(settings) is None:
+        raise UsageError(
+            f"--cost needs the price of model {settings.model!r}: give it in discover.toml as "
+            f'[prices."{settings.model}"] with input and output in US dollars for a million tokens'
+        )
+
+
+def forecast_of(settings: Settings, campaign: Campaign, seeds: Sequence[Seed], budget: Budget) -> Forecast:
+    """The forecast of a run whose seeds are scored and that has asked for nothing yet."""
+    task, evaluation = campaign.task, campaign.evaluation
+    search = task.instances("search")
+    times = [evaluation.stage(seed.candidate, search).cpu for seed in seeds]
+    looks = [2 * processor_time([(search, cpu)], task.gate(0)) for cpu in times]
+    prompt, reply, longest = _tokens(campaign, seeds)
+    price = _price(settings)
+    sample = Sample(
+        prompt=prompt,
+        reply=reply,
+        longest=longest,
+        price=(price.input / 1e6, price.output / 1e6) if price else None,
+        search=math.fsum(math.fsum(cpu) for cpu in times) / len(times),
+        look=math.fsum(looks) / len(looks),
+        started=budget.seconds,
+    )
+    return forecast(settings, campaign.shape, sample)
+
+
+def _tokens(campaign: Campaign, seeds: Sequence[Seed]) -> tuple[int, int, int]:
+    """Tokens of the first slot's prompt, of a reply as expected, and those reserved for both; 0 without a model."""
+    messages, longest = campaign.first_prompt()
+    if not messages or not longest:
+        return 0, 0, longest
+    from discovery.prompts.render import message_tokens, tokens
+
+    prompt = message_tokens(messages)
+    return prompt, typical_reply([tokens(s.candidate.code) for s in seeds], longest - prompt), longest

@@ -1,0 +1,32 @@
+"""The real command line as a process, for tests that kill it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from toy.loop import TESTS
+
+
+def command(site: Path, folder: Path, *words: str) -> subprocess.Popen[str]:
+    path = os.pathsep.join([str(site), str(TESTS), *filter(None, sys.path)])
+    said = [sys.executable, "-c", "from discovery.cli.main import main; main()", *words, "--quiet", "--json"]
+    return subprocess.Popen(
+        said,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": path},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def wait(until: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    end = time.monotonic() + 120
+    while not until() and process.poll() is None:
+        assert time.monotonic() < end, "nothing happened"
+        time.sleep(0.005)
