@@ -111,8 +111,7 @@ class Campaign:
 
     def first_prompt(self) -> tuple[tuple[Message, ...], int]:
         """The prompt of slot 0 and the tokens to reserve for it: what requests of this run are like."""
-        view = self._view(-2)
-        return self._slots.prompt(0, view), self._slots.reserve((0,), view)[0]
+        return self._slots.prompt(0, self._view(-2)), self._slots.reserve((0,), self._view(-2))[0]
 
     def permit(self, g: int, allowance: Allowance) -> None:
         """Batch ``g`` has these slots."""
