@@ -101,6 +101,8 @@ class Proposal(Base):
     seconds: Mapped[float]
     asked: Mapped[int]
     reason: Mapped[str]
+    arm: Mapped[str | None]
+    temperature: Mapped[float | None]
 
 
 class Entry(Base):

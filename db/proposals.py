@@ -72,13 +72,16 @@ class Proposals(Store):
         proposer: str,
         seed: int,
         messages_json: str | None = None,
+        arm: str | None = None,
+        temperature: float | None = None,
     ) -> ProposalRecord:
         """Record that request (k, r) is about to be sent. One that has a row is returned as it stands; while it is
         still open, ``asked`` goes up by one, since it may be paid twice."""
         with self.writing() as c:
             row = _find(c, run, k, r)
             if row is None:
-                c.execute(_INSERT, _blank(run, k, r, batch, operator, proposer, seed, messages_json))
+                blank = _blank(run, k, r, batch, operator, proposer, seed, messages_json)
+                c.execute(_INSERT, {**blank, "arm": arm, "temperature": temperature})
             elif row.state == "intent":
                 c.execute(update(Proposal).where(Proposal.id == row.id).values(asked=Proposal.asked + 1))
             else:
@@ -124,6 +127,8 @@ class Proposals(Store):
         proposer: str,
         seed: int,
         messages_json: str | None = None,
+        arm: str | None = None,
+        temperature: float | None = None,
         state: ProposalState,
         text: str | None = None,
         model: str | None = None,
@@ -140,6 +145,7 @@ class Proposals(Store):
             row = _find(c, run, k, r)
             if row is None:
                 new = _blank(run, k, r, batch, operator, proposer, seed, messages_json) | values
+                new |= {"arm": arm, "temperature": temperature}
                 made = c.execute(_INSERT, new).inserted_primary_key or (0,)
                 return ProposalRecord(**new | {"id": made[0], "prompt": messages_json, "reply": text})
             if row.state == "intent":

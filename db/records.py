@@ -67,7 +67,8 @@ class EventRecord:
 @dataclass(frozen=True, slots=True)
 class ProposalRecord:
     """One request of slot ``k`` (``r`` = 1 is the repair). ``asked`` counts how often the intent was sent; unknown
-    figures are None, never 0. ``prompt`` is the JSON text of the messages."""
+    figures are None, never 0. ``prompt`` is the JSON text of the messages. ``arm`` is the model that was asked for,
+    ``model`` what the server says that it is; ``temperature`` is None where the server's own holds."""
 
     id: int
     run: str
@@ -88,6 +89,29 @@ class ProposalRecord:
     seconds: float
     asked: int
     reason: str
+    arm: str | None = None
+    temperature: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An integrated slot and what it took: its requests, the figures of those that were answered (None where one is
+    unknown), and the scores of its candidate and of each parent. ``replies`` counts the answered requests."""
+
+    k: int
+    batch: int
+    operator: str
+    arm: str | None
+    temperature: float | None
+    requests: int
+    replies: int
+    tokens: int | None
+    cost: float | None
+    outcome: EntryOutcome
+    checked: bool
+    duplicate: bool
+    score: float | None
+    parents: tuple[float | None, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,10 @@ class Budget:
         """Wall time used, s."""
         return time.monotonic() - self._start
 
+    def left(self) -> float:
+        """Wall time left, s; infinite without a limit."""
+        return float("inf") if self.limits.minutes is None else 60 * self.limits.minutes - self.seconds
+
     @property
     def cpu_seconds(self) -> float:
         """Processor time of candidates used, s: their evaluations, trials, confirmations and gate looks."""

@@ -27,7 +27,7 @@ from discovery.budget import Allowance, Budget, Load
 from discovery.candidate import check
 from discovery.evaluation import Evaluated, Evaluation
 from discovery.gate import Gate
-from discovery.members import as_new, look_as_new, marks, member_of
+from discovery.members import as_new, look_as_new, marks, member_of, quarantine
 from discovery.population.archive import Archive, Member, Snapshot
 from discovery.population.memory import Memory, repaired
 from discovery.proposers.base import Message
@@ -225,7 +225,7 @@ class Campaign:
                 edges.append(Edge(made[0].key, EntryKey(k, "own"), 0))
                 members.append(made[1])
         quarantined = self._confirm(members)
-        entries = [self._quarantine(e, quarantined) for e in entries]
+        entries = [quarantine(e, quarantined) for e in entries]
         members = [m for m in members if m.key not in quarantined]
         entered, left = self._archive.admit(members, g)
         look = self._look(members)
@@ -286,6 +286,7 @@ class Campaign:
 
     def _remember(self, g: int, entries: Sequence[NewEntry], repaired: Sequence[EntryKey]) -> None:
         self._memory.remember(g, entries, repaired)
+        self._slots.learn(g)
         self._snapshots[g] = self._archive.snapshot()
         self._snapshots.pop(g - 3, None)
         self.done = g
@@ -362,15 +363,6 @@ class Campaign:
                     quarantined[member.key] = difference
         return quarantined
 
-    @staticmethod
-    def _quarantine(entry: NewEntry, quarantined: dict[EntryKey, str]) -> NewEntry:
-        """The entry after the confirmation: a duplicate shares the verdict of its owner, whose evaluation it is."""
-        reason = quarantined.get(entry.duplicate_of or entry.key)
-        if reason is None:
-            return entry
-        marks = entry.marks if entry.duplicate_of else entry.marks | {"quarantined"}
-        return replace(entry, outcome="quarantined", reason=reason, score=None, marks=marks)
-
     def _look(self, members: list[Member]) -> tuple[Member, NewLook] | None:
         if not members:
             return None
@@ -411,4 +403,5 @@ class Campaign:
 
     def _make_view(self, g: int) -> View:
         memory = self._memory
-        return View(self._snapshot(g), memory.known(g), memory.rejected(g), memory.broken(g), memory.notes(g))
+        known, rejected, broken = memory.known(g), memory.rejected(g), memory.broken(g)
+        return View(self._snapshot(g), known, rejected, broken, memory.notes(g), self._slots.models(g))

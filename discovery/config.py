@@ -16,48 +16,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
 from discovery.errors import UsageError
+from discovery.values import Model, Price, Rule, converted, fits, ladder, models, options, prices
 
 Proposer = Literal["chat", "genetic", "replay"]
 Executor = Literal["local", "inline"]
+ModelChoice = Literal["weights", "bandit"]
 FILE = "discover.toml"
 PREFIX = "DISCOVER_"
-
-
-@dataclass(frozen=True)
-class Price:
-    """US dollars for a million tokens. ``cached`` is the price of a cached prompt token."""
-
-    input: float
-    output: float
-    cached: float | None = None
-
-
-@dataclass(frozen=True)
-class Rule:
-    """What a value must be, and what it is for. ``words`` are the only ones allowed; ``low`` bounds numbers from
-    below, inclusive unless ``above``; ``high`` from above."""
-
-    kind: Literal["text", "integer", "number", "switch"]
-    about: str
-    low: float | None = None
-    above: bool = False
-    high: float | None = None
-    words: tuple[str, ...] = ()
-
-    @property
-    def expected(self) -> str:
-        if self.words:
-            return "one of " + ", ".join(self.words)
-        if self.kind == "switch":
-            return "true or false"
-        if self.kind == "text":
-            return "a non-empty text"
-        what = "a whole number" if self.kind == "integer" else "a number"
-        if self.low is None:
-            return what
-        if self.high is not None:
-            return f"{what} from {self.low:g} to {self.high:g}"
-        return f"{what} above {self.low:g}" if self.above else f"{what} of at least {self.low:g}"
 
 
 @dataclass(frozen=True)
@@ -71,13 +36,28 @@ class Settings:
             "text", "who proposes (default: chat when a model is named)", words=("chat", "genetic", "replay")
         ),
     ] = "genetic"
-    model: Annotated[str | None, Rule("text", "the language model's name at its endpoint")] = None
+    model: Annotated[
+        str | None, Rule("text", "the language model's name at its endpoint; several with commas between")
+    ] = None
+    model_choice: Annotated[
+        ModelChoice,
+        Rule(
+            "text",
+            "how a slot's model is chosen from several: by their weights, or by improvements for their cost",
+            words=("weights", "bandit"),
+        ),
+    ] = "weights"
     base_url: Annotated[str | None, Rule("text", "the endpoint, such as http://127.0.0.1:11434/v1")] = None
     api_key_env: Annotated[str, Rule("text", "the environment variable that holds the key")] = (
         "OPENAI_API_KEY"
     )
     temperature: Annotated[
-        float | None, Rule("number", "sampling temperature (default: the server's)", 0)
+        tuple[float, ...] | None,
+        Rule(
+            "numbers",
+            "sampling temperature, or several that the slots take in turn (default: the server's)",
+            0,
+        ),
     ] = None
     max_tokens: Annotated[
         int | None, Rule("integer", "longest reply, tokens (default: local 1,500, else 4,000)", 64)
@@ -86,6 +66,10 @@ class Settings:
         float | None,
         Rule("number", "longest wait for a reply, seconds (default: local 600, else 120)", 0, above=True),
     ] = None
+    wait: Annotated[
+        float,
+        Rule("number", "how long a run that got replies waits for an endpoint that is down, minutes", 0),
+    ] = 5.0
     in_flight: Annotated[
         int | None, Rule("integer", "requests to the model at once (default: local 2, else 8)", 1)
     ] = None
@@ -138,6 +122,13 @@ class Settings:
     """Task options by task: ``[options.smtt]`` in the file, ``--option`` on the command line."""
     prices: Mapping[str, Price] = field(default_factory=dict)
     """Prices by model: ``[prices."name"]`` in the file."""
+    models: Mapping[str, Model] = field(default_factory=dict)
+    """What single models have of their own: ``[models."name"]`` in the file."""
+
+    @property
+    def named_models(self) -> tuple[str, ...]:
+        """The models that a run asks."""
+        return tuple(dict.fromkeys(n for word in (self.model or "").split(",") if (n := word.strip())))
 
     def to_json(self) -> dict[str, object]:
         """Every setting as plain data, passwords in URLs masked."""
@@ -146,6 +137,7 @@ class Settings:
         shown["prices"] = {
             m: {"input": p.input, "output": p.output, "cached": p.cached} for m, p in self.prices.items()
         }
+        shown["models"] = {m: _model_shown(properties) for m, properties in self.models.items()}
         return shown
 
 
@@ -288,7 +280,7 @@ def _from_environment(environment: Mapping[str, str]) -> Iterator[_Given]:
     for name, rule in rules().items():
         variable = PREFIX + name.upper()
         if text := environment.get(variable):
-            yield _Given(name, _converted(text, rule), variable, variable)
+            yield _Given(name, converted(text, rule), variable, variable)
 
 
 def _from_flags(flags: Mapping[str, object]) -> Iterator[_Given]:
@@ -313,76 +305,19 @@ def _unknown_variables(environment: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(n + _meant(n, known) for n in sorted(environment) if n.startswith(PREFIX) and n not in known)
 
 
-def _converted(text: str, rule: Rule) -> object:
-    """A variable's text as the type its rule wants; the text itself where that fails, for the check to refuse."""
-    try:
-        if rule.kind == "integer":
-            return int(text)
-        if rule.kind == "number":
-            return float(text)
-    except ValueError:
-        return text
-    if rule.kind == "switch":
-        return {"true": True, "1": True, "on": True, "false": False, "0": False, "off": False}.get(
-            text.lower(), text
-        )
-    return text
-
-
 def _checked(given: _Given, earlier: Mapping[str, Any]) -> Any:
     if given.name == "options":
-        return _options(given.value, given.where, earlier.get("options", {}))
-    if given.name == "prices":
-        return _prices(given.value, given.where)
+        return options(given.value, given.where, earlier.get("options", {}))
+    if given.name in ("prices", "models"):
+        return {"prices": prices, "models": models}[given.name](given.value, given.where)
     rule = rules()[given.name]
-    if not _fits(given.value, rule):
+    if rule.kind == "numbers":
+        given = replace(given, value=ladder(given.value))
+    if given.name == "model" and isinstance(given.value, list | tuple):
+        given = replace(given, value=",".join(map(str, given.value)))
+    if not fits(given.value, rule):
         raise UsageError(f"{given.where} is {given.value!r}; expected {rule.expected}")
     return float(given.value) if rule.kind == "number" else given.value
-
-
-def _fits(value: Any, rule: Rule) -> bool:
-    if rule.kind == "switch":
-        return isinstance(value, bool)
-    if rule.kind == "text":
-        return isinstance(value, str) and bool(value) and (not rule.words or value in rule.words)
-    allowed = int if rule.kind == "integer" else (int, float)
-    if isinstance(value, bool) or not isinstance(value, allowed) or not abs(value) < 2**53:
-        return False
-    if rule.high is not None and value > rule.high:
-        return False
-    return rule.low is None or (value > rule.low if rule.above else value >= rule.low)
-
-
-def _options(value: Any, where: str, earlier: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
-    """Options by task; those of a later layer replace single ones of an earlier."""
-    merged = {task: dict(options) for task, options in earlier.items()}
-    if not isinstance(value, Mapping) or not all(isinstance(v, Mapping) for v in value.values()):
-        raise UsageError(f"{where}: expected one table a task, such as [options.smtt]")
-    for task, options in value.items():
-        for name, word in options.items():
-            if isinstance(word, bool) or not isinstance(word, str | int | float):
-                raise UsageError(f"{where}.{task}.{name} is {word!r}; expected a text or number")
-            merged.setdefault(task, {})[name] = str(word)
-    return merged
-
-
-def _prices(value: Any, where: str) -> dict[str, Price]:
-    expected = 'expected [prices."model"] with input and output (and cached), US dollars for a million tokens'
-    if not isinstance(value, Mapping):
-        raise UsageError(f"{where}: {expected}")
-    prices = {}
-    for model, entry in value.items():
-        if not isinstance(entry, Mapping) or not {"input", "output"} <= set(entry) <= {
-            "input",
-            "output",
-            "cached",
-        }:
-            raise UsageError(f"{where}.{model}: {expected}")
-        for name, figure in entry.items():
-            if not _fits(figure, Rule("number", "", 0)):
-                raise UsageError(f"{where}.{model}.{name} is {figure!r}; expected a number of at least 0")
-        prices[model] = Price(**{name: float(figure) for name, figure in entry.items()})
-    return prices
 
 
 def _meant(name: str, known: list[str]) -> str:
@@ -390,5 +325,11 @@ def _meant(name: str, known: list[str]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
+def _model_shown(model: Model) -> dict[str, object]:
+    return {f.name: _shown(getattr(model, f.name)) for f in fields(model)}
+
+
 def _shown(value: object) -> object:
+    if isinstance(value, tuple):
+        return list(value)
     return masked(value) if isinstance(value, str) else value

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from db.records import RunRecord
-from discovery.config import Price, Settings
+from discovery.config import Settings
 from discovery.errors import UsageError
 from discovery.execution.base import Executor
 from discovery.population import strategies
 from discovery.proposers.base import Proposer
 from discovery.proposers.make import template_hashes
+from discovery.values import Price, ladder, models
 from evaluators.task import Task
 
 OURS = "discover-heuristics"
@@ -72,6 +73,8 @@ def thaw(record: RunRecord, db: str, workers: int | None) -> Plan:
     frozen: dict[str, Any] = dict(record.settings)
     values: dict[str, Any] = dict(frozen["settings"])
     values["prices"] = {m: Price(**p) for m, p in values["prices"].items()}
+    values["models"] = models(values.get("models", {}), "the run's row")
+    values["temperature"] = ladder(values.get("temperature"))
     settings = Settings(**{**values, "db": db})
     if workers is not None:
         settings = replace(settings, workers=workers)

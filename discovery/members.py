@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from db.records import CandidateText, EntryId, EntryKey, EntryRecord, LookRecord, NewEntry, NewLook
 from discovery.candidate import Candidate
@@ -71,3 +72,12 @@ def look_as_new(look: LookRecord, keys: Mapping[EntryId, EntryKey]) -> NewLook:
         passed=look.passed,
         detail=look.detail,
     )
+
+
+def quarantine(entry: NewEntry, differences: Mapping[EntryKey, str]) -> NewEntry:
+    """The entry after the confirmation: a duplicate shares the verdict of its owner, whose evaluation it is."""
+    reason = differences.get(entry.duplicate_of or entry.key)
+    if reason is None:
+        return entry
+    found = entry.marks if entry.duplicate_of else entry.marks | {"quarantined"}
+    return replace(entry, outcome="quarantined", reason=reason, score=None, marks=found)

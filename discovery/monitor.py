@@ -47,6 +47,7 @@ class Monitor:
         self._outcomes: Counter[str] = Counter()
         self._evaluated = self._valid = self._duplicates = 0
         self._stale = True
+        self._notice: str | None = None
         self._counted = Progress(run, task.name, task.direction, task.unit, proposer, "preparing")
         best = best_baseline(task, "search")
         self._progress = replace(
@@ -70,6 +71,12 @@ class Monitor:
 
     def phase(self, phase: Phase) -> None:
         self._progress = replace(self._progress, phase=phase)
+        self.changed()
+
+    def notice(self, text: str | None) -> None:
+        """What holds the run up, None when nothing does any more."""
+        with self._lock:
+            self._notice = text
         self.changed()
 
     def gate_score(self, key: EntryKey, score: float | None) -> None:
@@ -108,6 +115,7 @@ class Monitor:
             proposing=running.proposing,
             evaluating=running.evaluating,
             tuning=running.tuning,
+            notice=self._notice,
             eta=seconds * (1 - share) / share if share > 0.02 else None,
         )
 

@@ -82,6 +82,8 @@ class Progress:
     proposing: int = 0
     evaluating: int = 0
     tuning: int = 0
+    notice: str | None = None
+    """What holds the run up at the moment, in one sentence: an endpoint that is down."""
     eta: float | None = None
     """Seconds to the end at the present pace; None while unknown."""
 

@@ -38,13 +38,14 @@ from discovery.population.archive import Member
 from discovery.progress import Progress, StopSignal
 from discovery.prompts.trial import try_templates
 from discovery.proposers.base import Brief, Proposer, ProposerUnavailable
-from discovery.proposers.make import make_proposer
+from discovery.proposers.make import make_choice, make_proposer
+from discovery.proposers.patience import Patience
 from discovery.recorded import as_recorded, recorded_seeds, recorded_widths, recording
 from discovery.report import RunReport, run_report
 from discovery.seeds import Seed, resolve
 from discovery.shape import Shape
 from discovery.slots import Slots
-from discovery.spending import budget_of, check_limits, forecast_of, times
+from discovery.spending import budget_of, check_limits, earlier, forecast_of, times
 from discovery.tuning import Tuning
 from evaluators.registry import load
 from evaluators.task import Task
@@ -157,7 +158,8 @@ class _Sitting:
                 make_executor(task, plan.settings.executor, plan.settings.workers, unsafe=plan.unsafe)
             )
             stack.callback(executor.close)
-            proposer = make_proposer(plan.settings, plan.replay, ledger, task.name)
+            patience = Patience(plan.settings.wait, stop, lambda text: monitor.notice(text))
+            proposer = make_proposer(plan.settings, plan.replay, ledger, task.name, patience)
             new = record is None
             if record is None:
                 # The row keeps the whole, from which both arms' shares are made again.
@@ -176,6 +178,7 @@ class _Sitting:
                 campaign, budget = _campaign(
                     task, ledger, plan, self.seeds, record, executor, proposer, monitor
                 )
+                patience.left = budget.left
                 if new and self.tell is not None and plan.replay is None:
                     for sentence in forecast_of(plan.settings, campaign, self.seeds, budget).lines():
                         self.tell(f"control arm: {sentence}" if control_of else sentence)
@@ -190,6 +193,9 @@ class _Sitting:
                     ledger.set_status(record.id, "done")
                     monitor.phase("done")
             except ProposerUnavailable as error:
+                if stop.finishing:
+                    ledger.set_status(record.id, "interrupted", f"stopped by the user ({error})")
+                    return run_report(ledger, task, record.id, seconds=earlier(ledger, record.id, "seconds"))
                 ledger.set_status(record.id, "interrupted", str(error))
                 raise EnvironmentProblem(
                     f"{error} (run {record.id} is kept; `discover resume {record.id}` goes on with it)"
@@ -259,6 +265,7 @@ def _campaign(
         feedback=Feedback(
             task.instances("search").instances, {s.candidate.hash: s.name for s in seeds}, task.direction
         ),
+        choice=make_choice(settings, record.seed, task.direction),
     )
     campaign = Campaign(
         record.id,

@@ -7,10 +7,11 @@ only a request whose reply was not recorded is sent again.
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import TypedDict
 
+from db.attempts import attempts
 from db.ledger import Ledger
 from db.records import ProposalRecord, ProposalState
 from discovery.candidate import Candidate, Refused, check
@@ -30,6 +31,7 @@ from discovery.proposers.base import (
     Reply,
     Request,
 )
+from discovery.proposers.choice import Choice, Tally
 from discovery.proposers.notes import note_text
 from discovery.proposers.reading import Unreadable, candidate_text
 from discovery.recall import Recall
@@ -44,6 +46,8 @@ class View:
     rejected: tuple[str, ...]
     broken: tuple[Broken, ...] = ()
     notes: tuple[str, ...] = ()
+    models: Mapping[str, Tally] = field(default_factory=dict)
+    """How the models did."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,8 @@ class _Identity(TypedDict):
     proposer: str
     seed: int
     messages_json: str | None
+    arm: str | None
+    temperature: float | None
 
 
 class Slots:
@@ -83,7 +89,10 @@ class Slots:
         proposer: Proposer,
         ledger: Ledger,
         feedback: Feedback,
+        choice: Choice | None = None,
     ) -> None:
+        """``choice`` says which model and temperature a slot gets; None where there is nothing to choose."""
+        self._choice = choice
         self._run, self._seed, self._batch = run, seed, batch
         self._brief, self._strategy = brief, strategy
         self._proposer, self._ledger, self._feedback = proposer, ledger, feedback
@@ -95,10 +104,20 @@ class Slots:
         situation = Situation(island, view.snapshot, self._proposer.operators, view.broken)
         return planned(self._strategy, situation, generator(self._seed, k, 0, "plan"))
 
+    def learn(self, g: int) -> None:
+        """Batch ``g`` is integrated: how its models did is known from now on."""
+        if self._choice is not None and self._choice.learns:
+            self._choice.learn(g, attempts(self._ledger, self._run, g))
+
+    def models(self, g: int) -> Mapping[str, Tally]:
+        """How the models had done after batch ``g``."""
+        return self._choice.known(g) if self._choice is not None else {}
+
     def request(self, k: int, view: View) -> Request:
         """The first request of slot ``k``."""
         plan = self.plan(k, view)
         seed = view.snapshot.seeds[0]
+        model, temperature = self._choice.choose(k, view.models) if self._choice is not None else (None, None)
         return Request(
             slot=k,
             attempt=0,
@@ -111,6 +130,8 @@ class Slots:
             fault=self._fault(plan),
             notes=view.notes,
             rival=self._feedback.rival(seed),
+            model=model,
+            temperature=temperature,
         )
 
     def _fault(self, plan: Plan) -> Fault | None:
@@ -198,4 +219,6 @@ class Slots:
             "proposer": self._proposer.name,
             "seed": key(self._seed, request.slot, request.attempt, "proposal"),
             "messages_json": json.dumps([asdict(m) for m in messages]) if messages else None,
+            "arm": request.model,
+            "temperature": request.temperature,
         }

@@ -9,12 +9,13 @@ from db.ledger import Ledger
 from discovery.account import Account
 from discovery.budget import Budget, Limits
 from discovery.campaign import Campaign
-from discovery.config import Price, Settings
+from discovery.config import Settings
 from discovery.errors import UsageError
 from discovery.execution.metered import Metered
 from discovery.forecast import Forecast, Sample, forecast, typical_reply
 from discovery.pace import processor_time
 from discovery.seeds import Seed
+from discovery.values import Price
 
 
 def budget_of(settings: Settings, ledger: Ledger, run: str, meter: Metered, most_tokens: int) -> Budget:
@@ -59,26 +60,43 @@ def earlier(ledger: Ledger, run: str, what: str) -> float:
 
 
 def token_price(settings: Settings) -> float | None:
-    """The highest price of a token in US dollars, None when it is not known."""
-    price = _price(settings)
-    return max(price.input, price.output) / 1e6 if price else None
+    """The highest price of a token of any model in US dollars, None when one is not known."""
+    prices = [max(p.input, p.output) / 1e6 if p else None for _, p in _prices(settings)]
+    known = [p for p in prices if p is not None]
+    return max(known, default=0.0) if len(known) == len(prices) else None
 
 
-def _price(settings: Settings) -> Price | None:
+def _prices(settings: Settings) -> list[tuple[str, Price | None]]:
+    """The price of each model, None when it is not known; nothing without a model."""
     if settings.proposer != "chat":
-        return Price(0.0, 0.0)
+        return []
     from discovery.proposers.endpoint import normalised
+    from discovery.proposers.panel import single
     from discovery.proposers.prices import price_of
 
-    return price_of(settings.model or "", normalised(settings.base_url), settings.prices)
+    return [
+        (name, price_of(name, normalised(single(settings, name).base_url), settings.prices))
+        for name in settings.named_models
+    ]
+
+
+def _mean_price(settings: Settings) -> tuple[float, float] | None:
+    """Input and output price of a token, US dollars, the mean over the models."""
+    prices = [p for _, p in _prices(settings)]
+    known = [p for p in prices if p is not None]
+    if len(known) < len(prices):
+        return None
+    each = 1e6 * max(1, len(known))
+    return math.fsum(p.input for p in known) / each, math.fsum(p.output for p in known) / each
 
 
 def check_limits(settings: Settings) -> None:
     """Raises UsageError for a limit that could not be kept."""
-    if settings.cost is not None and token_price(settings) is None:
+    unknown = next((name for name, price in _prices(settings) if price is None), None)
+    if settings.cost is not None and unknown is not None:
         raise UsageError(
-            f"--cost needs the price of model {settings.model!r}: give it in discover.toml as "
-            f'[prices."{settings.model}"] with input and output in US dollars for a million tokens'
+            f"--cost needs the price of model {unknown!r}: give it in discover.toml as "
+            f'[prices."{unknown}"] with input and output in US dollars for a million tokens'
         )
 
 
@@ -89,12 +107,11 @@ def forecast_of(settings: Settings, campaign: Campaign, seeds: Sequence[Seed], b
     times = [evaluation.stage(seed.candidate, search).cpu for seed in seeds]
     looks = [2 * processor_time([(search, cpu)], task.gate(0)) for cpu in times]
     prompt, reply, longest = _tokens(campaign, seeds)
-    price = _price(settings)
     sample = Sample(
         prompt=prompt,
         reply=reply,
         longest=longest,
-        price=(price.input / 1e6, price.output / 1e6) if price else None,
+        price=_mean_price(settings),
         search=math.fsum(math.fsum(cpu) for cpu in times) / len(times),
         look=math.fsum(looks) / len(looks),
         started=budget.seconds,

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("discovery", "evaluators", "searchspaces", "db")
 LEVELS = (
     # What everything may use; it knows nothing of proposing, running or judging.
-    ("candidate", "config", "draws", "errors", "escape", "progress", "syntax"),
+    ("candidate", "config", "draws", "errors", "escape", "progress", "syntax", "values"),
     # The rooms of the loop (every module of discovery that is named nowhere else here).
     (),
     # A whole run, and what is read from one.

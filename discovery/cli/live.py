@@ -63,7 +63,8 @@ class Silent:
 
 
 class Lines:
-    """A plain line at the start, at the end, when the champion changes, and else every few seconds."""
+    """A plain line at the start, at the end, when the champion changes or the run is held up, and else every few
+    seconds."""
 
     def __init__(
         self, write: Callable[[str], None] = note, clock: Callable[[], float] = time.monotonic
@@ -73,6 +74,7 @@ class Lines:
         self._lock = threading.Lock()
         self._due = float("-inf")
         self._champion: str | None = None
+        self._notice: str | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -82,6 +84,9 @@ class Lines:
     def __call__(self, progress: Progress) -> None:
         champion = progress.champion.name if progress.champion else None
         with self._lock:
+            if progress.notice != self._notice:
+                self._notice = progress.notice
+                self._write(plain(progress.notice or "the endpoint is back"))
             if self._clock() < self._due and champion == self._champion and progress.phase != "done":
                 return
             self._due, self._champion = self._clock() + EVERY, champion
@@ -174,6 +179,8 @@ def rows(progress: Progress, history: list[float]) -> list[tuple[str, str]]:
     cpu = progress.cpu_seconds
     if cpu.limit is not None:
         found.append(("processor", f"{clock(cpu.used)} of {clock(cpu.limit)}"))
+    if progress.notice is not None:
+        found.append(("held up", progress.notice))
     found.append(
         ("now", f"{progress.proposing} proposing, {progress.evaluating} evaluating, {progress.tuning} tuning")
     )

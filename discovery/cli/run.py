@@ -27,12 +27,14 @@ def register(app: typer.Typer) -> None:
 def run(
     task: TaskName,
     proposer: Annotated[str | None, setting("proposer")] = None,
-    model: Annotated[str | None, setting("model", metavar="NAME")] = None,
+    model: Annotated[list[str] | None, setting("model", metavar="NAME")] = None,
+    model_choice: Annotated[str | None, setting("model_choice")] = None,
     base_url: Annotated[str | None, setting("base_url", metavar="URL")] = None,
     api_key_env: Annotated[str | None, setting("api_key_env", metavar="NAME")] = None,
-    temperature: Annotated[float | None, setting("temperature")] = None,
+    temperature: Annotated[str | None, setting("temperature")] = None,
     max_tokens: Annotated[int | None, setting("max_tokens")] = None,
     timeout: Annotated[float | None, setting("timeout")] = None,
+    wait: Annotated[float | None, setting("wait", metavar="MINUTES")] = None,
     in_flight: Annotated[int | None, setting("in_flight")] = None,
     templates: Annotated[str | None, setting("templates", metavar="FOLDER")] = None,
     replay: Annotated[
@@ -74,8 +76,9 @@ def run(
     Without a model, the built-in genetic proposer works."""
     flags: dict[str, object] = {
         "proposer": proposer if replay is None or proposer is not None else "replay",
-        "model": model, "base_url": base_url, "api_key_env": api_key_env, "temperature": temperature,
-        "max_tokens": max_tokens, "timeout": timeout, "in_flight": in_flight,
+        "model": ",".join(model) if model else None, "model_choice": model_choice,
+        "base_url": base_url, "api_key_env": api_key_env, "temperature": temperature,
+        "max_tokens": max_tokens, "timeout": timeout, "wait": wait, "in_flight": in_flight,
         "templates": templates, "samples": samples, "tokens": tokens,
         "cost": cost, "evaluations": evaluations, "minutes": minutes, "cpu_minutes": cpu_minutes,
         "seed": seed, "batch": batch, "workers": workers, "executor": executor,
@@ -119,13 +122,7 @@ def opening(loaded: Loaded) -> list[str]:
     local servers answer. Raises EnvironmentProblem when the model's server does not answer."""
     chosen = loaded.settings
     if chosen.proposer == "chat":
-        from discovery.proposers.chat import ChatProposer
-
-        model = ChatProposer.from_settings(chosen)
-        answer = model.probe()
-        if not answer.reachable:
-            raise EnvironmentProblem(answer.sentence)
-        return [model.describe(), answer.sentence, _caps(chosen)]
+        return [*_models(chosen), _caps(chosen)]
     if chosen.proposer != "genetic":
         return []
     from discovery.cli import servers
@@ -133,6 +130,19 @@ def opening(loaded: Loaded) -> list[str]:
     found = [f"{s.sentence}; it is not used unless you name it." for s in servers.find()]
     how = "No language model is used; to use one, add --model NAME (and --base-url URL for a server of your own)."
     return [how, *found]
+
+
+def _models(chosen: Settings) -> list[str]:
+    """Who is asked, and whether each server answers."""
+    from discovery.proposers.panel import chat_proposers
+
+    said = []
+    for model in chat_proposers(chosen).values():
+        answer = model.probe()
+        if not answer.reachable:
+            raise EnvironmentProblem(answer.sentence)
+        said += [model.describe(), answer.sentence]
+    return said
 
 
 def _caps(chosen: Settings) -> str:
@@ -204,14 +214,24 @@ def _watched_start(chosen: RunSettings, shown: View, *, quiet: bool) -> RunRepor
 RECORDED = ("seed", "samples", "batch", "strategy", "islands", "archive", "migration", "cells", "fronts", "tune",
             "trials", "control", "tokens", "cost", "evaluations", "minutes", "cpu_minutes")  # fmt: skip
 """Settings that a replay takes from the recorded run."""
-ASKING = ("base_url", "temperature", "max_tokens", "timeout", "in_flight", "templates", "api_key_env")
+ASKING = (
+    "base_url",
+    "model_choice",
+    "temperature",
+    "max_tokens",
+    "timeout",
+    "wait",
+    "in_flight",
+    "templates",
+    "api_key_env",
+)
 """Settings of a model's endpoint and prompts."""
 
 
 def _fit_together(loaded: Loaded, replay: str | None, start: list[str] | None) -> None:
     """Refuse combinations in which a flag would have no effect. Raises UsageError."""
     chosen, origins = loaded.settings, loaded.origins
-    if chosen.proposer == "chat" and chosen.model is None:
+    if chosen.proposer == "chat" and not chosen.named_models:
         raise UsageError(
             "the chat proposer needs a model: add --model NAME (and --base-url URL for your own server)"
         )
@@ -228,6 +248,10 @@ def _fit_together(loaded: Loaded, replay: str | None, start: list[str] | None) -
         _refuse(flags, (*RECORDED, "from", "options"), "--replay: the recorded run decides that")
     if chosen.proposer == "genetic":
         _refuse(flags, (*ASKING, "tokens", "cost"), "the genetic proposer: no model is asked")
+    if "model_choice" in flags and len(chosen.named_models) < 2:
+        raise UsageError(
+            "--model-choice has no effect with one model; name more with --model, or leave it out"
+        )
     if "trials" in flags and not chosen.tune:
         raise UsageError("--trials has no effect without tuning; leave out --trials or --no-tune")
     _fit_strategy(chosen, flags)

@@ -31,6 +31,7 @@ class Metered:
     def _ended(self, future: Future[StageResult]) -> None:
         if future.cancelled() or future.exception() is not None:
             return
-        used = math.fsum(future.result().cpu)
+        result = future.result()
+        used = math.fsum((*result.cpu, *(result.screen.cpu if result.screen else ())))
         with self._lock:
             self.seconds += used

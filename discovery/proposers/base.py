@@ -108,6 +108,10 @@ class Request:
     """The latest notes of this run's reflections, the newest last."""
     rival: Rival | None = None
     """What the parents are compared with, class by class."""
+    model: str | None = None
+    """The model chosen for the slot, where there are several; a repair goes to the same one."""
+    temperature: float | None = None
+    """The rung of the slot; None leaves it to the proposer."""
 
     @property
     def edited(self) -> tuple[str, ...]:
@@ -149,6 +153,11 @@ class ProposerNoReply(ProposerRefused):
 class ProposerUnavailable(Exception):
     """The proposer cannot be reached or will not work at all (connection refused, wrong key, HTML instead of
     JSON). The run stops cleanly and says so; nothing paid is lost."""
+
+
+class ProposerDown(ProposerUnavailable):
+    """The proposer cannot be reached at the moment (connection refused, server errors, a rate limit that does not end):
+    the same request may be answered later."""
 
 
 class Proposer(Protocol):

@@ -1,21 +1,19 @@
 """A language model behind any OpenAI-compatible chat endpoint: OpenAI, Ollama, vLLM, llama.cpp, LM Studio and others.
 
-The body of a response is read here, not by the client library, since servers differ in what they leave out. A server
-that refuses a parameter is met half-way once, and the refusal is remembered.
+Here is what is sent, how often it is tried and what a reply holds; one try over HTTP is
+:mod:`discovery.proposers.connection`.
 """
 
 from __future__ import annotations
 
 import random
-import re
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from discovery.config import Price, Settings
+from discovery.config import Settings
 from discovery.draws import generator, key
 from discovery.errors import EnvironmentProblem, UsageError
 from discovery.prompts.quoting import one_line
@@ -23,18 +21,18 @@ from discovery.prompts.render import LOCAL_BUDGET, REMOTE_BUDGET, message_tokens
 from discovery.proposers.base import (
     WRITES,
     Message,
+    ProposerDown,
     ProposerNoReply,
     ProposerRefused,
     ProposerUnavailable,
     Reply,
     Request,
 )
-from discovery.proposers.bodies import as_sent, content_of, error_of, parsed, retry_after, usage_of
-from discovery.proposers.endpoint import NO_KEY, Probe, key_for, normalised
+from discovery.proposers.bodies import as_sent, content_of, parsed, usage_of
+from discovery.proposers.connection import Adapted, Answer, Connection, Failed
+from discovery.proposers.endpoint import Probe, key_for, normalised
 from discovery.proposers.prices import cost_of, is_local, price_of
-
-if TYPE_CHECKING:
-    from openai import OpenAI
+from discovery.values import Price
 
 __all__ = ["AnsweredRefused", "ChatProposer", "Probe"]
 
@@ -47,16 +45,6 @@ MAX_WAIT = 60.0
 STRIKES = 3
 """Requests in a row that may end in timeouts or server errors before the endpoint counts as unavailable."""
 
-_TOO_LONG = re.compile(
-    r"context.{0,20}(length|window|size)|maximum context|too many tokens|prompt is too long", re.I
-)
-_NO_MODEL = re.compile(
-    r"model.{0,120}(not found|does not exist|not exist|unknown|no such|not loaded)", re.I | re.S
-)
-_SYSTEM = re.compile(
-    r"system.{0,30}(role|message|prompt|instruction)|role.{0,30}(system|alternate)|only user", re.I | re.S
-)
-
 
 class AnsweredRefused(ProposerRefused):
     """Refused after the model had answered: ``reply`` holds the tokens and the cost, which were spent."""
@@ -64,27 +52,6 @@ class AnsweredRefused(ProposerRefused):
     def __init__(self, reason: str, reply: Reply) -> None:
         super().__init__(reason)
         self.reply = reply
-
-
-class _Failed(Exception):
-    """One try failed. ``wait`` is what the server asks for, s; None leaves it to the backoff."""
-
-    def __init__(
-        self, sentence: str, *, wait: float | None = None, limited: bool = False, lost: bool = False
-    ) -> None:
-        super().__init__(sentence)
-        self.wait, self.limited, self.lost = wait, limited, lost
-
-
-class _Adapted(Exception):
-    """The server refused a parameter; the request is to be sent again without it."""
-
-
-@dataclass(frozen=True)
-class _Answer:
-    status: int
-    text: str
-    headers: Mapping[str, str]
 
 
 class ChatProposer:
@@ -107,11 +74,13 @@ class ChatProposer:
         budget_tokens: int | None = None,
         prices: Mapping[str, Price] | None = None,
         templates: Path | None = None,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """``None`` leaves the temperature to the server and chooses the others by where the server is: ``max_tokens``
         1,500, ``budget_tokens`` 1,500, ``timeout`` 600 s and 2 requests ``in_flight`` on a local one, else 4,000,
         8,000, 120 s and 8. A small server answers one request after another, and a request that waits in its queue
-        until it times out is work thrown away. ``retries`` are tries after the first.
+        until it times out is work thrown away. ``retries`` are tries after the first, ``sleep`` waits
+        between them.
 
         Raises UsageError for a missing model or a bad value, EnvironmentProblem when the key is not set."""
         if not model or not model.strip():
@@ -132,30 +101,31 @@ class ChatProposer:
         self.prices, self.templates = prices or {}, templates
         if min(self.max_tokens, self.budget_tokens, self.timeout) <= 0 or retries < 0:
             raise UsageError("max_tokens, budget_tokens and timeout must be above 0, retries at least 0")
-        self._key_env = api_key_env
         if key_for(self.base_url, api_key_env) is None:
             raise EnvironmentProblem(
                 f"{self.base_url} needs a key: set the environment variable {api_key_env}, or name another one"
             )
         self._lock = threading.Lock()
-        self._client: OpenAI | None = None
-        self._refused: frozenset[str] = frozenset()
+        self._line = Connection(self._model, self.base_url, api_key_env, self.timeout)
         self._strikes = 0
-        self._sleep = time.sleep
+        self._sleep = sleep
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> ChatProposer:
+    def from_settings(
+        cls, settings: Settings, *, sleep: Callable[[float], None] = time.sleep
+    ) -> ChatProposer:
         """The proposer that the settings describe."""
         return cls(
             settings.model or "",
             settings.base_url,
             api_key_env=settings.api_key_env,
-            temperature=settings.temperature,
+            temperature=settings.temperature[0] if settings.temperature else None,
             max_tokens=settings.max_tokens,
             timeout=settings.timeout,
             in_flight=settings.in_flight,
             prices=settings.prices,
             templates=Path(settings.templates) if settings.templates else None,
+            sleep=sleep,
         )
 
     # --- the contract ---
@@ -181,11 +151,11 @@ class ChatProposer:
         tries, waited, start = 0, 0.0, time.monotonic()
         while True:
             try:
-                answer = self._send(messages, seed)
+                answer = self._send(request, messages, seed)
                 reply = self._reply(answer, time.monotonic() - start)
-            except _Adapted:
+            except Adapted:
                 continue
-            except _Failed as failed:
+            except Failed as failed:
                 wait = _wait(failed, tries, backoff)
                 tries, waited = tries + 1, waited + wait
                 if tries > self.retries or waited > MAX_WAIT:
@@ -208,17 +178,17 @@ class ChatProposer:
     def probe(self, timeout: float = 5.0) -> Probe:
         """Whether the server answers and knows the model, by listing its models: no tokens are spent."""
         try:
-            answer = self._call("models", {}, timeout)
-        except (_Failed, ProposerUnavailable) as error:
+            answer = self._line.call("models", {}, timeout)
+        except (Failed, ProposerUnavailable) as error:
             return Probe(False, None, str(error))
         if answer.status in (401, 403):
-            return Probe(False, None, self._denied(answer.status))
+            return Probe(False, None, self._line.denied(answer.status))
         data = parsed(answer.text)
         listed = data.get("data") if isinstance(data, dict) and answer.status == 200 else None
         if not isinstance(listed, list):
             if answer.status in (404, 405, 501):
                 return Probe(True, None, f"{self.base_url} answers but lists no models")
-            return Probe(False, None, self._not_an_api(answer))
+            return Probe(False, None, self._line.not_an_api(answer))
         names = tuple(str(m.get("id")) for m in listed if isinstance(m, dict))
         if names and self._model not in names:
             some = ", ".join(one_line(n, 60) for n in names[:8])
@@ -229,129 +199,37 @@ class ChatProposer:
 
     # --- one try ---
 
-    def _send(self, messages: tuple[Message, ...], seed: int) -> _Answer:
-        refused = self._refused
+    def _send(self, request: Request, messages: tuple[Message, ...], seed: int) -> Answer:
+        refused = self._line.refused
         body: dict[str, Any] = {"model": self._model, "messages": as_sent(messages, "system" in refused)}
-        if self.temperature is not None and "temperature" not in refused:
-            body["temperature"] = self.temperature
+        temperature = self.temperature if request.temperature is None else request.temperature
+        if temperature is not None and "temperature" not in refused:
+            body["temperature"] = temperature
         if "max_tokens" not in refused:
             body["max_tokens"] = self.max_tokens
         elif "max_completion_tokens" not in refused:
             body["max_completion_tokens"] = self.max_tokens
         if "seed" not in refused:
             body["seed"] = seed
-        answer = self._call("chat", body, self.timeout)
+        answer = self._line.call("chat", body, self.timeout)
         if answer.status != 200:
-            self._failure(answer.status, answer, body)
+            self._line.failure(answer.status, answer, body)
         return answer
-
-    def _call(self, what: str, body: dict[str, Any], timeout: float) -> _Answer:
-        import openai
-
-        client = self._connected()
-        try:
-            if what == "models":
-                raw = client.models.with_raw_response.list(timeout=timeout)
-            else:
-                raw = client.chat.completions.with_raw_response.create(**body, timeout=timeout)
-            return _Answer(200, raw.text, raw.headers)
-        except openai.APIStatusError as error:
-            return _Answer(error.status_code, error.response.text, error.response.headers)
-        except openai.APITimeoutError:
-            raise _Failed(
-                f"{self.base_url} did not answer within {timeout:g} s; give it more time, or check its load",
-                lost=True,
-            ) from None
-        except openai.APIConnectionError as error:
-            cause = self._quoted(error.__cause__ or error)
-            raise _Failed(f"{self.base_url} cannot be reached ({cause}); is the server running?") from None
-        except (openai.OpenAIError, TypeError, ValueError, AttributeError, KeyError) as error:
-            raise ProposerUnavailable(
-                f"{self.base_url} cannot be used with model {self._model}: {self._quoted(error)}"
-            ) from None
-
-    def _connected(self) -> OpenAI:
-        with self._lock:
-            if self._client is None:
-                import httpx2
-                import openai
-
-                secret = key_for(self.base_url, self._key_env)
-                if secret is None:
-                    raise ProposerUnavailable(f"the environment variable {self._key_env} is no longer set")
-                # A proxy from the environment must not stand between us and a server on this machine.
-                own = httpx2.Client(trust_env=False, follow_redirects=True) if self.local else None
-                self._client = openai.OpenAI(
-                    api_key=secret,
-                    base_url=self.base_url,
-                    timeout=self.timeout,
-                    max_retries=0,
-                    http_client=own,
-                )
-            return self._client
-
-    def _failure(self, status: int, answer: _Answer, body: Mapping[str, Any]) -> None:
-        """Raise what an error status means."""
-        code, param, said = error_of(answer.text)
-        quoted = f": {one_line(said, 200)}" if said else ""
-        where = f"{self.base_url} (model {self._model})"
-        if status in (401, 403):
-            raise ProposerUnavailable(self._denied(status))
-        if status == 402 or code in ("insufficient_quota", "billing_hard_limit_reached"):
-            raise ProposerUnavailable(f"{where} refuses for lack of credit{quoted}; check the account")
-        if status == 429 or code == "rate_limit_exceeded":
-            raise _Failed(f"{where} limits the rate{quoted}", wait=retry_after(answer.headers), limited=True)
-        if status in (408, 409, 425) or status >= 500:
-            raise _Failed(
-                f"{where} failed with status {status}{quoted}", wait=retry_after(answer.headers), lost=True
-            )
-        if code == "context_length_exceeded" or status == 413 or _TOO_LONG.search(said):
-            raise ProposerRefused(
-                f"the prompt is too long for model {self._model}{quoted}; lower the prompt budget"
-            )
-        if status == 404 or code == "model_not_found" or (status == 400 and _NO_MODEL.search(said)):
-            raise ProposerUnavailable(
-                f"{self.base_url} has no model {self._model!r} or no chat endpoint{quoted}; "
-                "check the model's name and that the URL ends as the server expects (mostly /v1)"
-            )
-        if code == "content_filter":
-            raise ProposerRefused(f"the content filter of {where} refused the prompt")
-        if status in (400, 422):
-            self._adapt(param, said, body)
-            raise ProposerRefused(f"{where} refused the request{quoted or f' with status {status}'}")
-        raise ProposerUnavailable(
-            f"{where} answered with status {status}{quoted}; is this a chat-completions endpoint?"
-        )
-
-    def _adapt(self, param: str, said: str, body: Mapping[str, Any]) -> None:
-        """Give up one parameter that the server refuses; raises _Adapted when there is something to give up."""
-        system = any(m["role"] == "system" for m in body["messages"])
-        for name in ("max_completion_tokens", "max_tokens", "temperature", "seed"):
-            if name in body and (param == name or (not param and re.search(rf"\b{name}\b", said))):
-                return self._without(name)
-        if system and param in ("", "messages", "role") and _SYSTEM.search(said):
-            return self._without("system")
-        return None
-
-    def _without(self, name: str) -> None:
-        with self._lock:
-            self._refused |= {name}
-        raise _Adapted
 
     # --- what came back ---
 
-    def _reply(self, answer: _Answer, seconds: float) -> Reply:
+    def _reply(self, answer: Answer, seconds: float) -> Reply:
         data = parsed(answer.text)
         if isinstance(data, dict) and "choices" not in data and isinstance(data.get("error"), dict | str):
             status = data["error"].get("code") if isinstance(data["error"], dict) else None
-            self._failure(
+            self._line.failure(
                 status if isinstance(status, int) and 400 <= status < 600 else 500, answer, {"messages": []}
             )
         choices = data.get("choices") if isinstance(data, dict) else None
         choice = choices[0] if isinstance(choices, list) and choices else None
         message = choice.get("message") if isinstance(choice, dict) else None
         if not isinstance(data, dict) or not isinstance(choice, dict) or not isinstance(message, dict):
-            raise ProposerUnavailable(self._not_an_api(answer))
+            raise ProposerUnavailable(self._line.not_an_api(answer))
         finish = choice.get("finish_reason")
         prompt, completion, cached = usage_of(data.get("usage"))
         reply = Reply(
@@ -389,38 +267,19 @@ class ChatProposer:
 
     # --- sentences ---
 
-    def _quoted(self, error: BaseException) -> str:
-        """What a library says, without the key should it quote it."""
-        secret = key_for(self.base_url, self._key_env) or NO_KEY
-        return one_line(str(error).replace(secret, "…") or type(error).__name__, 160)
-
-    def _given_up(self, failed: _Failed, tries: int) -> Exception:
+    def _given_up(self, failed: Failed, tries: int) -> Exception:
         sentence = f"{failed} (after {tries} {'try' if tries == 1 else 'tries'})"
         if not failed.lost:
-            return ProposerUnavailable(f"{sentence}; try again later" if failed.limited else sentence)
+            return ProposerDown(f"{sentence}; try again later" if failed.limited else sentence)
         with self._lock:
             self._strikes += 1
             strikes = self._strikes
         if strikes >= STRIKES:
-            return ProposerUnavailable(f"{sentence}, {strikes} requests in a row")
+            return ProposerDown(f"{sentence}, {strikes} requests in a row")
         return ProposerNoReply(sentence)
 
-    def _denied(self, status: int) -> str:
-        return (
-            f"{self.base_url} refuses the key (status {status}); set the right one in the environment variable "
-            f"{self._key_env}" + (" (for a local server name another variable)" if self.local else "")
-        )
 
-    def _not_an_api(self, answer: _Answer) -> str:
-        page = answer.text.lstrip()[:200].lower().startswith(("<!doctype", "<html", "<?xml"))
-        what = "a web page" if page else "something else"
-        return (
-            f"{self.base_url} answered with {what} instead of a chat completion for model {self._model}; "
-            "check the base URL (mostly it ends in /v1)"
-        )
-
-
-def _wait(failed: _Failed, tries: int, backoff: random.Random) -> float:
+def _wait(failed: Failed, tries: int, backoff: random.Random) -> float:
     """Seconds before the next try: what the server asks for, else 0.5, 1, 2, … s, spread so that threads part."""
     if failed.wait is not None:
         return failed.wait

@@ -8,10 +8,16 @@ from db.ledger import Ledger
 from discovery.config import Settings
 from discovery.errors import UsageError
 from discovery.proposers.base import Proposer
+from discovery.proposers.choice import Choice
+from discovery.proposers.patience import Patience, Patient
+from evaluators.task import Direction
 
 
-def make_proposer(settings: Settings, replay: str | None, ledger: Ledger, task: str) -> Proposer:
-    """The proposer of a run. Nothing is sent yet. Raises UsageError when a setting is missing or does not fit."""
+def make_proposer(
+    settings: Settings, replay: str | None, ledger: Ledger, task: str, patience: Patience
+) -> Proposer:
+    """The proposer of a run; one that asks an endpoint waits with ``patience`` while it is down. Nothing is sent yet.
+    Raises UsageError when a setting is missing or does not fit."""
     if settings.proposer == "genetic":
         from discovery.proposers.genetic import GeneticProposer
 
@@ -21,13 +27,23 @@ def make_proposer(settings: Settings, replay: str | None, ledger: Ledger, task: 
         from discovery.recorded import recording
 
         return ReplayProposer(recording(replay or "", ledger, task))
-    if settings.model is None:
+    if not settings.named_models:
         raise UsageError(
             "the chat proposer needs a model: --model NAME (and --base-url URL for your own server)"
         )
-    from discovery.proposers.chat import ChatProposer
+    from discovery.proposers.panel import Panel, chat_proposers
 
-    return ChatProposer.from_settings(settings)
+    models = chat_proposers(settings, patience.nap)
+    return Patient(Panel(models) if len(models) > 1 else next(iter(models.values())), patience)
+
+
+def make_choice(settings: Settings, seed: int, direction: Direction) -> Choice | None:
+    """What chooses model and temperature of a slot; None without a model."""
+    if settings.proposer != "chat":
+        return None
+    from discovery.proposers.panel import arms
+
+    return Choice(seed, arms(settings), settings.model_choice, islands=settings.islands, direction=direction)
 
 
 def template_hashes(settings: Settings) -> dict[str, str]:

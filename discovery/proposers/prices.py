@@ -7,7 +7,7 @@ import ipaddress
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from discovery.config import Price
+from discovery.values import Price
 
 FREE = Price(0.0, 0.0)
 

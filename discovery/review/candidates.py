@@ -203,6 +203,8 @@ def _attempt(row: ProposalRecord) -> dict[str, object]:
         "reason": row.reason,
         "proposer": row.proposer,
         "model": row.model,
+        "arm": row.arm,
+        "temperature": row.temperature,
         "asked": row.asked,
         "finish": row.finish,
         "prompt_tokens": row.prompt_tokens,

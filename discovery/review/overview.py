@@ -14,6 +14,7 @@ from discovery.baselines import best_baseline
 from discovery.baselines import best_of as best_score_of
 from discovery.progress import gain
 from discovery.review.names import Frozen, frozen, gate_scores, task_of, utc
+from discovery.review.rates import by_model, by_temperature
 from discovery.spending import earlier
 from evaluators.task import Direction, Task
 
@@ -90,6 +91,8 @@ def run_summary(ledger: Ledger, name: str) -> RunSummary:
             "baseline": _baseline(task),
             "outcomes": outcomes(entries),
             "operators": _operators(ledger, record.id, entries, task.direction),
+            "models": by_model(ledger, record.id, task.direction),
+            "temperatures": by_temperature(ledger, record.id, task.direction),
             "gains": _gains(ledger, record.id, entries, task.direction),
             "tuning": _tuning(ledger, record.id, entries),
             "looks": looks(ledger, record.id, entries),

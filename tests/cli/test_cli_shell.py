@@ -105,11 +105,11 @@ def test_a_wrong_usage_ends_with_2_and_one_sentence(discover: Callable, words: l
 RECORDED = (
     "--seed 1", "--samples 4", "--batch 2", "--strategy islands", "--islands 2", "--archive 4", "--migration 3",
     "--cells 9", "--fronts 0.1", "--tune", "--no-tune", "--trials 5", "--control 0.5", "--tokens 9", "--cost 1",
-    "--minutes 1", "--from first", "--option size=small",
+    "--minutes 1", "--from first", "--option size=small", "--evaluations 9", "--cpu-minutes 1",
 )  # fmt: skip
 ASKING = (
     "--base-url http://127.0.0.1:1/v1", "--temperature 1", "--max-tokens 99", "--timeout 9", "--in-flight 2",
-    "--templates x", "--api-key-env K",
+    "--templates x", "--api-key-env K", "--wait 1", "--model-choice bandit",
 )  # fmt: skip
 
 
