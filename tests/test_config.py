@@ -29,7 +29,7 @@ def test_flag_beats_variable_beats_file_beats_default(tmp_path: Path) -> None:
 def test_every_setting_has_a_rule_an_origin_and_a_place_in_the_data(tmp_path: Path) -> None:
     loaded = load(folder=tmp_path, environment={})
     names = [f.name for f in fields(Settings)]
-    assert set(names) == {*rules(), "options", "prices"}
+    assert set(names) == {*rules(), "options", "prices", "models"}
     assert set(loaded.origins) == set(names) == set(loaded.settings.to_json())
     assert all(rule.about for rule in rules().values())
 
