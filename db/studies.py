@@ -65,7 +65,11 @@ class Studies(Store):
         studies but the first, which has the candidate's own scores. What an earlier run had stored counts all the
         same, so that equal runs have equal counts."""
         own = select(func.count()).where(
-            Entry.run == run, Entry.kind == "own", Entry.candidate.is_not(None), Entry.duplicate_of.is_(None)
+            Entry.run == run,
+            Entry.kind == "own",
+            Entry.candidate.is_not(None),
+            Entry.duplicate_of.is_(None),
+            Entry.outcome != "refused",  # a near-copy, which is not run
         )
         tried = (
             select(func.count())

@@ -27,9 +27,11 @@ from discovery.budget import Allowance, Budget, Load
 from discovery.candidate import check
 from discovery.evaluation import Evaluated, Evaluation
 from discovery.gate import Gate
-from discovery.members import as_new, look_as_new, marks, member_of, quarantine
+from discovery.known import Known
+from discovery.members import as_new, look_as_new, marks, member_of, parent_scores, quarantine
 from discovery.population.archive import Archive, Member, Snapshot
 from discovery.population.memory import Memory, repaired
+from discovery.population.novelty import NEAR_COPY, NUMBERS, Novelty
 from discovery.proposers.base import Message
 from discovery.shape import InFlight, Shape
 from discovery.slots import Slot, Slots, View
@@ -51,6 +53,7 @@ class Campaign:
         slots: Slots,
         tuning: Tuning,
         gate: Gate,
+        novelty: Novelty,
         seeds: tuple[Member, ...],
         changed: Callable[[], None],
         recorded: Mapping[int, int] | None = None,
@@ -70,6 +73,15 @@ class Campaign:
         first = self._archive.snapshot()
         self._snapshots: dict[int, Snapshot] = {-2: first, -1: first}
         self._memory = Memory((m.key, m.hash) for m in seeds)
+        self._novelty = novelty
+        novelty.start(seeds)
+        self._known = Known(
+            shape.batch,
+            self._memory,
+            novelty,
+            slot=self.slot,
+            batch=lambda g: self.batch(g) if g > self.done else (),
+        )
         self._slot_memo: dict[int, Slot] = {}
         self._evaluated_memo: dict[int, Evaluated] = {}
         self._tuned_memo: dict[int, Tuned | None] = {}
@@ -100,7 +112,8 @@ class Campaign:
     def _load(self, g: int) -> Load:
         """The evaluations that batch ``g``−1 may still need, and what tuning takes of any batch."""
         runs, most = self._tuning.runs, self.shape.tuned_a_batch if self.shape.tune else 0
-        owned = [c for k in self.batch(g - 1) if (c := self.slot(k).candidate) and self.owner(k) is None]
+        run = [k for k in self.batch(g - 1) if not self._known.owner(k) and not self._known.near_copy(k)]
+        owned = [c for k in run if (c := self.slot(k).candidate)]
         studies = min(self._studies(g - 1), sum(bool(c.space) for c in owned))
         return Load(len(owned) + studies * runs, most, runs)
 
@@ -136,7 +149,7 @@ class Campaign:
     def evaluated(self, k: int) -> Evaluated | None:
         """Slot ``k``'s candidate on screen and search; None when it has none of its own."""
         slot = self.slot(k)
-        if slot.candidate is None or self.owner(k) is not None:
+        if slot.candidate is None or self._known.owner(k) or self._known.near_copy(k):
             return None
         if k not in self._evaluated_memo:
             rival = self._snapshot(k // self.shape.batch - 1).median(k % self.shape.islands)
@@ -153,23 +166,6 @@ class Campaign:
             with self._doing("tuned"):
                 self._tuned_memo[k] = self._tuning.tune(k, slot.candidate, evaluated)
         return self._tuned_memo[k]
-
-    def owner(self, k: int) -> EntryKey | None:
-        """The entry that owns the evaluation of slot ``k``'s code when that is not slot ``k`` itself: the first with
-        that code among entries up to batch g−2, the slots of batch g−1 and the earlier slots of batch g."""
-        candidate = self.slot(k).candidate
-        if candidate is None:
-            return None
-        g = k // self.shape.batch
-        known = self._memory.owner(candidate.hash)
-        if known is not None and (known[0] <= g - 2 or (known[0] == g - 1 and known[1].kind == "own")):
-            return known[1]
-        before = () if self.done >= g - 1 else self.batch(g - 1)
-        for j in (*before, *range(g * self.shape.batch, k)):
-            other = self.slot(j).candidate
-            if other is not None and other.hash == candidate.hash:
-                return EntryKey(j, "own")
-        return None
 
     def to_tune(self, g: int) -> tuple[int, ...]:
         """The slots of batch ``g`` whose numbers are tuned: the best quarter of those that were scored in full, have
@@ -246,7 +242,9 @@ class Campaign:
                 events=(("time", {"seconds": round(seconds, 3), "cpu_seconds": round(cpu, 3)}),),
             ),
         )
-        self._remember(g, entries, repaired(entries, {e.child: e.parent for e in edges if e.position == 0}))
+        scores = {EntryKey(k, "own"): [p.score for p in self.slot(k).plan.parents] for k in self.batch(g)}
+        origins = {e.child: e.parent for e in edges if e.position == 0}
+        self._remember(g, entries, repaired(entries, origins), scores)
         self._changed()
 
     def restore(self) -> None:
@@ -264,13 +262,15 @@ class Campaign:
         promoted = {keys[p.entry] for p in promotions}
         members = {m.key: m for m in self.newest.seeds}
         origins = {keys[child]: keys[found[0]] for child, found in self.ledger.parents(self.run).items()}
+        above = parent_scores(self.ledger, self.run) if self._novelty.on else {}
         for g in sorted(by_batch):
             rows = sorted(by_batch[g], key=lambda e: (e.kind != "own", e.k))
             full = self._stored([e for e in rows if e.outcome == "scored" and e.duplicate_of is None])
             members.update({m.key: m for m in full if m.key in promoted})
             self._archive.admit(full, g)
             entries = [as_new(e) for e in rows]
-            self._remember(g, entries, repaired(entries, origins))
+            scores = {e.key: above.get(e.id, ()) for e in rows}
+            self._remember(g, entries, repaired(entries, origins), scores)
         self.looks += [look_as_new(look, keys) for look in looks]
         for promotion in promotions:
             self.champion = members[keys[promotion.entry]]
@@ -284,13 +284,22 @@ class Campaign:
         members = [member_of(self.task, as_new(e), texts[h], found[h]) for e in entries if (h := e.candidate)]
         return [m for m in members if m is not None]
 
-    def _remember(self, g: int, entries: Sequence[NewEntry], repaired: Sequence[EntryKey]) -> None:
+    def _remember(
+        self,
+        g: int,
+        entries: Sequence[NewEntry],
+        repaired: Sequence[EntryKey],
+        parents: Mapping[EntryKey, Sequence[float]],
+    ) -> None:
+        """Take batch ``g`` into the state; ``parents`` are the scores of each entry's."""
         self._memory.remember(g, entries, repaired)
+        self._novelty.remember(g, entries, parents)
         self._slots.learn(g)
         self._snapshots[g] = self._archive.snapshot()
         self._snapshots.pop(g - 3, None)
         self.done = g
         for k in self.batch(g - 1):
+            self._known.forget(k)
             self._slot_memo.pop(k, None)
             self._evaluated_memo.pop(k, None)
             self._tuned_memo.pop(k, None)
@@ -303,19 +312,25 @@ class Campaign:
             if slot.note:
                 return replace(base, outcome="noted", reason=slot.note), None
             return replace(base, outcome="lost" if slot.lost else "refused", reason=slot.reason), None
-        owner = self.owner(k)
+        owner, near = self._known.owner(k), self._known.near_copy(k)
         if owner is not None:
             return self._duplicate(base, slot.candidate.hash, owner), None
+        if near is not None:
+            self.ledger.put_candidate(slot.candidate.hash, slot.candidate.code, slot.candidate.nodes)
+            marked = frozenset({NEAR_COPY})
+            refused = replace(base, candidate=slot.candidate.hash, outcome="refused", marks=marked)
+            return replace(refused, reason=near.reason), None
         evaluated = self.evaluated(k)
         assert evaluated is not None
+        twin = self._known.same_shape(k) if evaluated.valid else None
         entry = replace(
             base,
             candidate=slot.candidate.hash,
             outcome=evaluated.outcome,
-            reason=evaluated.reason,
+            reason=evaluated.reason if twin is None else f"differs from {twin[:8]} in its numbers only",
             score=evaluated.score,
             m=evaluated.m,
-            marks=marks(evaluated),
+            marks=marks(evaluated) | ({NUMBERS} if twin is not None else frozenset()),
         )
         return entry, member_of(self.task, entry, slot.candidate, evaluated)
 

@@ -21,6 +21,8 @@ from discovery.values import Model, Price, Rule, converted, fits, ladder, models
 Proposer = Literal["chat", "genetic", "replay"]
 Executor = Literal["local", "inline"]
 ModelChoice = Literal["weights", "bandit"]
+NEAR = 0.8
+"""Likeness from which a model's candidate is a near-copy of a rejected one, unless set otherwise."""
 FILE = "discover.toml"
 PREFIX = "DISCOVER_"
 
@@ -112,6 +114,16 @@ class Settings:
         float,
         Rule("number", "share of parents that islands draws by the instances they win, 0 to 1", 0, high=1),
     ] = 0.0
+    novelty: Annotated[
+        float | None,
+        Rule(
+            "number",
+            "likeness from which a copy of a rejected idea is not run, 1 = only equal code (default: chat 0.8)",
+            0,
+            above=True,
+            high=1,
+        ),
+    ] = None
     tune: Annotated[bool, Rule("switch", "tune the numbers of the best candidates")] = True
     trials: Annotated[int, Rule("integer", "tuning trials a candidate", 2)] = 20
     control: Annotated[
@@ -234,6 +246,8 @@ def _with_dependent_defaults(settings: Settings, origins: Mapping[str, str]) -> 
         settings = replace(settings, samples=50 if settings.proposer == "chat" else 120)
     if settings.tokens is None and settings.proposer == "chat":
         settings = replace(settings, tokens=200_000)
+    if settings.novelty is None:
+        settings = replace(settings, novelty=NEAR if settings.proposer == "chat" else 1.0)
     if origins["workers"] == "default":
         settings = replace(settings, workers=min(cores(), settings.batch))
     return settings

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from db.ledger import Ledger
 from db.records import CandidateText, EntryId, EntryKey, EntryRecord, LookRecord, NewEntry, NewLook
 from discovery.candidate import Candidate
 from discovery.evaluation import Evaluated
 from discovery.population.archive import Member
+from discovery.population.novelty import NEAR_COPY
 from evaluators.task import Task
 
 
@@ -47,6 +49,13 @@ def marks(evaluated: Evaluated) -> frozenset[str]:
     return frozenset(found)
 
 
+def ending(entry: EntryRecord) -> str:
+    """What became of an entry, in one word: its outcome, or that it was a duplicate or a near-copy and not run."""
+    if entry.duplicate_of is not None:
+        return "duplicate"
+    return NEAR_COPY if NEAR_COPY in entry.marks else entry.outcome
+
+
 def as_new(entry: EntryRecord) -> NewEntry:
     return NewEntry(
         k=entry.k,
@@ -56,8 +65,20 @@ def as_new(entry: EntryRecord) -> NewEntry:
         candidate=entry.candidate,
         reason=entry.reason,
         island=entry.island,
+        score=entry.score,
+        m=entry.m,
+        marks=entry.marks,
         duplicate_of=entry.key if entry.duplicate_of is not None else None,
     )
+
+
+def parent_scores(ledger: Ledger, run: str) -> dict[EntryId, tuple[float, ...]]:
+    """The scores of each entry's parents, in their order."""
+    scores = {e.id: e.score for e in ledger.entries(run)}
+    return {
+        child: tuple(s for p in parents if (s := scores[p]) is not None)
+        for child, parents in ledger.parents(run).items()
+    }
 
 
 def look_as_new(look: LookRecord, keys: Mapping[EntryId, EntryKey]) -> NewLook:

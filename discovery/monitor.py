@@ -14,7 +14,9 @@ from discovery.baselines import best_baseline, best_of, shipped
 from discovery.budget import Budget
 from discovery.campaign import Campaign
 from discovery.config import Settings
+from discovery.members import ending
 from discovery.population.archive import Member
+from discovery.population.novelty import NEAR_COPY
 from discovery.progress import Look, Phase, Progress, Spent, Standing
 from evaluators.task import Task
 
@@ -124,13 +126,15 @@ class Monitor:
         done = campaign.done
         # A batch may be in the ledger just before the campaign says so.
         entries = [e for e in ledger.entries(campaign.run, after=self._integrated) if e.batch <= done]
-        owned = [e for e in entries if e.duplicate_of is None and e.candidate is not None]
+        owned = [e for e in entries if e.candidate is not None and ending(e) not in ("duplicate", NEAR_COPY)]
         self._evaluated += len(owned)
         self._valid += sum(e.outcome in ("scored", "stopped") for e in owned)
         self._duplicates += sum(e.duplicate_of is not None for e in entries)
-        self._outcomes.update(e.outcome for e in entries if e.duplicate_of is None)
+        self._outcomes.update(ending(e) for e in entries if e.duplicate_of is None)
         lost = {k: n for k, n in self._outcomes.items() if k not in ("scored", "stopped", "noted")}
         spent = account.spent()
+        limited = self._progress.evaluations.limit is not None
+        evaluations = ledger.evaluated(campaign.run) if limited else 0
         members = campaign.newest.members()
         champion = campaign.champion
         self._progress = replace(
@@ -141,7 +145,8 @@ class Monitor:
             failures=lost,
             tokens=replace(self._progress.tokens, used=spent.tokens),
             cost=replace(self._progress.cost, used=spent.cost),
-            evaluations=replace(self._progress.evaluations, used=ledger.evaluated(campaign.run)),
+            # Counted only where there is a limit to show: the count reads the whole run.
+            evaluations=replace(self._progress.evaluations, used=evaluations),
             best=self._standing(members[0]),
             champion=self._standing(champion),
             seeds=tuple(self._standing(m) for m in campaign.newest.seeds),

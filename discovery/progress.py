@@ -70,7 +70,7 @@ class Progress:
     valid: int = 0
     duplicates: int = 0
     failures: Mapping[str, int] = field(default_factory=dict)
-    """Lost candidates by kind: refused, rejected, timeout, killed, error, quarantined, no reply."""
+    """Lost candidates by kind: refused, rejected, timeout, killed, error, quarantined, lost, near-copy."""
     best: Standing | None = None
     """Best on search so far, promoted or not."""
     champion: Standing | None = None

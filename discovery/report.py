@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from db.ledger import Ledger
 from db.records import EntryRecord, Spent
 from discovery.baselines import best_baseline, best_of
+from discovery.members import ending
+from discovery.population.novelty import NEAR_COPY
 from discovery.recorded import Repeated, repeated
 from evaluators.task import Task
 
@@ -104,7 +106,7 @@ def run_report(ledger: Ledger, task: Task, run: str, *, seconds: float) -> RunRe
     failures: dict[str, int] = {}
     for entry in owned:
         if entry.outcome not in ("scored", "stopped", "noted"):
-            failures[entry.outcome] = failures.get(entry.outcome, 0) + 1
+            failures[ending(entry)] = failures.get(ending(entry), 0) + 1
     gates = {str(e.data["candidate"]): e.data["score"] for e in ledger.events(run, "report blocks")}
     champion = ledger.champion(run)
     assert champion is not None, "a run has a champion once its seeds are stored"
@@ -123,7 +125,7 @@ def run_report(ledger: Ledger, task: Task, run: str, *, seconds: float) -> RunRe
         status=record.status,
         reason=record.reason or _why_lost(failures),
         samples=sum(e.kind == "own" for e in drawn),
-        evaluated=sum(e.candidate is not None for e in owned),
+        evaluated=sum(e.candidate is not None and ending(e) != NEAR_COPY for e in owned),
         valid=sum(e.outcome in ("scored", "stopped") for e in owned),
         best=Best(champion.candidate or "", champion.score, _gate(gates, champion), champion.kind != "seed"),
         seed=(names.get(seed.candidate or "", "seed"), seed.score, _gate(gates, seed)),

@@ -35,6 +35,7 @@ from discovery.members import group_means
 from discovery.monitor import Monitor
 from discovery.population import strategies
 from discovery.population.archive import Member
+from discovery.population.novelty import Novelty
 from discovery.progress import Progress, StopSignal
 from discovery.prompts.trial import try_templates
 from discovery.proposers.base import Brief, Proposer, ProposerUnavailable
@@ -287,6 +288,12 @@ def _campaign(
             record.id, record.seed, task=task, ledger=ledger, evaluation=evaluation, trials=settings.trials
         ),
         gate=Gate(record.seed, task=task, evaluation=evaluation),
+        novelty=Novelty(
+            1.0 if settings.novelty is None else settings.novelty,
+            interface=task.interface,
+            direction=task.direction,
+            code=ledger.candidate_code,
+        ),
         seeds=members,
         changed=monitor.changed,
         recorded=recorded_widths(ledger, plan.replay, task.name),

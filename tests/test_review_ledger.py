@@ -104,8 +104,8 @@ def test_summary_of_a_run(ledger: Ledger) -> None:
 def test_outcomes_sum_to_the_samples_and_duplicates_count_once(ledger: Ledger) -> None:
     counts = review.summary(ledger, RUN).to_json()["outcomes"]
     assert counts == {
-        "scored": 2, "stopped": 1, "duplicate": 1, "noted": 0, "refused": 5, "lost": 1, "rejected": 1, "timeout": 1,
-        "killed": 1, "error": 2, "quarantined": 1,
+        "scored": 2, "stopped": 1, "duplicate": 1, "near-copy": 0, "noted": 0, "refused": 5, "lost": 1, "rejected": 1,
+        "timeout": 1, "killed": 1, "error": 2, "quarantined": 1,
     }  # fmt: skip
     assert sum(counts.values()) == 16
 

@@ -56,6 +56,7 @@ def run(
     migration: Annotated[int | None, setting("migration", metavar="BATCHES")] = None,
     cells: Annotated[int | None, setting("cells")] = None,
     fronts: Annotated[float | None, setting("fronts", metavar="SHARE")] = None,
+    novelty: Annotated[float | None, setting("novelty", metavar="LIKENESS")] = None,
     tune: Annotated[bool | None, setting("tune")] = None,
     trials: Annotated[int | None, setting("trials")] = None,
     control: Annotated[float | None, setting("control", metavar="SHARE")] = None,
@@ -83,7 +84,7 @@ def run(
         "cost": cost, "evaluations": evaluations, "minutes": minutes, "cpu_minutes": cpu_minutes,
         "seed": seed, "batch": batch, "workers": workers, "executor": executor,
         "strategy": strategy, "islands": islands, "archive": archive, "migration": migration, "cells": cells,
-        "fronts": fronts, "tune": tune, "trials": trials,
+        "fronts": fronts, "novelty": novelty, "tune": tune, "trials": trials,
         "control": control, "db": db,
     }  # fmt: skip
     loaded = settings(flags, task=task, options=option)
@@ -211,8 +212,8 @@ def _watched_start(chosen: RunSettings, shown: View, *, quiet: bool) -> RunRepor
         return engine.start(chosen, on_progress=shown, stop=stop, tell=None if quiet else shown.say)
 
 
-RECORDED = ("seed", "samples", "batch", "strategy", "islands", "archive", "migration", "cells", "fronts", "tune",
-            "trials", "control", "tokens", "cost", "evaluations", "minutes", "cpu_minutes")  # fmt: skip
+RECORDED = ("seed", "samples", "batch", "strategy", "islands", "archive", "migration", "cells", "fronts", "novelty",
+            "tune", "trials", "control", "tokens", "cost", "evaluations", "minutes", "cpu_minutes")  # fmt: skip
 """Settings that a replay takes from the recorded run."""
 ASKING = (
     "base_url",

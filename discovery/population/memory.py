@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from db.records import EntryKey, NewEntry
+from discovery.population.novelty import NEAR_COPY
 
 T = TypeVar("T")
 
@@ -65,7 +66,7 @@ class Memory:
         for key in repaired:
             self._tried.setdefault(key, g)
         for entry in entries:
-            if entry.candidate is not None and entry.duplicate_of is None:
+            if entry.candidate is not None and entry.duplicate_of is None and NEAR_COPY not in entry.marks:
                 self._owners.setdefault(entry.candidate, (g, entry.key))
             if entry.outcome == "noted":
                 self._notes.append((g, entry.reason))

@@ -12,6 +12,7 @@ from db.ledger import Ledger
 from db.records import EntryId, EntryRecord, RunRecord
 from discovery.baselines import best_baseline
 from discovery.baselines import best_of as best_score_of
+from discovery.members import ending
 from discovery.progress import gain
 from discovery.review.names import Frozen, frozen, gate_scores, task_of, utc
 from discovery.review.rates import by_model, by_temperature
@@ -19,8 +20,8 @@ from discovery.spending import earlier
 from evaluators.task import Direction, Task
 
 OUTCOMES = (
-    "scored", "stopped", "duplicate", "noted", "refused", "lost", "rejected", "timeout", "killed", "error",
-    "quarantined",
+    "scored", "stopped", "duplicate", "near-copy", "noted", "refused", "lost", "rejected", "timeout", "killed",
+    "error", "quarantined",
 )  # fmt: skip
 
 
@@ -209,7 +210,7 @@ def _baseline(task: Task) -> dict[str, object] | None:
 def outcomes(entries: Sequence[EntryRecord]) -> dict[str, int]:
     """What became of the samples; the counts sum to the number of slots integrated."""
     own = [e for e in entries if e.kind == "own"]
-    counts = Counter("duplicate" if e.duplicate_of is not None else e.outcome for e in own)
+    counts = Counter(ending(e) for e in own)
     return {outcome: counts[outcome] for outcome in OUTCOMES}
 
 
