@@ -18,6 +18,7 @@ from db.records import (
     EntryKey,
     EntryRecord,
     Integration,
+    Json,
     Leave,
     NewEntry,
     NewLook,
@@ -35,7 +36,7 @@ from discovery.population.novelty import NEAR_COPY, NUMBERS, Novelty
 from discovery.proposers.base import Message
 from discovery.shape import InFlight, Shape
 from discovery.slots import Slot, Slots, View
-from discovery.tuning import Tuned, Tuning
+from discovery.tuning import GAINED, Tuned, Tuning
 from evaluators.task import Task
 
 
@@ -114,7 +115,7 @@ class Campaign:
         runs, most = self._tuning.runs, self.shape.tuned_a_batch if self.shape.tune else 0
         run = [k for k in self.batch(g - 1) if not self._known.owner(k) and not self._known.near_copy(k)]
         owned = [c for k in run if (c := self.slot(k).candidate)]
-        studies = min(self._studies(g - 1), sum(bool(c.space) for c in owned))
+        studies = min(self._studies(g - 1), sum(self._tuning.tunable(c) for c in owned))
         return Load(len(owned) + studies * runs, most, runs)
 
     def _studies(self, g: int) -> int:
@@ -169,7 +170,7 @@ class Campaign:
 
     def to_tune(self, g: int) -> tuple[int, ...]:
         """The slots of batch ``g`` whose numbers are tuned: the best quarter of those that were scored in full, have
-        parameters, and beat the median of their island in S(g−1)."""
+        numbers to tune, and beat the median of their island in S(g−1)."""
         if not self._studies(g):
             return ()
         sign = 1 if self.task.direction == "minimize" else -1
@@ -180,7 +181,7 @@ class Campaign:
                 slot.candidate is None
                 or evaluated is None
                 or evaluated.score is None
-                or not slot.candidate.space
+                or not self._tuning.tunable(slot.candidate)
             ):
                 continue
             bar = self._snapshot(g - 1).median(k % self.shape.islands).score
@@ -209,6 +210,9 @@ class Campaign:
         entries: list[NewEntry] = []
         edges: list[Edge] = []
         members: list[Member] = []
+        events: list[tuple[str, Json]] = [
+            ("time", {"seconds": round(seconds, 3), "cpu_seconds": round(cpu, 3)})
+        ]
         for k in self.batch(g):
             entry, member = self._own(k)
             entries.append(entry)
@@ -220,6 +224,9 @@ class Campaign:
                 entries.append(made[0])
                 edges.append(Edge(made[0].key, EntryKey(k, "own"), 0))
                 members.append(made[1])
+                child = self.tuned(k)
+                if child is not None and child.lifted is not None:
+                    events.append((GAINED, {"k": k, **child.lifted}))
         quarantined = self._confirm(members)
         entries = [quarantine(e, quarantined) for e in entries]
         members = [m for m in members if m.key not in quarantined]
@@ -239,7 +246,7 @@ class Campaign:
                 leave=tuple(Leave(key) for key in left),
                 looks=(look[1],) if look is not None else (),
                 promotions=promotions,
-                events=(("time", {"seconds": round(seconds, 3), "cpu_seconds": round(cpu, 3)}),),
+                events=tuple(events),
             ),
         )
         scores = {EntryKey(k, "own"): [p.score for p in self.slot(k).plan.parents] for k in self.batch(g)}

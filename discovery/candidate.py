@@ -9,7 +9,7 @@ import ast
 import hashlib
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from discovery import syntax
@@ -103,11 +103,13 @@ def with_defaults(candidate: Candidate, values: Mapping[str, ParameterValue]) ->
     nodes = {
         a.arg: d for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d is not None
     }
-    lines = candidate.code.encode("utf-8").splitlines(keepends=True)
-    spots = sorted(
-        ((nodes[name], value) for name, value in values.items()), key=lambda s: _start(s[0]), reverse=True
-    )
-    for node, value in spots:
+    return rewritten(candidate.code, [(nodes[name], value) for name, value in values.items()])
+
+
+def rewritten(code: str, spots: Sequence[tuple[ast.expr, ParameterValue]]) -> str:
+    """``code`` with each of these nodes of its tree replaced by a value, everything else to the letter."""
+    lines = code.encode("utf-8").splitlines(keepends=True)
+    for node, value in sorted(spots, key=lambda s: _start(s[0]), reverse=True):
         first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
         head, tail = lines[first][: node.col_offset], lines[last][node.end_col_offset :]
         lines[first : last + 1] = [head + repr(value).encode() + tail]

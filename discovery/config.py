@@ -126,6 +126,9 @@ class Settings:
     ] = None
     tune: Annotated[bool, Rule("switch", "tune the numbers of the best candidates")] = True
     trials: Annotated[int, Rule("integer", "tuning trials a candidate", 2)] = 20
+    lift_constants: Annotated[
+        bool, Rule("switch", "tune numbers that stand in the code, too, and write them back")
+    ] = False
     control: Annotated[
         float | None,
         Rule("number", "share of the samples for a control arm: the seeds as only parents", 0, above=True),

@@ -164,11 +164,17 @@ class Evaluation:
         return self._view(record, instances, None)
 
     def trial(
-        self, candidate: Candidate, parameters: Mapping[str, float | int | str], watch: Watch
+        self,
+        code: str,
+        parameters: Mapping[str, float | int | str],
+        watch: Watch | None,
+        count: int | None = None,
     ) -> StageResult:
-        """One tuning trial on the search split in one child; the caller records it."""
-        instances = self._task.instances("search")
-        job = StageJob(candidate.code, instances, dict(parameters), watch=watch, call_limits=self.call_limits)
+        """One tuning trial on the search split, or on its first ``count`` instances, in one child; the caller records
+        it."""
+        whole = self._task.instances("search")
+        instances = whole if count is None else InstanceSet(whole.name, whole.instances[:count])
+        job = StageJob(code, instances, dict(parameters), watch=watch, call_limits=self.call_limits)
         return self._executor.submit(job).result()
 
     def adopt(self, candidate: Candidate, result: StageResult) -> None:

@@ -285,7 +285,13 @@ def _campaign(
         evaluation=evaluation,
         slots=slots,
         tuning=Tuning(
-            record.id, record.seed, task=task, ledger=ledger, evaluation=evaluation, trials=settings.trials
+            record.id,
+            record.seed,
+            task=task,
+            ledger=ledger,
+            evaluation=evaluation,
+            trials=settings.trials,
+            lift=settings.lift_constants,
         ),
         gate=Gate(record.seed, task=task, evaluation=evaluation),
         novelty=Novelty(

@@ -1,4 +1,4 @@
-"""Scoring and tuning outside any run: always runs, writes nothing."""
+"""Scoring outside any run: always runs, writes nothing."""
 
 from __future__ import annotations
 
@@ -6,19 +6,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from db.records import TrialState
 from discovery.baselines import best_baseline
-from discovery.candidate import Candidate, Refused, check, fingerprint, parse, with_defaults
-from discovery.draws import key
+from discovery.candidate import Candidate, Refused, check, fingerprint, parse
 from discovery.errors import NothingValid, UsageError
-from discovery.execution.base import Executor, StageJob, StageResult, Watch
+from discovery.execution.base import Executor, StageJob, StageResult
 from discovery.execution.make import make_executor
 from discovery.seeds import baseline_code
 from evaluators.task import Figure, Instance, InstanceSet, Split, Task, aggregate
 from searchspaces.space import ParameterValue
-from searchspaces.tuner import Finished, Tuner
 
-__all__ = ["ScoreReport", "TuneReport", "baseline_code", "baselines_report", "score_text", "tune_text"]
+__all__ = ["ScoreReport", "baseline_code", "baselines_report", "score_text"]
 
 Say = Callable[[str], None]
 CHUNK = 40
@@ -75,17 +72,6 @@ class ScoreReport:
             "isolated": self.isolated,
             "marginal": self.marginal,
         }
-
-
-@dataclass(frozen=True)
-class TuneReport:
-    """``code`` is the tuned text (the text as given, to the letter, when no trial was better)."""
-
-    code: str
-    default_score: float
-    tuned_score: float
-    parameters: Mapping[str, ParameterValue]
-    trials: int
 
 
 @contextmanager
@@ -273,50 +259,6 @@ def _live(
     if left_out and progress is not None:
         progress(f"left out, since baselines get {LIVE_SECONDS:g} s of processor time: {', '.join(left_out)}")
     return results
-
-
-def tune_text(
-    code: str, task: Task, *, trials: int, seed: int, unsafe: bool = False, progress: Say | None = None
-) -> TuneReport:
-    """Tune a candidate's declared numbers on the search split; trial 0 is its own defaults.
-
-    Raises UsageError when it declares none or is refused, NothingValid when its defaults have no score."""
-    try:
-        candidate = check(code, task.interface)
-    except Refused as error:
-        raise UsageError(f"this is not a candidate for task {task.name!r}: {error}") from None
-    if not candidate.space:
-        raise UsageError("the candidate declares no SEARCH_SPACE, so there is nothing to tune")
-    instances = task.instances("search")
-    sign = 1 if task.direction == "minimize" else -1
-    tuner = Tuner(candidate.space, candidate.defaults, seed=key(seed, "tune"), direction=task.direction)
-    own = {name: candidate.defaults[name] for name in candidate.space}
-    best: Finished | None = None
-    default = 0.0
-    with _executor(task, 1, unsafe) as executor:
-        for number in range(trials):
-            suggestion = tuner.ask()
-            # A suggestion is rounded to what people read; the candidate's own numbers are not.
-            parameters = suggestion.parameters if number else own
-            watch: Watch | None = tuner.watch() if number else None
-            result = executor.submit(StageJob(code, instances, dict(parameters), watch=watch)).result()
-            value = aggregate(instances.instances, result.scores) if result.outcome == "scored" else None
-            if number == 0:
-                if value is None:
-                    raise NothingValid(f"with its own numbers it ended as {result.outcome}: {result.reason}")
-                default = value
-            state: TrialState = "pruned" if result.outcome == "stopped" else "failed"
-            if value is not None:
-                state = "complete"
-            finished = Finished(number, parameters, state, result.scores, value)
-            tuner.tell(finished)
-            if value is not None and (best is None or best.value is None or sign * value < sign * best.value):
-                best = finished
-            if progress is not None:
-                progress(f"trial {number + 1}/{trials}: {state}, best {best.value if best else None}")
-    assert best is not None and best.value is not None
-    text = with_defaults(candidate, best.parameters) if best.number else code
-    return TuneReport(text, default, best.value, best.parameters, trials)
 
 
 def baselines_report(

@@ -1,4 +1,5 @@
-"""Tuning a candidate's declared numbers makes a child candidate: the same text with other defaults.
+"""Tuning a candidate's numbers makes a child candidate: the same text with other defaults, and other literals where
+those are lifted.
 
 Every trial is kept in the ledger as it ends and told again to the seeded sampler on resume, so a study goes on where
 it was. The child exists only if it is better on the full search split.
@@ -10,51 +11,73 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from db.ledger import Ledger
-from db.records import TrialRecord, TrialState
-from discovery.candidate import Candidate, check, with_defaults
+from db.records import Json, TrialRecord, TrialState
+from discovery.candidate import Candidate, Refused, check
 from discovery.draws import key
 from discovery.evaluation import Evaluated, Evaluation
 from discovery.execution.base import StageResult
+from discovery.lifting import Literal, Numbers, literals, relevant
 from evaluators.task import Task, aggregate
 from searchspaces.space import ParameterValue
 from searchspaces.tuner import Finished, Suggestion, Tuner
 
+LIFTED, GAINED = "lifted", "lifted gain"
+"""Ledger events: the literals that a study may change, and what those gained in a child."""
+
 
 @dataclass(frozen=True)
 class Tuned:
-    """A child better than its parent on the search split. ``gain`` is relative to the parent's score."""
+    """A child better than its parent on the search split. ``gain`` is relative to the parent's score; ``lifted`` is
+    what literals have to do with it."""
 
     candidate: Candidate
     evaluated: Evaluated
     gain: float
+    lifted: Json | None = None
 
 
 class Tuning:
     """Studies of one run. Thread-safe: studies are independent of one another."""
 
     def __init__(
-        self, run: str, seed: int, *, task: Task, ledger: Ledger, evaluation: Evaluation, trials: int
+        self,
+        run: str,
+        seed: int,
+        *,
+        task: Task,
+        ledger: Ledger,
+        evaluation: Evaluation,
+        trials: int,
+        lift: bool = False,
     ) -> None:
-        self._run, self._seed, self._trials = run, seed, trials
+        self._run, self._seed, self._trials, self._lift = run, seed, trials, lift
         self._task, self._ledger, self._evaluation = task, ledger, evaluation
 
     @property
     def runs(self) -> int:
-        """Most evaluations of a study: its first trial has the stored scores."""
-        return self._trials - 1
+        """Most evaluations of a study. Its first trial has the stored scores; with literals there may be a trial more
+        than probes left, and one evaluation tells what the literals gained."""
+        return self._trials - 1 + (2 if self._lift else 0)
+
+    def tunable(self, candidate: Candidate) -> bool:
+        """Whether there is a number to tune."""
+        return bool(candidate.space) or (self._lift and bool(literals(candidate)))
 
     def tune(self, k: int, candidate: Candidate, evaluated: Evaluated) -> Tuned | None:
         """The study of slot ``k``, whose candidate was scored in full. None when no trial beats the defaults."""
         if evaluated.score is None:
             raise ValueError(f"slot {k} has no score, so its numbers cannot be tuned")
+        numbers, trials = self._numbers(k, candidate, evaluated)
+        if not numbers.space:
+            return None
         seed = key(self._seed, k, 0, "tune")
-        study = self._ledger.start_study(self._run, k, seed=seed, n_trials=self._trials)
-        tuner = Tuner(candidate.space, candidate.defaults, seed=seed, direction=self._task.direction)
+        study = self._ledger.start_study(self._run, k, seed=seed, n_trials=trials)
+        tuner = Tuner(numbers.space, numbers.defaults, seed=seed, direction=self._task.direction)
         kept = {t.number: t for t in self._ledger.trials(study.id)}
         done: dict[tuple[tuple[str, ParameterValue], ...], Finished] = {}
         results: dict[int, StageResult] = {}
-        best = Finished(0, candidate.defaults, "complete", evaluated.scores, evaluated.score)
-        for number in range(self._trials):
+        best = Finished(0, numbers.defaults, "complete", evaluated.scores, evaluated.score)
+        for number in range(trials):
             suggestion = tuner.ask()
             point = tuple(sorted(suggestion.parameters.items()))
             if number in kept:
@@ -63,7 +86,8 @@ class Tuning:
                 same = done.get(point, best)
                 finished = Finished(number, suggestion.parameters, same.state, same.scores, same.value)
             else:
-                result = self._evaluation.trial(candidate, suggestion.parameters, tuner.watch())
+                values = suggestion.parameters
+                result = self._evaluation.trial(numbers.code(values), numbers.declared(values), tuner.watch())
                 finished = self._judge(suggestion, result)
                 results[number] = result
             if number not in kept:
@@ -73,7 +97,52 @@ class Tuning:
             if self._better(finished, best):
                 best = finished
         self._ledger.finish_study(study.id)
-        return self._child(candidate, evaluated, best, results) if best.number else None
+        return self._child(numbers, evaluated, best, results) if best.number else None
+
+    # -- literals -----------------------------------------------------------------------------------------------------
+
+    def _numbers(self, k: int, candidate: Candidate, evaluated: Evaluated) -> tuple[Numbers, int]:
+        """What the study of slot ``k`` may change, and its trials: probes of literals are paid for in trials. Written
+        down before the first trial, since a probe may end by the clock."""
+        found = literals(candidate) if self._lift else ()
+        if not found:
+            return Numbers(candidate), self._trials
+        events = [e.data for e in self._ledger.events(self._run, LIFTED) if e.data.get("k") == k]
+        if not events:
+            groups = len({i.group for i in self._task.instances("search")})
+            matter, probes = relevant(
+                Numbers(candidate, found),
+                evaluated.scores,
+                groups,
+                lambda code, count: self._evaluation.trial(code, {}, None, count),
+            )
+            data: Json = {"k": k, "trials": probes, "literals": [_told(x) for x in found if x.name in matter]}
+            self._ledger.add_event(self._run, LIFTED, data)
+            events = [data]
+        rows, spent = events[0]["literals"], events[0]["trials"]
+        assert isinstance(rows, list) and isinstance(spent, int)
+        names = {row["name"] for row in rows}
+        kept = tuple(x for x in found if x.name in names)
+        return Numbers(candidate, kept), max(2, self._trials - spent) if kept else self._trials
+
+    def _gained(
+        self, numbers: Numbers, values: Mapping[str, ParameterValue], parent: float, own: float
+    ) -> Json | None:
+        """What the literals of a child gained, relative to the parent's score. Where declared parameters moved as well,
+        they are run without the literals, so that each has its own part."""
+        moved = numbers.lifted(values)
+        if not moved:
+            return None
+        declared = numbers.declared(values)
+        base = parent
+        if any(numbers.candidate.defaults[n] != v for n, v in declared.items()):
+            result = self._evaluation.trial(numbers.candidate.code, declared, None)
+            if result.outcome == "scored":
+                base = aggregate(self._task.instances("search").instances, result.scores)
+        told = [{**_told(x), "now": values[x.name]} for x in moved]
+        return {"gain": self._gain(base, own, parent), "literals": told}
+
+    # -- trials and the child -----------------------------------------------------------------------------------------
 
     def _judge(self, suggestion: Suggestion, result: StageResult) -> Finished:
         if result.outcome not in ("scored", "stopped"):
@@ -88,10 +157,18 @@ class Tuning:
             return False
         return a.value < b.value if self._task.direction == "minimize" else a.value > b.value
 
+    def _gain(self, before: float, after: float, unit: float) -> float:
+        """The step from one score to another, relative to ``unit``; positive is better."""
+        difference = before - after if self._task.direction == "minimize" else after - before
+        return difference / abs(unit) if unit else 0.0
+
     def _child(
-        self, candidate: Candidate, evaluated: Evaluated, best: Finished, results: Mapping[int, StageResult]
+        self, numbers: Numbers, evaluated: Evaluated, best: Finished, results: Mapping[int, StageResult]
     ) -> Tuned | None:
-        child = check(with_defaults(candidate, best.parameters), self._task.interface)
+        try:
+            child = check(numbers.text(best.parameters), self._task.interface)
+        except Refused:  # longer numbers can make a text too long
+            return None
         if self._evaluation.screen(child) is not None:
             return None
         if best.number in results:
@@ -100,9 +177,14 @@ class Tuning:
         own = self._evaluation.stage(child, self._task.instances("search"))
         if own.score is None or evaluated.score is None:
             return None
-        difference = evaluated.score - own.score
-        gain = difference if self._task.direction == "minimize" else -difference
-        return Tuned(child, own, gain / abs(evaluated.score) if evaluated.score else 0.0)
+        gain = self._gain(evaluated.score, own.score, evaluated.score)
+        lifted = self._gained(numbers, best.parameters, evaluated.score, own.score)
+        return Tuned(child, own, gain, lifted)
+
+
+def _told(literal: Literal) -> dict[str, object]:
+    """A literal as the ledger keeps it."""
+    return {"name": literal.name, "line": literal.line, "was": literal.value}
 
 
 def _record(finished: Finished) -> TrialRecord:

@@ -218,7 +218,7 @@ def test_a_difference_is_told(evaluation: Evaluation) -> None:
 def test_a_trial_becomes_the_evaluation_of_the_child(evaluation: Evaluation, counting: Counting) -> None:
     parent = candidate(rule("return weights / volumes ** power", keywords="power=0.0"))
     child = candidate(rule("return weights / volumes ** power", keywords="power=0.9"))
-    result = evaluation.trial(parent, {"power": 0.9}, NO_STOP)
+    result = evaluation.trial(parent.code, {"power": 0.9}, NO_STOP)
     evaluation.adopt(child, result)
     jobs = len(counting.jobs)
     assert evaluation.stage(child, SEARCH).scores == result.scores and len(counting.jobs) == jobs

@@ -13,7 +13,8 @@ from discovery import scoring
 from discovery.candidate import check
 from discovery.errors import NothingValid, UsageError
 from discovery.execution.base import Executor
-from discovery.scoring import baseline_code, baselines_report, score_text, tune_text
+from discovery.scoring import baseline_code, baselines_report, score_text
+from discovery.study import tune_text
 from evaluators.task import InstanceSet, ShippedScore, aggregate
 
 TASK = Knapsack({})

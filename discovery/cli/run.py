@@ -59,6 +59,7 @@ def run(
     novelty: Annotated[float | None, setting("novelty", metavar="LIKENESS")] = None,
     tune: Annotated[bool | None, setting("tune")] = None,
     trials: Annotated[int | None, setting("trials")] = None,
+    lift_constants: Annotated[bool | None, setting("lift_constants")] = None,
     control: Annotated[float | None, setting("control", metavar="SHARE")] = None,
     start: Annotated[
         list[str] | None,
@@ -84,7 +85,7 @@ def run(
         "cost": cost, "evaluations": evaluations, "minutes": minutes, "cpu_minutes": cpu_minutes,
         "seed": seed, "batch": batch, "workers": workers, "executor": executor,
         "strategy": strategy, "islands": islands, "archive": archive, "migration": migration, "cells": cells,
-        "fronts": fronts, "novelty": novelty, "tune": tune, "trials": trials,
+        "fronts": fronts, "novelty": novelty, "tune": tune, "trials": trials, "lift_constants": lift_constants,
         "control": control, "db": db,
     }  # fmt: skip
     loaded = settings(flags, task=task, options=option)
@@ -213,7 +214,8 @@ def _watched_start(chosen: RunSettings, shown: View, *, quiet: bool) -> RunRepor
 
 
 RECORDED = ("seed", "samples", "batch", "strategy", "islands", "archive", "migration", "cells", "fronts", "novelty",
-            "tune", "trials", "control", "tokens", "cost", "evaluations", "minutes", "cpu_minutes")  # fmt: skip
+            "tune", "trials", "lift_constants", "control", "tokens", "cost", "evaluations", "minutes",
+            "cpu_minutes")  # fmt: skip
 """Settings that a replay takes from the recorded run."""
 ASKING = (
     "base_url",
@@ -255,6 +257,8 @@ def _fit_together(loaded: Loaded, replay: str | None, start: list[str] | None) -
         )
     if "trials" in flags and not chosen.tune:
         raise UsageError("--trials has no effect without tuning; leave out --trials or --no-tune")
+    if "lift_constants" in flags and chosen.lift_constants and not chosen.tune:
+        raise UsageError("--lift-constants has no effect without tuning; leave out one of it and --no-tune")
     _fit_strategy(chosen, flags)
 
 

@@ -100,6 +100,9 @@ def tune(
         int, typer.Option(min=2, help="Trials; the first is the candidate's own defaults.")
     ] = 20,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the sampler.")] = 0,
+    lift_constants: Annotated[
+        bool, typer.Option("--lift-constants", help="Tune numbers that stand in the code, too.")
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="Where to write (default: NAME.tuned.py).")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     option: TaskOptions = None,
@@ -117,9 +120,12 @@ def tune(
         raise UsageError(f"{str(target)!r} exists already; name another with --out or give --force")
     if not target.parent.is_dir():
         raise UsageError(f"the folder {str(target.parent)!r} does not exist")
-    from discovery.scoring import tune_text
+    from discovery.study import tune_text
 
-    report = tune_text(text, bound, trials=trials, seed=seed, unsafe=unsafe, progress=None if quiet else note)
+    say_so = None if quiet else note
+    report = tune_text(
+        text, bound, trials=trials, seed=seed, lift=lift_constants, unsafe=unsafe, progress=say_so
+    )
     target.write_text(report.code, encoding="utf-8")
     data = {
         "task": bound.name,
@@ -127,6 +133,7 @@ def tune(
         "default_score": report.default_score,
         "tuned_score": report.tuned_score,
         "parameters": dict(report.parameters),
+        "literals": [{"name": x.name, "line": x.line, "was": x.value} for x in report.literals],
         "file": str(target),
     }
     if as_json:
@@ -135,7 +142,12 @@ def tune(
     say(
         f"{number(report.default_score)} → {number(report.tuned_score)} {bound.unit} after {report.trials} trials"
     )
-    say(f"{shown(data['parameters'])}\nwritten to {target}")
+    declared = {n: v for n, v in report.parameters.items() if n not in {x.name for x in report.literals}}
+    if declared:
+        say(shown(declared))
+    for x in report.literals:
+        say(f"line {x.line}: {shown(x.value)} → {shown(report.parameters[x.name])}")
+    say(f"written to {target}")
 
 
 def reference(

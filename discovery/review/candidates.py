@@ -14,6 +14,7 @@ from discovery.progress import gain
 from discovery.review.names import candidate_entry, label, task_of
 from discovery.review.overview import looks, promotions
 from discovery.review.stored import all_of, class_means, on_search, sets_of
+from discovery.tuning import GAINED, LIFTED
 from evaluators.task import Task, aggregate
 
 
@@ -175,6 +176,7 @@ def _study(ledger: Ledger, entries: Sequence[EntryRecord], entry: EntryRecord) -
         "planned": study.n_trials,
         "child": child.candidate if child else None,
         "gain": child.tuning_gain if child else None,
+        **_literals(ledger, entry),
         "trials": [
             {
                 "number": t.number,
@@ -186,6 +188,13 @@ def _study(ledger: Ledger, entries: Sequence[EntryRecord], entry: EntryRecord) -
             for t in ledger.trials(study.id)
         ],
     }
+
+
+def _literals(ledger: Ledger, entry: EntryRecord) -> dict[str, object]:
+    """The numbers in the code that the study could change, and what they gained in the child."""
+    kept = [e.data["literals"] for e in ledger.events(entry.run, LIFTED) if e.data.get("k") == entry.k]
+    gained = [e.data["gain"] for e in ledger.events(entry.run, GAINED) if e.data.get("k") == entry.k]
+    return {"literals": kept[0] if kept else [], "lifted": gained[0] if gained else None}
 
 
 def _attempts(ledger: Ledger, entry: EntryRecord) -> list[dict[str, object]]:

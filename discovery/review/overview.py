@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from db import lineage
 from db.ledger import Ledger
 from db.records import EntryId, EntryRecord, RunRecord
 from discovery.baselines import best_baseline
 from discovery.baselines import best_of as best_score_of
 from discovery.members import ending
 from discovery.progress import gain
+from discovery.review.gains import gains
 from discovery.review.names import Frozen, frozen, gate_scores, task_of, utc
 from discovery.review.rates import by_model, by_temperature
 from discovery.spending import earlier
+from discovery.tuning import LIFTED
 from evaluators.task import Direction, Task
 
 OUTCOMES = (
@@ -94,7 +94,7 @@ def run_summary(ledger: Ledger, name: str) -> RunSummary:
             "operators": _operators(ledger, record.id, entries, task.direction),
             "models": by_model(ledger, record.id, task.direction),
             "temperatures": by_temperature(ledger, record.id, task.direction),
-            "gains": _gains(ledger, record.id, entries, task.direction),
+            "gains": gains(ledger, record.id, entries, task.direction),
             "tuning": _tuning(ledger, record.id, entries),
             "looks": looks(ledger, record.id, entries),
             "spent": _spent(ledger, record.id, start),
@@ -239,44 +239,22 @@ def _operators(
     ]
 
 
-def _gains(
-    ledger: Ledger, run: str, entries: Sequence[EntryRecord], direction: Direction
-) -> dict[str, object] | None:
-    """The champion's gain along the line of its first parents, split into steps of structure and of tuning. All are
-    relative to the score at the root, so they add up."""
-    champion = ledger.champion(run)
-    if champion is None:
-        return None
-    by_id = {e.id: e for e in entries}
-    line = [by_id[i] for i in lineage.path_to_root(ledger, run, champion.id)]
-    scored = [e for e in line if e.score is not None]
-    if not scored or not scored[0].score:
-        return None
-    root, sign = scored[0].score, 1 if direction == "minimize" else -1
-    sums, steps = {"own": 0.0, "tuned": 0.0}, Counter[str]()
-    for before, after in itertools.pairwise(scored):
-        kind = "tuned" if after.kind == "tuned" else "own"
-        sums[kind] += sign * ((before.score or 0.0) - (after.score or 0.0)) / abs(root)
-        steps[kind] += 1
-    return {
-        "root": scored[0].candidate,
-        "structure": sums["own"],
-        "structure_steps": steps["own"],
-        "tuning": sums["tuned"],
-        "tuning_steps": steps["tuned"],
-        "total": gain(direction, scored[-1].score, root),
-    }
-
-
 def _tuning(ledger: Ledger, run: str, entries: Sequence[EntryRecord]) -> dict[str, object]:
     children = [e for e in entries if e.kind == "tuned"]
     studies = ledger.studies(run)
     return {
         "studies": len(studies),
         "trials": sum(len(ledger.trials(s.id)) for s in studies),
+        "literals": _literals(ledger, run),
         "children": len(children),
         "quarantined": sum(e.outcome == "quarantined" for e in children),
     }
+
+
+def _literals(ledger: Ledger, run: str) -> int:
+    """How many numbers in the code the studies of a run could change (--lift-constants)."""
+    found = [e.data.get("literals") for e in ledger.events(run, LIFTED)]
+    return sum(len(rows) for rows in found if isinstance(rows, list))
 
 
 def looks(ledger: Ledger, run: str, entries: Sequence[EntryRecord]) -> list[dict[str, object]]:

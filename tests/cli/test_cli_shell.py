@@ -82,6 +82,7 @@ def test_every_command_explains_itself(discover: Callable) -> None:
         (["run", "--task", "toy", "--strategy", "best-of-n", "--cells", "5"], "--cells has no effect"),
         (["run", "--task", "toy", "--islands", "1", "--migration", "5"], "--migration has no effect"),
         (["run", "--task", "toy", "--fronts", "1.5"], "from 0 to 1"),
+        (["run", "--task", "toy", "--lift-constants", "--no-tune"], "--lift-constants has no effect"),
         (["run", "--task", "toy", "--option", "size"], "KEY=VALUE"),
         (["run", "--task", "toy", "--option", "size=small", "--option", "size=large"], "twice"),
         (["baselines", "--task", "toy", "--split", "final"], "final"),
@@ -104,8 +105,9 @@ def test_a_wrong_usage_ends_with_2_and_one_sentence(discover: Callable, words: l
 
 RECORDED = (
     "--seed 1", "--samples 4", "--batch 2", "--strategy islands", "--islands 2", "--archive 4", "--migration 3",
-    "--cells 9", "--fronts 0.1", "--tune", "--no-tune", "--trials 5", "--control 0.5", "--tokens 9", "--cost 1",
-    "--minutes 1", "--from first", "--option size=small", "--evaluations 9", "--cpu-minutes 1",
+    "--cells 9", "--fronts 0.1", "--tune", "--no-tune", "--trials 5", "--lift-constants", "--control 0.5",
+    "--tokens 9", "--cost 1", "--minutes 1", "--from first", "--option size=small", "--evaluations 9",
+    "--cpu-minutes 1", "--novelty 0.9",
 )  # fmt: skip
 ASKING = (
     "--base-url http://127.0.0.1:1/v1", "--temperature 1", "--max-tokens 99", "--timeout 9", "--in-flight 2",
