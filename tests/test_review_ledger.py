@@ -98,7 +98,7 @@ def test_summary_of_a_run(ledger: Ledger) -> None:
     assert data["best_on_search"]["candidate"] == CHAMPION.hash
     assert data["baseline"] == {"name": "mdd", "score": 4.0, "gate": 2.0}
     assert data["budget"][0]["reason"].startswith("the limit of 1000 tokens")
-    assert data["tuning"] == {"studies": 1, "trials": 3, "children": 1, "quarantined": 0}
+    assert data["tuning"] == {"studies": 1, "trials": 3, "literals": 0, "children": 1, "quarantined": 0}
 
 
 def test_outcomes_sum_to_the_samples_and_duplicates_count_once(ledger: Ledger) -> None:
