@@ -31,6 +31,13 @@ class LedgerLocked(LedgerError):
     """Another process held the database for longer than the busy timeout."""
 
 
+class RunHeld(LedgerError):
+    """Another process works on the run."""
+
+    def __init__(self, run: str) -> None:
+        super().__init__(f"another process works on run {run}; wait for it to end, or end it")
+
+
 def translate(error: object, where: str) -> LedgerError:
     """The ledger's error for a driver's error; ``where`` names the database without secrets."""
     text = " ".join(str(error).split())

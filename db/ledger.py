@@ -10,6 +10,7 @@ from typing import Self
 from db import engine as engines
 from db.archive import Archive
 from db.evaluations import Evaluations
+from db.holding import Holding
 from db.integration import Integrations
 from db.migrations import REVISIONS
 from db.proposals import Proposals
@@ -17,7 +18,7 @@ from db.runs import Runs
 from db.studies import Studies
 
 
-class Ledger(Runs, Proposals, Evaluations, Studies, Integrations, Archive):
+class Ledger(Runs, Proposals, Evaluations, Studies, Integrations, Archive, Holding):
     """All that is recorded, in one database. Thread-safe; every method is one short transaction.
 
     The parts are one class a group of tables; they share :class:`db.engine.Store` and nothing else."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, get_args
 
 from sqlalchemy import (
@@ -22,9 +23,13 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 
 from db.engine import Store
-from db.models import Proposal
-from db.packing import clean, squeeze, stretch
+from db.models import Event, Proposal
+from db.packing import clean, load, squeeze, stretch
 from db.records import ProposalRecord, ProposalState, Spent
+from db.runs import write_events
+
+HANDED_OUT = "handed out"
+"""Kind of the events that count how often a request was shown to who may answer it."""
 
 _TABLE = Proposal.__table__
 _FIND = select(_TABLE).where(
@@ -115,6 +120,35 @@ class Proposals(Store):
                 return _record(row)
             c.execute(update(Proposal).where(Proposal.id == row.id), values)
             return _record(_found(c, run, k, r))
+
+    def answer(self, run: str, k: int, r: int, *, text: str, model: str) -> bool:
+        """Record what a person or an agent said to an open request. False, changing nothing, when it was answered
+        before: of two that answer at once, one is told so. Raises ValueError without a request."""
+        values = _answer("replied", text, model, None, None, None, None, 0.0, "")
+        with self.writing() as c:
+            row = _find(c, run, k, r)
+            if row is None:
+                raise ValueError(f"there is no request ({k}, {r}) in run {run}")
+            if row.state != "intent":
+                return False
+            c.execute(update(Proposal).where(Proposal.id == row.id), values)
+        return True
+
+    def hand_out(self, run: str, proposer: str) -> ProposalRecord | None:
+        """The open request of ``proposer`` that was handed out least often, the first of equals; this is counted.
+        None when none is open. Two that ask at once get two requests where there are two."""
+        statement = select(_TABLE).where(
+            Proposal.run == run, Proposal.state == "intent", Proposal.proposer == proposer
+        )
+        counts = select(Event.data).where(Event.run == run, Event.kind == HANDED_OUT)
+        with self.writing() as c:
+            rows = c.execute(statement.order_by(Proposal.k, Proposal.r)).all()
+            if not rows:
+                return None
+            told = Counter((e["k"], e["r"]) for e in map(load, c.execute(counts).scalars()))
+            row = min(rows, key=lambda row: (told[row.k, row.r], row.k, row.r))
+            write_events(c, run, ((HANDED_OUT, {"k": row.k, "r": row.r}),), self._clock())
+        return _record(row)
 
     def record_reply(
         self,

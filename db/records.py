@@ -10,7 +10,8 @@ EntryId = NewType("EntryId", int)
 StudyId = NewType("StudyId", int)
 LookId = NewType("LookId", int)
 
-RunStatus = Literal["running", "done", "interrupted", "failed"]
+RunStatus = Literal["running", "waiting", "done", "interrupted", "failed"]
+"""A waiting run has asked a person or an agent, and nobody has answered yet."""
 ProposalState = Literal["intent", "replied", "refused", "failed"]
 EntryKind = Literal["seed", "own", "tuned", "submitted"]
 EntryOutcome = Literal[

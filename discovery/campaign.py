@@ -33,7 +33,7 @@ from discovery.members import as_new, look_as_new, marks, member_of, parent_scor
 from discovery.population.archive import Archive, Member, Snapshot
 from discovery.population.memory import Memory, repaired
 from discovery.population.novelty import NEAR_COPY, NUMBERS, Novelty
-from discovery.proposers.base import Message
+from discovery.proposers.base import Message, ProposerWaiting
 from discovery.shape import InFlight, Shape
 from discovery.slots import Slot, Slots, View
 from discovery.tuning import GAINED, Tuned, Tuning
@@ -136,6 +136,17 @@ class Campaign:
         allowance = self._allowed.get(g)
         return range(g * self.shape.batch, g * self.shape.batch + allowance.slots) if allowance else range(0)
 
+    def open_slots(self, g: int) -> tuple[int, ...]:
+        """The slots of batch ``g`` that wait for a person or an agent to answer."""
+        return tuple(k for k in self.batch(g) if not self._filled(k))
+
+    def _filled(self, k: int) -> bool:
+        try:
+            self.slot(k)
+        except ProposerWaiting:
+            return False
+        return True
+
     # -- questions, each asked by one branch of the graph -------------------------------------------------------------
 
     def slot(self, k: int) -> Slot:
@@ -146,6 +157,10 @@ class Campaign:
                 repair = g in self._allowed and k - g * self.shape.batch < self._allowed[g].repairs
                 self._slot_memo[k] = self._slots.fill(k, self._view(g - 2), repair=repair)
         return self._slot_memo[k]
+
+    def answered(self, k: int, r: int) -> Slot:
+        """What the reply to request (k, r) is by itself; for slots of the batches that are under way."""
+        return self._slots.answered(k, r, self._view(k // self.shape.batch - 2))
 
     def evaluated(self, k: int) -> Evaluated | None:
         """Slot ``k``'s candidate on screen and search; None when it has none of its own."""

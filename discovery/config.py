@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 from discovery.errors import UsageError
 from discovery.values import Model, Price, Rule, converted, fits, ladder, models, options, prices
 
-Proposer = Literal["chat", "genetic", "replay"]
+Proposer = Literal["chat", "genetic", "manual", "replay"]
 Executor = Literal["local", "inline"]
 ModelChoice = Literal["weights", "bandit"]
 NEAR = 0.8
@@ -35,7 +35,9 @@ class Settings:
     proposer: Annotated[
         Proposer,
         Rule(
-            "text", "who proposes (default: chat when a model is named)", words=("chat", "genetic", "replay")
+            "text",
+            "who proposes (default: chat when a model is named)",
+            words=("chat", "genetic", "manual", "replay"),
         ),
     ] = "genetic"
     model: Annotated[
@@ -78,9 +80,7 @@ class Settings:
     templates: Annotated[
         str | None, Rule("text", "a folder of prompt templates that replace shipped ones")
     ] = None
-    samples: Annotated[int | None, Rule("integer", "samples to draw (default: chat 50, genetic 120)", 1)] = (
-        None
-    )
+    samples: Annotated[int | None, Rule("integer", "samples to draw (default: 50, genetic 120)", 1)] = None
     tokens: Annotated[int | None, Rule("integer", "most tokens to use (default: chat 200,000)", 1)] = None
     cost: Annotated[float | None, Rule("number", "most US dollars to spend", 0, above=True)] = None
     evaluations: Annotated[
@@ -91,7 +91,7 @@ class Settings:
         float | None, Rule("number", "most processor time of candidates, minutes", 0, above=True)
     ] = None
     seed: Annotated[int, Rule("integer", "seed of every random draw", 0)] = 0
-    batch: Annotated[int, Rule("integer", "samples proposed at once; decides the run", 1)] = 8
+    batch: Annotated[int, Rule("integer", "samples proposed at once (default: 8, manual 1)", 1)] = 8
     workers: Annotated[
         int, Rule("integer", "candidates run at once (default: the cores, at most a batch)", 1)
     ] = 1
@@ -246,11 +246,13 @@ def _with_dependent_defaults(settings: Settings, origins: Mapping[str, str]) -> 
     if origins["proposer"] == "default" and settings.model is not None:
         settings = replace(settings, proposer="chat")
     if settings.samples is None and settings.proposer != "replay":
-        settings = replace(settings, samples=50 if settings.proposer == "chat" else 120)
+        settings = replace(settings, samples=120 if settings.proposer == "genetic" else 50)
     if settings.tokens is None and settings.proposer == "chat":
         settings = replace(settings, tokens=200_000)
     if settings.novelty is None:
         settings = replace(settings, novelty=NEAR if settings.proposer == "chat" else 1.0)
+    if settings.proposer == "manual" and origins["batch"] == "default":
+        settings = replace(settings, batch=1)  # so that each answer counts at once
     if origins["workers"] == "default":
         settings = replace(settings, workers=min(cores(), settings.batch))
     return settings

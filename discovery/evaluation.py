@@ -63,6 +63,11 @@ class Evaluation:
         self.call_limits: dict[int, float] = {}
         """The run's call limit by instance size, s; set once the seeds are scored."""
 
+    @property
+    def isolated(self) -> bool:
+        """Whether candidates run in the sandbox."""
+        return self._executor.isolated
+
     def stored(self, hash_: str, instances: InstanceSet) -> EvaluationRecord | None:
         """What the ledger has of this code on this set, under this evaluator version and isolation."""
         return self._recorded(hash_, instances).get(instances.digest)

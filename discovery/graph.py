@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypedDict
 
 from discovery.budget import Allowance, Budget
 from discovery.campaign import Campaign
 from discovery.errors import EnvironmentProblem
+from discovery.proposers.base import ProposerWaiting
 
 # Read once, when langgraph is imported: checkpoints are then plain data, never objects.
 os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
@@ -49,7 +50,8 @@ def build(campaign: Campaign, budget: Budget, saver: SqliteSaver) -> Any:
     """The compiled graph over ``campaign``."""
 
     def propose(state: Branch) -> dict[str, int]:
-        campaign.slot(state["k"])
+        with suppress(ProposerWaiting):  # the batch before it is evaluated all the same
+            campaign.slot(state["k"])
         return {}
 
     def evaluate(state: Branch) -> dict[str, int]:
@@ -74,6 +76,10 @@ def build(campaign: Campaign, budget: Budget, saver: SqliteSaver) -> Any:
     def start_cycle(state: State) -> list[Send] | str:
         permit(campaign, state)
         cycle = state["cycle"]
+        if campaign.open_slots(
+            cycle - 1
+        ):  # nobody has answered yet; a later sitting asks for that batch again
+            return END
         sends = [Send("propose", {"k": k}) for k in campaign.batch(cycle)]
         sends += [Send("evaluate", {"k": k}) for k in campaign.batch(cycle - 1)]
         return sends or END
@@ -159,11 +165,12 @@ def steps(campaign: Campaign, budget: Budget, saver: SqliteSaver) -> Iterator[No
         "max_concurrency": 2 * shape.batch,
         "recursion_limit": 10 * (shape.batches + 2),
     }
-    kept: Any = graph.get_state(config).values
-    if kept:
-        permit(campaign, kept)
+    kept = graph.get_state(config)
+    if kept.next:
+        permit(campaign, kept.values)
     cycle = campaign.done + 1
-    begin = None if kept else _state(cycle, Allowance(0, 0), campaign.allow(cycle, budget))
+    # A graph that has ended, since a slot was waiting, begins anew after the last batch.
+    begin = None if kept.next else _state(cycle, Allowance(0, 0), campaign.allow(cycle, budget))
     done = campaign.done
     for _ in graph.stream(begin, config, stream_mode="values", durability="sync"):
         yield

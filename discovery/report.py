@@ -54,6 +54,11 @@ class RunReport:
     def interrupted(self) -> bool:
         return self.status == "interrupted"
 
+    @property
+    def waiting(self) -> bool:
+        """Whether a person or an agent has to answer before it goes on."""
+        return self.status == "waiting"
+
     def as_control(self) -> dict[str, object]:
         """This run as the control of another one."""
         return {

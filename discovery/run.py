@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from db.ledger import Ledger
 from db.records import EntryKey, NewEntry, RunRecord
@@ -57,6 +58,18 @@ CALL_LIMIT_FACTOR = 20
 Listener = Callable[[Progress], None]
 
 
+class Visitor(Protocol):
+    """Somebody who comes to a run with an answer or a candidate, and waits for what becomes of it."""
+
+    def arrive(self, ledger: Ledger, run: str) -> None:
+        """Hand over what was brought. The run is held, and nothing has been done yet; an error changes nothing."""
+        ...
+
+    def leave(self, campaign: Campaign) -> None:
+        """Look at what became of it. The run is as far as it can go; candidates can still be run."""
+        ...
+
+
 def start(
     chosen: RunSettings,
     *,
@@ -95,10 +108,12 @@ def resume(
     workers: int | None = None,
     on_progress: Listener | None = None,
     stop: StopSignal | None = None,
+    visitor: Visitor | None = None,
 ) -> RunReport:
-    """Go on with a run. A finished run only gives its report again.
+    """Go on with a run as far as it can go. A finished run only gives its report again.
 
-    Raises UsageError when the run, a template or a package has changed since; else as :func:`start`."""
+    Raises RunHeld when another process works on it, and
+    UsageError when the run, a template or a package has changed since; else as :func:`start`."""
     ledger = Ledger.open(db, create=False)
     try:
         record = ledger.run(run)
@@ -109,7 +124,9 @@ def resume(
         seeds = tuple(
             Seed(name, check(ledger.candidate_code(hash_), task.interface)) for name, hash_ in plan.seeds
         )
-        return _Sitting(task, ledger, plan, seeds, on_progress, stop or StopSignal()).run(record)
+        return _Sitting(task, ledger, plan, seeds, on_progress, stop or StopSignal(), visitor=visitor).run(
+            record
+        )
     finally:
         ledger.close()
 
@@ -125,6 +142,7 @@ class _Sitting:
     on_progress: Listener | None
     stop: StopSignal
     tell: Callable[[str], None] | None = None
+    visitor: Visitor | None = None
 
     def run(self, record: RunRecord | None) -> RunReport:
         """The run, then its control when one was asked for and nothing stopped it."""
@@ -174,6 +192,9 @@ class _Sitting:
                     f"run {record.id} was {'' if record.isolated else 'not '}isolated, and this machine is not the "
                     "same in that; resume it where it was started, or start a new run"
                 )
+            stack.enter_context(ledger.holding(record.id))
+            if self.visitor is not None:
+                self.visitor.arrive(ledger, record.id)
             monitor = Monitor(record.id, task, plan.settings, proposer.name, self.on_progress)
             try:
                 campaign, budget = _campaign(
@@ -186,8 +207,12 @@ class _Sitting:
                 if not _searched(ledger, record.id, campaign):
                     ledger.set_status(record.id, "running")
                     _search(campaign, budget, ledger, plan.settings.db, monitor, stop)
+                if self.visitor is not None:
+                    self.visitor.leave(campaign)
                 if stop.finishing:
                     ledger.set_status(record.id, "interrupted", "stopped by the user")
+                elif campaign.open_slots(campaign.done + 1):
+                    ledger.set_status(record.id, "waiting", "nobody has answered the open request yet")
                 else:
                     monitor.phase("finishing")
                     _finish(campaign, ledger, monitor)
@@ -224,6 +249,8 @@ def _search(
             monitor.changed()
             if stop.finishing:
                 return
+    if campaign.open_slots(campaign.done + 1):
+        return
     ledger.add_event(campaign.run, "searched", {"ended by": budget.ended or "samples"})
 
 

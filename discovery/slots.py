@@ -28,6 +28,7 @@ from discovery.proposers.base import (
     Proposer,
     ProposerNoReply,
     ProposerRefused,
+    ProposerWaiting,
     Reply,
     Request,
 )
@@ -156,7 +157,8 @@ class Slots:
     def fill(self, k: int, view: View, *, repair: bool = True) -> Slot:
         """Ask for slot ``k``, and with ``repair`` once more with the reason when the reply is not what was asked for.
 
-        Raises ProposerUnavailable when the proposer does not work at all; the slot can then be filled later."""
+        Raises ProposerUnavailable when the proposer does not work at all, ProposerWaiting when nobody has answered
+        yet; the slot can then be filled later."""
         plan, request = self.plan(k, view), self.request(k, view)
         row = self._row(request)
         slot = self._read(plan, request, row)
@@ -166,6 +168,13 @@ class Slots:
         row = self._row(again)
         # A repair that got no reply changes nothing: the first reason is the one worth knowing.
         return self._read(plan, again, row) if row.state == "replied" else slot
+
+    def answered(self, k: int, r: int, view: View) -> Slot:
+        """What the reply to request (k, r) is by itself. Raises ValueError when there is none."""
+        row = self._ledger.proposal(self._run, k, r)
+        if row is None:
+            raise ValueError(f"request ({k}, {r}) was never made")
+        return self._read(self.plan(k, view), self.request(k, view), row)
 
     def _row(self, request: Request) -> ProposalRecord:
         row = self._recall.row(request.slot, request.attempt)
@@ -192,6 +201,10 @@ class Slots:
         state: ProposalState = "replied"
         try:
             reply, reason = self._proposer.ask(request, messages), ""
+        except ProposerWaiting:
+            if self._ledger.proposal(self._run, request.slot, request.attempt) is None:
+                self._ledger.intent(self._run, request.slot, request.attempt, **identity)
+            raise
         except ProposerRefused as error:
             reply = error.reply or Reply("", self._proposer.model or self._proposer.name)
             state = "failed" if isinstance(error, ProposerNoReply) else "refused"

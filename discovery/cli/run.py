@@ -164,6 +164,11 @@ def finish(report: RunReport, *, as_json: bool) -> None:
         emit(data)
     else:
         tell(report)
+    if report.waiting:
+        note(
+            f"it waits for an answer: `discover ask {report.run}`, then `discover tell {report.run} ID FILE`"
+        )
+        return
     if report.interrupted:
         note(f"interrupted; go on with `discover resume {report.run}`")
         raise typer.Exit(130)
@@ -254,6 +259,11 @@ def _fit_together(loaded: Loaded, replay: str | None, start: list[str] | None) -
     if "model_choice" in flags and len(chosen.named_models) < 2:
         raise UsageError(
             "--model-choice has no effect with one model; name more with --model, or leave it out"
+        )
+    if chosen.proposer == "manual":
+        asking = tuple(name for name in ASKING if name != "templates")
+        _refuse(
+            flags, ("model", *asking, "tokens", "cost", "control"), "--proposer manual: no model is asked"
         )
     if "trials" in flags and not chosen.tune:
         raise UsageError("--trials has no effect without tuning; leave out --trials or --no-tune")

@@ -160,6 +160,10 @@ class ProposerDown(ProposerUnavailable):
     the same request may be answered later."""
 
 
+class ProposerWaiting(Exception):
+    """The request is open until a person or an agent answers it. The run stops cleanly there and goes on then."""
+
+
 class Proposer(Protocol):
     """Who answers. Called from several threads at once; holds no state that decides a reply."""
 

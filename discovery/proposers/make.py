@@ -27,6 +27,10 @@ def make_proposer(
         from discovery.recorded import recording
 
         return ReplayProposer(recording(replay or "", ledger, task))
+    if settings.proposer == "manual":
+        from discovery.proposers.manual import ManualProposer
+
+        return ManualProposer(Path(settings.templates) if settings.templates else None)
     if not settings.named_models:
         raise UsageError(
             "the chat proposer needs a model: --model NAME (and --base-url URL for your own server)"
@@ -47,8 +51,8 @@ def make_choice(settings: Settings, seed: int, direction: Direction) -> Choice |
 
 
 def template_hashes(settings: Settings) -> dict[str, str]:
-    """Hashes of the prompt templates that decide this run's prompts; none without a model."""
-    if settings.proposer != "chat":
+    """Hashes of the prompt templates that decide this run's prompts; none where nobody reads any."""
+    if settings.proposer not in ("chat", "manual"):
         return {}
     from discovery.prompts import render
 

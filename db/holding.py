@@ -1,0 +1,62 @@
+"""One process at a time works on a run. Whoever holds it, a second one is told so and changes nothing.
+
+For a SQLite file the hold is a lock on a file beside the checkpoints, which the kernel releases however the process
+ends; on PostgreSQL it is an advisory lock of a connection of its own, which the server releases likewise.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import text
+
+from db.engine import Store, file_of, translated
+from db.errors import LedgerError, RunHeld
+
+FOLDER = "checkpoints"
+"""The folder beside a ledger's file that holds what belongs to its runs."""
+
+
+class Holding(Store):
+    @contextmanager
+    def holding(self, run: str) -> Iterator[None]:
+        """Hold the run while the block runs. Raises RunHeld when another process, or another part of this one, does."""
+        path = file_of(self._engine.url)
+        if path is not None:
+            with _locked(path.parent / FOLDER / f"{run}.lock", run):
+                yield
+        elif self._engine.dialect.name == "postgresql":
+            with translated(self.where), self._engine.connect() as connection:
+                connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+                key = int.from_bytes(hashlib.sha256(run.encode()).digest()[:8], "big", signed=True)
+                if not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}).scalar():
+                    raise RunHeld(run)
+                try:
+                    yield
+                finally:
+                    connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
+        else:  # in memory: no other process can see it
+            yield
+
+
+@contextmanager
+def _locked(path: Path, run: str) -> Iterator[None]:
+    try:
+        import fcntl
+    except ImportError:  # no such lock here; candidates run on Linux only
+        yield
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("ab")
+    except OSError as error:
+        raise LedgerError(f"the lock of run {run} cannot be opened at {path}: {error.strerror}") from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RunHeld(run) from None
+        yield  # closing the file releases the lock; the file stays, since removing it would race with the next holder

@@ -1,0 +1,102 @@
+"""``ask`` and ``tell``: a person or an agent proposes, and sees at once how it did."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from discovery.cli.live import view
+from discovery.cli.options import AsJson, Db, Quiet, setting, settings, source_text
+from discovery.cli.output import compared, emit, note, number, say
+from discovery.cli.signals import listening
+
+if TYPE_CHECKING:
+    from discovery.people import Told
+
+Run = Annotated[str, typer.Argument(metavar="RUN", show_default=False)]
+Answer = Annotated[
+    str, typer.Argument(metavar="FILE", help="The answer; - reads standard input.", show_default=False)
+]
+
+
+def register(app: typer.Typer) -> None:
+    app.command("ask")(ask)
+    app.command("tell")(tell)
+
+
+def ask(run: Run, db: Db = None, as_json: AsJson = False) -> None:
+    """Show what a run asks for next.
+
+    Answer it with `discover tell`."""
+    from discovery import people
+
+    asked = people.ask(settings({"db": db}).settings.db, run)
+    if as_json:
+        emit(asked.to_json())
+        return
+    say(asked.prompt)
+    note(f"answer with `discover tell {run} {asked.id} FILE`")
+
+
+def tell(
+    run: Run,
+    id_: Annotated[str, typer.Argument(metavar="ID", show_default=False)],
+    file: Answer,
+    workers: Annotated[int | None, setting("workers")] = None,
+    db: Db = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Answer what a run asked for.
+
+    The answer is recorded, run and scored, and the run goes on."""
+    loaded = settings({"db": db, "workers": workers})
+    text = text_of(file)
+    from discovery import people
+
+    with view(quiet=quiet) as shown, listening(shown.say) as stop:
+        told = people.tell(
+            loaded.settings.db,
+            run,
+            id_,
+            text,
+            workers=workers,
+            on_progress=shown,
+            stop=stop,
+        )
+    finish(told, as_json=as_json)
+
+
+def text_of(file: str) -> str:
+    """The text of a file, or of standard input. What is not UTF-8 stays as lone surrogates."""
+    if file != "-":
+        return source_text(Path(file))
+    return sys.stdin.buffer.read(10_000_001).decode("utf-8", errors="surrogateescape")
+
+
+def finish(told: Told, *, as_json: bool) -> None:
+    """Print how an answer did; raises Exit(1) when it has no score."""
+    data = told.to_json()
+    if as_json:
+        emit(data)
+    else:
+        _say(told)
+    if told.status == "waiting":
+        note(f"run {told.run} goes on with `discover ask {told.run}`")
+    if told.score.outcome != "scored":
+        note(f"discover: no score: {told.score.outcome}: {told.score.reason}")
+        raise typer.Exit(1)
+
+
+def _say(told: Told) -> None:
+    report = told.score
+    if report.score is None:
+        return
+    rival = report.baseline
+    against = compared(report.task.direction, report.score, rival[1], rival[0]) if rival else ""
+    name = (told.candidate or "")[:8]
+    known = ", known already" if report.known else ""
+    say(f"{name}: {number(report.score)} {report.task.unit}{f' ({against})' if against else ''}{known}")
