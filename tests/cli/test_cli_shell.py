@@ -71,7 +71,7 @@ def test_every_command_explains_itself(discover: Callable) -> None:
         (["run", "--task", "toy", "--samples", "many"], "--samples"),
         (["run", "--task", "toy", "--samples", "0"], "at least 1"),
         (["run", "--task", "toy", "--cost", "nan"], "above 0"),
-        (["run", "--task", "toy", "--proposer", "manual"], "chat, genetic, replay"),
+        (["run", "--task", "toy", "--proposer", "person"], "chat, genetic, manual, replay"),
         (["run", "--task", "toy", "--proposer", "chat"], "--model"),
         (["run", "--task", "toy", "--proposer", "replay"], "--replay"),
         (["run", "--task", "toy", "--replay", "x", "--proposer", "genetic"], "--replay"),
