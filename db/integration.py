@@ -54,7 +54,7 @@ class Integrations(Store):
         if any(e.kind != "seed" for e in entries):
             raise ValueError("only entries of kind seed can be stored as seeds")
         with self.writing() as c:
-            _lock_run(c, run, self.where)
+            lock_run(c, run, self.where)
             if c.execute(select(Entry.id).where(Entry.run == run, Entry.kind == "seed").limit(1)).first():
                 return False
             members = {e.key for e in entries if e.outcome == "scored"}
@@ -70,7 +70,7 @@ class Integrations(Store):
         Raises ValueError when a batch would be skipped, a key names no entry, an edge closes a circle, or a member
         enters or leaves twice; nothing is written then."""
         with self.writing() as c:
-            done = _lock_run(c, run, self.where)
+            done = lock_run(c, run, self.where)
             if batch <= done:
                 return False
             if batch != done + 1:
@@ -114,7 +114,7 @@ class Integrations(Store):
         c.execute(_LINK_STUDIES, {"_run": run, "_ks": [e.k for e in new.entries if e.kind == "own"]})
 
 
-def _lock_run(c: Connection, run: str, where: str) -> int:
+def lock_run(c: Connection, run: str, where: str) -> int:
     """The last integrated batch; holds the run's row so that two processes cannot integrate at once."""
     done = c.execute(select(Run.batches_done).where(Run.id == run).with_for_update()).scalar()
     if done is None:

@@ -16,9 +16,10 @@ from db.migrations import REVISIONS
 from db.proposals import Proposals
 from db.runs import Runs
 from db.studies import Studies
+from db.submissions import Submissions
 
 
-class Ledger(Runs, Proposals, Evaluations, Studies, Integrations, Archive, Holding):
+class Ledger(Runs, Proposals, Evaluations, Studies, Integrations, Archive, Holding, Submissions):
     """All that is recorded, in one database. Thread-safe; every method is one short transaction.
 
     The parts are one class a group of tables; they share :class:`db.engine.Store` and nothing else."""

@@ -25,7 +25,7 @@ from sqlalchemy.types import TypeEngine
 from db.engine import Store
 from db.models import Event, Proposal
 from db.packing import clean, load, squeeze, stretch
-from db.records import ProposalRecord, ProposalState, Spent
+from db.records import SUBMITTED_FROM, ProposalRecord, ProposalState, Spent
 from db.runs import write_events
 
 HANDED_OUT = "handed out"
@@ -57,7 +57,11 @@ _SPENT = (
         func.count(case((_REPLIED & _UNCOUNTED, 1))).label("uncounted"),
         func.count(case((_REPLIED & Proposal.cost.is_(None), 1))).label("unpriced"),
     )
-    .where(Proposal.run == bindparam("_run"), Proposal.batch > bindparam("_after"))
+    .where(
+        Proposal.run == bindparam("_run"),
+        Proposal.batch > bindparam("_after"),
+        Proposal.k < SUBMITTED_FROM,
+    )
     .group_by(Proposal.batch)
     .order_by(Proposal.batch)
 )
@@ -196,8 +200,9 @@ class Proposals(Store):
     def proposals(
         self, run: str, batch: int | None = None, *, after: int | None = None
     ) -> tuple[ProposalRecord, ...]:
-        """In order of (k, r): all, those of one batch, or those of the batches behind ``after``."""
-        statement = select(_TABLE).where(Proposal.run == run).order_by(Proposal.k, Proposal.r)
+        """The slots' requests in order of (k, r): all, those of one batch, or of the batches behind ``after``."""
+        slots = select(_TABLE).where(Proposal.run == run, Proposal.k < SUBMITTED_FROM)
+        statement = slots.order_by(Proposal.k, Proposal.r)
         if batch is not None:
             statement = statement.where(Proposal.batch == batch)
         if after is not None:

@@ -26,6 +26,11 @@ TIMED_MARKS = frozenset({"slow", "marginal"})
 """Marks that come from a clock; they differ between machines, so the digest of a run leaves them out."""
 
 
+SUBMITTED_FROM = 1_000_000_000
+"""Where the requests of candidates from outside the slots begin: submission n is request (SUBMITTED_FROM + n, 0), its
+entry (n, submitted)."""
+
+
 class EntryKey(NamedTuple):
     """Names an entry within a run, before and after it has a row."""
 
@@ -113,6 +118,18 @@ class Attempt:
     duplicate: bool
     score: float | None
     parents: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionRecord:
+    """A candidate from outside the slots that waits for the next batch. ``text`` is what was handed in; ``prompted``
+    says that it answers a prompt."""
+
+    number: int
+    operator: str
+    text: str
+    prompted: bool
+    parents: tuple[EntryKey, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,11 +33,15 @@ from discovery.members import as_new, look_as_new, marks, member_of, parent_scor
 from discovery.population.archive import Archive, Member, Snapshot
 from discovery.population.memory import Memory, repaired
 from discovery.population.novelty import NEAR_COPY, NUMBERS, Novelty
-from discovery.proposers.base import Message, ProposerWaiting
+from discovery.proposers.base import EDITS, Message, ProposerWaiting, Request
 from discovery.shape import InFlight, Shape
 from discovery.slots import Slot, Slots, View
+from discovery.submissions import Inbox, taken_in
 from discovery.tuning import GAINED, Tuned, Tuning
 from evaluators.task import Task
+
+ORDER = ("own", "tuned", "submitted")
+"""Kinds of entries, in the order in which a batch takes them in."""
 
 
 class Campaign:
@@ -58,8 +62,9 @@ class Campaign:
         seeds: tuple[Member, ...],
         changed: Callable[[], None],
         recorded: Mapping[int, int] | None = None,
+        inbox: Inbox | None = None,
     ) -> None:
-        """``recorded`` are the slots of each batch of the run that is replayed."""
+        """``recorded`` are the slots of each batch of the run that is replayed; ``inbox`` holds what others hand in."""
         self.run, self.shape, self.task, self.ledger = run, shape, task, ledger
         self.evaluation, self.gate = evaluation, gate
         self._slots, self._tuning, self._changed = slots, tuning, changed
@@ -88,6 +93,7 @@ class Campaign:
         self._tuned_memo: dict[int, Tuned | None] = {}
         self._allowed: dict[int, Allowance] = {}
         self._recorded = recorded
+        self._inbox = inbox or Inbox(run, task.interface, ledger)
         self.done = -1
         """The newest integrated batch."""
         self.champion = first.seeds[0]
@@ -157,6 +163,10 @@ class Campaign:
                 repair = g in self._allowed and k - g * self.shape.batch < self._allowed[g].repairs
                 self._slot_memo[k] = self._slots.fill(k, self._view(g - 2), repair=repair)
         return self._slot_memo[k]
+
+    def newest_request(self, k: int) -> Request:
+        """The request that a slot of this number would make now: for a candidate from outside the slots."""
+        return self._slots.request(k, self._view(self.done), EDITS)
 
     def answered(self, k: int, r: int) -> Slot:
         """What the reply to request (k, r) is by itself; for slots of the batches that are under way."""
@@ -242,6 +252,17 @@ class Campaign:
                 child = self.tuned(k)
                 if child is not None and child.lifted is not None:
                     events.append((GAINED, {"k": k, **child.lifted}))
+        for submission in self._inbox.batch(g):
+            entry, member = taken_in(
+                submission,
+                self.task,
+                self.evaluation,
+                islands=self.shape.islands,
+                known=lambda hash_: self._first(hash_, entries),
+            )
+            entries.append(entry)
+            edges += [Edge(entry.key, parent, n) for n, parent in enumerate(submission.parents)]
+            members += [member] if member else []
         quarantined = self._confirm(members)
         entries = [quarantine(e, quarantined) for e in entries]
         members = [m for m in members if m.key not in quarantined]
@@ -269,6 +290,18 @@ class Campaign:
         self._remember(g, entries, repaired(entries, origins), scores)
         self._changed()
 
+    def take_in(self, seconds: float) -> None:
+        """Integrate what others handed in since the last batch, once the slots are used up. ``seconds`` as above."""
+        while self._inbox.waits(self.done):
+            self.integrate(self.done + 1, seconds)
+
+    def _first(self, hash_: str, entries: Sequence[NewEntry]) -> NewEntry | EntryRecord | None:
+        """The entry that owns the evaluation of this code, integrated already or among ``entries``."""
+        known = self._memory.owner(hash_)
+        if known is not None:
+            return self.ledger.entry(self.run, known[1].k, known[1].kind)
+        return next((e for e in entries if e.candidate == hash_ and e.duplicate_of is None), None)
+
     def restore(self) -> None:
         """Rebuild the state from the ledger, batch by batch, as :meth:`integrate` made it."""
         looks, promotions = self.ledger.looks(self.run), self.ledger.promotions(self.run)
@@ -286,7 +319,7 @@ class Campaign:
         origins = {keys[child]: keys[found[0]] for child, found in self.ledger.parents(self.run).items()}
         above = parent_scores(self.ledger, self.run) if self._novelty.on else {}
         for g in sorted(by_batch):
-            rows = sorted(by_batch[g], key=lambda e: (e.kind != "own", e.k))
+            rows = sorted(by_batch[g], key=lambda e: (ORDER.index(e.kind), e.k))
             full = self._stored([e for e in rows if e.outcome == "scored" and e.duplicate_of is None])
             members.update({m.key: m for m in full if m.key in promoted})
             self._archive.admit(full, g)

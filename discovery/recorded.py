@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import get_args
+from typing import cast, get_args
 
 from db.errors import LedgerError
 from db.ledger import Ledger
@@ -19,6 +19,7 @@ from discovery.population.strategies import STRATEGY
 from discovery.proposers.base import EDITS, WRITES, Operator, Reply
 from discovery.proposers.cassette import OWN, Cassette, Course, Key, read_cassette, read_course
 from discovery.seeds import Seed
+from discovery.submissions import Recorded
 from evaluators.task import Task
 
 EVALUATOR = "evaluator"
@@ -91,6 +92,7 @@ def _course(ledger: Ledger, record: RunRecord, usual: frozenset[Operator]) -> Co
         seeds=tuple((name, ledger.candidate_code(hash_)) for name, hash_ in plan.seeds),
         operators=operators,
         widths=_widths(ledger, record),
+        submissions=_submissions(ledger, record),
         digest=ledger.digest(record.id),
         versions={
             EVALUATOR: record.evaluator_version,
@@ -148,6 +150,29 @@ def recorded_widths(ledger: Ledger, replay: str | None, task: str) -> dict[int, 
     not tell)."""
     course = recording(replay, ledger, task).course if replay is not None else None
     return None if course is None else dict(enumerate(course.widths))
+
+
+def recorded_submissions(ledger: Ledger, replay: str | None, task: str) -> tuple[Recorded, ...]:
+    """What the replayed run took in from outside its slots."""
+    course = recording(replay, ledger, task).course if replay is not None else None
+    return () if course is None else course.submissions
+
+
+def _submissions(ledger: Ledger, record: RunRecord) -> tuple[Recorded, ...]:
+    entries = ledger.entries(record.id)
+    keys, parents = {e.id: e.key for e in entries}, ledger.parents(record.id)
+    return tuple(
+        Recorded(
+            batch=e.batch,
+            number=e.k,
+            operator=cast(Operator, e.operator),
+            parents=tuple(keys[p] for p in parents.get(e.id, ())),
+            code=None if e.candidate is None else ledger.candidate_code(e.candidate),
+            reason=e.reason if e.candidate is None else "",
+        )
+        for e in entries
+        if e.kind == "submitted"
+    )
 
 
 @dataclass(frozen=True)

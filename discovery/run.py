@@ -42,12 +42,13 @@ from discovery.prompts.trial import try_templates
 from discovery.proposers.base import Brief, Proposer, ProposerUnavailable
 from discovery.proposers.make import make_choice, make_proposer
 from discovery.proposers.patience import Patience
-from discovery.recorded import as_recorded, recorded_seeds, recorded_widths, recording
+from discovery.recorded import as_recorded, recorded_seeds, recorded_submissions, recorded_widths, recording
 from discovery.report import RunReport, run_report
 from discovery.seeds import Seed, resolve
 from discovery.shape import Shape
 from discovery.slots import Slots
 from discovery.spending import budget_of, check_limits, earlier, forecast_of, times
+from discovery.submissions import Inbox
 from discovery.tuning import Tuning
 from evaluators.registry import load
 from evaluators.task import Task
@@ -207,6 +208,8 @@ class _Sitting:
                 if not _searched(ledger, record.id, campaign):
                     ledger.set_status(record.id, "running")
                     _search(campaign, budget, ledger, plan.settings.db, monitor, stop)
+                if _searched(ledger, record.id, campaign) and not stop.finishing:
+                    campaign.take_in(budget.seconds)
                 if self.visitor is not None:
                     self.visitor.leave(campaign)
                 if stop.finishing:
@@ -330,6 +333,7 @@ def _campaign(
         seeds=members,
         changed=monitor.changed,
         recorded=recorded_widths(ledger, plan.replay, task.name),
+        inbox=Inbox(record.id, task.interface, ledger, recorded_submissions(ledger, plan.replay, task.name)),
     )
     campaign.restore()
     monitor.watch(campaign, budget, ledger, {m.key: s.name for m, s in zip(members, seeds, strict=True)})

@@ -25,6 +25,7 @@ from discovery.proposers.base import (
     Failure,
     Fault,
     Message,
+    Operator,
     Proposer,
     ProposerNoReply,
     ProposerRefused,
@@ -99,10 +100,11 @@ class Slots:
         self._proposer, self._ledger, self._feedback = proposer, ledger, feedback
         self._recall = Recall(run, batch, ledger)
 
-    def plan(self, k: int, view: View) -> Plan:
-        """The slot's operator and parents: a pure function of the view and the slot's own generator."""
+    def plan(self, k: int, view: View, operators: frozenset[Operator] | None = None) -> Plan:
+        """The slot's operator and parents: a pure function of the view and the slot's own generator. ``operators``
+        leaves the choice among fewer than the proposer's own."""
         island = k % len(view.snapshot.islands)
-        situation = Situation(island, view.snapshot, self._proposer.operators, view.broken)
+        situation = Situation(island, view.snapshot, operators or self._proposer.operators, view.broken)
         return planned(self._strategy, situation, generator(self._seed, k, 0, "plan"))
 
     def learn(self, g: int) -> None:
@@ -114,9 +116,9 @@ class Slots:
         """How the models had done after batch ``g``."""
         return self._choice.known(g) if self._choice is not None else {}
 
-    def request(self, k: int, view: View) -> Request:
+    def request(self, k: int, view: View, operators: frozenset[Operator] | None = None) -> Request:
         """The first request of slot ``k``."""
-        plan = self.plan(k, view)
+        plan = self.plan(k, view, operators)
         seed = view.snapshot.seeds[0]
         model, temperature = self._choice.choose(k, view.models) if self._choice is not None else (None, None)
         return Request(

@@ -88,7 +88,7 @@ def test_the_base_url_of_openai_is_a_last_resort(tmp_path: Path) -> None:
         ("cost = 0", ["above 0"]),
         ("cost = nan", ["a number above 0"]),
         ("timeout = inf", ["a number above 0"]),
-        ("proposer = 'luck'", ["one of chat, genetic, replay"]),
+        ("proposer = 'luck'", ["one of chat, genetic, manual, replay"]),
         ("model = ''", ["non-empty text"]),
         ("a = 1\nsamples = \n", ["not valid TOML", "line 2"]),
         ("options = 3", ["[options.smtt]"]),

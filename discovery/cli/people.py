@@ -1,4 +1,4 @@
-"""``ask`` and ``tell``: a person or an agent proposes, and sees at once how it did."""
+"""``ask``, ``tell`` and ``submit``: a person or an agent proposes, and sees at once how it did."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ Answer = Annotated[
 def register(app: typer.Typer) -> None:
     app.command("ask")(ask)
     app.command("tell")(tell)
+    app.command("submit")(submit)
 
 
 def ask(run: Run, db: Db = None, as_json: AsJson = False) -> None:
     """Show what a run asks for next.
 
-    Answer it with `discover tell`."""
+    Answer it with `discover tell`. A finished run asks for one candidate more."""
     from discovery import people
 
     asked = people.ask(settings({"db": db}).settings.db, run)
@@ -67,6 +68,42 @@ def tell(
             on_progress=shown,
             stop=stop,
         )
+    finish(told, as_json=as_json)
+
+
+def submit(
+    file: Annotated[
+        str,
+        typer.Argument(metavar="FILE", help="The candidate; - reads standard input.", show_default=False),
+    ],
+    run: Annotated[str, typer.Option("--run", metavar="RUN", help="The run.", show_default=False)],
+    parent: Annotated[
+        str | None, typer.Option(metavar="CANDIDATE", help="What it was made from.", show_default=False)
+    ] = None,
+    workers: Annotated[int | None, setting("workers")] = None,
+    db: Db = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Hand a run a candidate of your own.
+
+    At any time: a finished run takes it in at once, any other with its next batch."""
+    loaded = settings({"db": db, "workers": workers})
+    text = text_of(file)
+    from discovery import people
+
+    with view(quiet=quiet) as shown, listening(shown.say) as stop:
+        told = people.submit(
+            loaded.settings.db,
+            run,
+            text,
+            parent=parent,
+            workers=workers,
+            on_progress=shown,
+            stop=stop,
+        )
+    if told.status != "done":
+        note(f"run {told.run} takes it in with its next batch")
     finish(told, as_json=as_json)
 
 

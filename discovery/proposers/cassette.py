@@ -17,10 +17,12 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, BinaryIO, get_args
 
+from db.records import EntryKey, EntryKind
 from discovery.budget import Limits
 from discovery.config import Settings, masked, recorded_settings
 from discovery.errors import UsageError
 from discovery.proposers.base import Operator, Reply
+from discovery.submissions import Recorded
 
 FORMAT, VERSION = "discover-cassette", 2
 Key = tuple[int, int]
@@ -51,6 +53,8 @@ class Course:
     digest: str
     versions: Mapping[str, str] = field(default_factory=dict)
     """Of the evaluator and the packages that can change a score or a draw."""
+    submissions: tuple[Recorded, ...] = ()
+    """What was handed in from outside the slots."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,8 @@ def dumped(cassette: Cassette) -> str:
             "versions": dict(course.versions),
             "seeds": [{"name": name, "code": code} for name, code in course.seeds],
         }
+        if course.submissions:
+            header["submissions"] = [asdict(s) for s in course.submissions]
     rows = [header, *({"slot": k, "attempt": r, **lines[k, r]} for k, r in sorted(lines))]
     return "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows)
 
@@ -207,7 +213,35 @@ def _course(path: Path, header: Mapping[str, Any]) -> Course:
         widths=widths,
         digest=header["digest"],
         versions=dict(header["versions"]),
+        submissions=_submissions(path, header.get("submissions", [])),
     )
+
+
+def _submissions(path: Path, rows: object) -> tuple[Recorded, ...]:
+    if not isinstance(rows, list) or len(rows) > MOST or not all(_submission(row) for row in rows):
+        raise UsageError(f"{path}: the header's submissions are not what they must be")
+    return tuple(
+        Recorded(**{**row, "parents": tuple(EntryKey(k, kind) for k, kind in row["parents"])}) for row in rows
+    )
+
+
+def _submission(row: object) -> bool:
+    if not isinstance(row, dict) or set(row) != {f.name for f in fields(Recorded)}:
+        return False
+    parents = row["parents"]
+    return (
+        all(_whole(row[name]) and row[name] <= MOST for name in ("batch", "number"))
+        and row["operator"] in _OPERATORS
+        and isinstance(row["reason"], str)
+        and (row["code"] is None or isinstance(row["code"], str))
+        and isinstance(parents, list)
+        and len(parents) <= 100
+        and all(isinstance(p, list) and len(p) == 2 and _key(*p) for p in parents)
+    )
+
+
+def _key(k: object, kind: object) -> bool:
+    return isinstance(k, int) and not isinstance(k, bool) and abs(k) <= MOST and kind in get_args(EntryKind)
 
 
 def _texts(value: object) -> bool:
@@ -235,7 +269,7 @@ _HEADER: dict[str, Callable[[Any], bool]] = {
     "options": _texts,
     "settings": lambda v: isinstance(v, dict),
     "operators": lambda v: isinstance(v, list) and all(o in _OPERATORS for o in v),
-    "widths": lambda v: isinstance(v, list) and len(v) <= MOST and all(_whole(w) and w for w in v),
+    "widths": lambda v: isinstance(v, list) and len(v) <= MOST and all(_whole(w) for w in v),
     "versions": _texts,
     "seeds": lambda v: isinstance(v, list) and 0 < len(v) <= 1000 and all(_seed(s) for s in v),
 }

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from db import lineage
 from db.ledger import Ledger
-from db.records import EntryId, EntryRecord, EvaluationRecord, ProposalRecord, RunRecord
+from db.records import SUBMITTED_FROM, EntryId, EntryRecord, EvaluationRecord, ProposalRecord, RunRecord
 from discovery.baselines import best_baseline
 from discovery.progress import gain
 from discovery.review.names import candidate_entry, label, task_of
@@ -199,9 +199,10 @@ def _literals(ledger: Ledger, entry: EntryRecord) -> dict[str, object]:
 
 def _attempts(ledger: Ledger, entry: EntryRecord) -> list[dict[str, object]]:
     """The requests of the slot, with prompt and reply to the letter; a tuned child and a seed have none."""
-    if entry.kind != "own":
+    if entry.kind not in ("own", "submitted"):
         return []
-    rows = (ledger.proposal(entry.run, entry.k, attempt) for attempt in (0, 1))
+    first = entry.k + (SUBMITTED_FROM if entry.kind == "submitted" else 0)
+    rows = (ledger.proposal(entry.run, first, attempt) for attempt in (0, 1))
     return [_attempt(row) for row in rows if row is not None]
 
 

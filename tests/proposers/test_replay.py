@@ -176,7 +176,7 @@ def changed(**header: Any) -> str:
         (changed(operators=["hack"]), "header's operators"),
         (changed(operators=[{}]), "header's operators"),
         (changed(widths=[9]), "a batch has 9 slots"),
-        (changed(widths=[0]), "header's widths"),
+        (changed(widths=[-1]), "header's widths"),
         (changed(widths=[1.5]), "header's widths"),
         (changed(options={"a": 1}), "header's options"),
         (changed(versions=1), "header's versions"),
