@@ -18,7 +18,7 @@ LEVELS = (
     # A whole run, and what is read from one.
     ("graph", "run", "scoring", "review", "people"),
     # What people touch.
-    ("cli", "web"),
+    ("cli", "web", "mcp_server"),
 )
 CHILD = {"discovery/sandbox/child.py"}
 """Where candidate code is executed: inside the sandbox, nowhere else."""

@@ -1,4 +1,4 @@
-"""``ask``, ``tell`` and ``submit``: a person or an agent proposes, and sees at once how it did."""
+"""``ask``, ``tell``, ``submit`` and ``mcp``: a person or an agent proposes, and sees at once how it did."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import typer
 from discovery.cli.live import view
 from discovery.cli.options import AsJson, Db, Quiet, setting, settings, source_text
 from discovery.cli.output import compared, emit, note, number, say
+from discovery.cli.run import make_folder
 from discovery.cli.signals import listening
+from discovery.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
     from discovery.people import Told
@@ -26,6 +28,7 @@ def register(app: typer.Typer) -> None:
     app.command("ask")(ask)
     app.command("tell")(tell)
     app.command("submit")(submit)
+    app.command("mcp")(mcp)
 
 
 def ask(run: Run, db: Db = None, as_json: AsJson = False) -> None:
@@ -105,6 +108,23 @@ def submit(
     if told.status != "done":
         note(f"run {told.run} takes it in with its next batch")
     finish(told, as_json=as_json)
+
+
+def mcp(db: Db = None) -> None:
+    """Serve runs to a coding agent.
+
+    The Model Context Protocol on standard input and output; the client starts this."""
+    loaded = settings({"db": db})
+    make_folder(loaded)
+    try:
+        from discovery.mcp_server import serve
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] != "mcp":
+            raise
+        raise EnvironmentProblem(
+            "the MCP server needs the extra `mcp`: pip install 'discover-heuristics[mcp]'"
+        ) from None
+    serve(loaded.settings.db)
 
 
 def text_of(file: str) -> str:

@@ -92,7 +92,7 @@ def run(
     task_of(task, loaded)
     _fit_together(loaded, replay, start)
     chosen = RunSettings(task, loaded.settings, tuple(start or ()), replay, unsafe)
-    _make_folder(loaded)
+    make_folder(loaded)
     with view(quiet=quiet) as shown:
         for sentence in opening(loaded):
             if not quiet:
@@ -302,7 +302,7 @@ def _refuse(flags: set[str], names: tuple[str, ...], why: str) -> None:
         raise UsageError(f"--{flag} has no effect with {why}; leave it out")
 
 
-def _make_folder(loaded: Loaded) -> None:
+def make_folder(loaded: Loaded) -> None:
     """The default ledger's folder is made; one that the user named must be there."""
     if loaded.origins["db"] == "default":
         Path(loaded.settings.db).parent.mkdir(exist_ok=True)
