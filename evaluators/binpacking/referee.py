@@ -40,7 +40,7 @@ def judge(instance: Instance, answer: bytes) -> Judgement:
         raise ImpossibleAnswer(
             f"{value} bins on {instance.id!r} are fewer than the {instance.reference:.0f} that are proved to be needed"
         )
-    return Judgement(float(value), 100.0 * (value - instance.reference) / instance.reference)
+    return Judgement(float(value), 100.0 * (value - instance.reference) / (instance.reference or 1.0))
 
 
 def figures(instances: Sequence[Instance], values: Sequence[float]) -> tuple[Figure, ...]:

@@ -41,7 +41,8 @@ def judge(instance: Instance, answer: bytes) -> Judgement:
         raise ImpossibleAnswer(
             f"a tour of {value:.6g} on {instance.id!r} beats the proved optimum {instance.reference:.6g}"
         )
-    return Judgement(value, 100.0 * (value - instance.reference) / instance.reference)
+    # Before its baselines have run, an instance of the user's without a best known tour is measured against 0.
+    return Judgement(value, 100.0 * (value - instance.reference) / (instance.reference or 1.0))
 
 
 def figures(instances: Sequence[Instance], values: Sequence[float]) -> tuple[Figure, ...]:

@@ -258,6 +258,14 @@ class TaskConformance:
             equal = task.judge(replace(instance, reference=value, reference_kind="proved optimum"), answer)
             assert equal.value == value
 
+    def test_an_answer_can_be_measured_before_there_is_a_reference(
+        self, task: Task, answers: list[tuple[Instance, bytes]]
+    ) -> None:
+        """Baselines are run on the user's instances against 0, to find the reference."""
+        for instance, answer in answers:
+            judged = task.judge(replace(instance, reference=0.0, reference_kind="baseline"), answer)
+            assert math.isfinite(judged.score) and judged.value == task.judge(instance, answer).value
+
     def test_figures_are_finite(self, task: Task, answers: list[tuple[Instance, bytes]]) -> None:
         values = [task.judge(i, a).value for i, a in answers]
         found = task.figures([i for i, _ in answers], values)
