@@ -463,7 +463,7 @@ class TestSetUp:
 
     def test_from_settings(self) -> None:
         settings = Settings(
-            model="m", base_url="http://127.0.0.1:9", max_tokens=99, timeout=3.0, temperature=0.1
+            model="m", base_url="http://127.0.0.1:9", max_tokens=99, timeout=3.0, temperature=(0.1,)
         )
         proposer = ChatProposer.from_settings(settings)
         assert (proposer.model, proposer.base_url, proposer.max_tokens) == ("m", "http://127.0.0.1:9/v1", 99)

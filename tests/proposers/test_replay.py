@@ -43,7 +43,7 @@ REPLIES = {
 }
 COURSE = Course(
     {"gate": "pool"},
-    replace(Settings(), samples=13, seed=3, trials=5, temperature=0.5, islands=3),
+    replace(Settings(), samples=13, seed=3, trials=5, temperature=(0.5, 0.9), islands=3),
     (("first", "def f(): ...\n"), ("\x1b[31m", "x = 1")),
     EDITS,
     (8, 5),
