@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from db.ledger import Ledger
 from db.records import EntryRecord, Spent
 from discovery.baselines import best_baseline, best_of
+from discovery.control import Versus, control_of, versus
 from discovery.members import ending
 from discovery.population.novelty import NEAR_COPY
 from discovery.recorded import Repeated, repeated
@@ -47,6 +48,8 @@ class RunReport:
     isolated: bool
     control: RunReport | None = None
     """The control arm; ``tokens``, ``cost`` and ``seconds`` of its run include it."""
+    versus: Versus | None = None
+    """The comparison with the control."""
     replay: Repeated | None = None
     """How a finished replay compares with what it repeats."""
 
@@ -59,8 +62,8 @@ class RunReport:
         """Whether a person or an agent has to answer before it goes on."""
         return self.status == "waiting"
 
-    def as_control(self) -> dict[str, object]:
-        """This run as the control of another one."""
+    def as_control(self, versus: Versus | None) -> dict[str, object]:
+        """This run as the control of another one, with the comparison of the two."""
         return {
             "run": self.run,
             "samples": self.samples,
@@ -71,6 +74,7 @@ class RunReport:
             "gate": self.best.gate,
             "tokens": self.tokens,
             "cost": self.cost,
+            "versus": versus.to_json() if versus is not None else None,
         }
 
     def to_json(self) -> dict[str, object]:
@@ -91,7 +95,7 @@ class RunReport:
                 "baseline": {"name": named[0], "score": named[1], "gate": named[2]},
                 "seed": {"name": self.seed[0], "score": self.seed[1], "gate": self.seed[2]},
             },
-            "control": self.control.as_control() if self.control is not None else None,
+            "control": self.control.as_control(self.versus) if self.control is not None else None,
             "tokens": self.tokens,
             "cost": self.cost,
             "seconds": round(self.seconds, 3),
@@ -141,17 +145,18 @@ def run_report(ledger: Ledger, task: Task, run: str, *, seconds: float) -> RunRe
         seconds=seconds + (control.seconds if control else 0.0),
         isolated=record.isolated,
         control=control,
+        versus=versus(ledger, task, run) if control is not None else None,
         replay=repeated(ledger, record),
     )
 
 
 def _control(ledger: Ledger, task: Task, run: str) -> RunReport | None:
     """The control arm of a run: the same proposer with the seeds as its only parents."""
-    arms = [r for r in ledger.runs() if r.control_of == run]
-    if not arms or not ledger.promotions(arms[0].id):
+    arm = control_of(ledger, run)
+    if arm is None or not ledger.promotions(arm.id):
         return None
-    times = [float(str(e.data["seconds"])) for e in ledger.events(arms[0].id, "time")]
-    return run_report(ledger, task, arms[0].id, seconds=max(times, default=0.0))
+    times = [float(str(e.data["seconds"])) for e in ledger.events(arm.id, "time")]
+    return run_report(ledger, task, arm.id, seconds=max(times, default=0.0))
 
 
 def _cost(spent: Spent, proposer: str) -> float | None:

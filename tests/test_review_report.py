@@ -80,7 +80,7 @@ def test_report_of_a_promoted_run(ledger: Ledger, executor: Scripted) -> None:
     json.dumps(data, allow_nan=False)
     assert list(data) == [
         "run", "task", "status", "direction", "unit", "evaluator_version", "isolated", "promoted", "look",
-        "final_openings", "verdict", "scores", "comparisons", "figures", "times", "notes",
+        "final_openings", "verdict", "scores", "optimism", "control", "comparisons", "figures", "times", "notes",
     ]  # fmt: skip
     assert samples.undocumented("report RUN", data) == []
     assert (data["promoted"], data["look"], data["final_openings"]) == (True, 2, 1)

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from discovery.escape import plain
 from discovery.progress import gain
@@ -66,6 +66,16 @@ def compared(direction: Direction, own: float | None, other: float | None, name:
     if better is None or other is None:
         return ""
     return f"{percent(better)} against {name}" if better > -1 else f"{name} has {number(other)}"
+
+
+def tell_versus(data: Mapping[str, Any]) -> None:
+    """Evolution against its control, and where the gains of both come from."""
+    say(f"{data['verdict']}.")
+    for arm, found in (("evolution", data["gains"]), ("the control", data["control_gains"])):
+        if found is not None:
+            lifted = f" (numbers in the code {percent(found['lifted'])})" if found["lifted"] else ""
+            parts = f"from structure {percent(found['structure'])}, from tuning {percent(found['tuning'])}{lifted}"
+            say(f"On search {arm} gained {percent(found['total'])} over its seed: {parts}.")
 
 
 def shown(value: object) -> str:

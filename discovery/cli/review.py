@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from discovery.cli.options import AsJson, Db, Quiet, Unsafe, settings
-from discovery.cli.output import details, emit, note, percent, say, table
+from discovery.cli.output import details, emit, note, percent, say, table, tell_versus
 from discovery.errors import UsageError
 from discovery.escape import plain
 
@@ -136,7 +136,10 @@ def report(
 
 def _tell_summary(data: dict[str, Any]) -> None:
     """A run or a candidate for people; prompts and replies last, as texts."""
-    details(_brief({k: v for k, v in data.items() if k != "attempts"}))
+    details(_brief({k: v for k, v in data.items() if k not in ("attempts", "against_control")}))
+    if data.get("against_control"):
+        say()
+        tell_versus(data["against_control"])
     for attempt in data.get("attempts", ()):
         figures = {k: v for k, v in attempt.items() if k not in ("prompt", "reply")}
         say()
@@ -158,6 +161,18 @@ def _tell_report(data: dict[str, Any]) -> None:
     table(
         columns, [(s["role"], s["name"], *(_score(s, x) for x in splits)) for s in sides], numeric=columns[2:]
     )
+    if data["optimism"]:
+        say("Gains over the best seed; what they shrink by from split to split is optimism of the selection:")
+        shrinks = ("search_minus_gate", "gate_minus_final")
+        heads = (*splits, "search − gate", "gate − final")
+        rows = [
+            (o["role"], o["name"], *(percent(o[x]) for x in (*splits, *shrinks))) for o in data["optimism"]
+        ]
+        table(("", "name", *heads), rows, numeric=heads)
+    if data["control"] is not None:
+        say("On the report blocks of the gate:")
+        tell_versus(data["control"])
+        say()
     if data["comparisons"]:
         table(
             ("split", "", "against", "gain", "95 % interval", "p"),

@@ -9,7 +9,7 @@ import typer
 
 from discovery.cli.live import View, clock, view
 from discovery.cli.options import AsJson, Db, Quiet, TaskName, TaskOptions, Unsafe, setting, settings, task_of
-from discovery.cli.output import emit, note, say, table
+from discovery.cli.output import emit, note, say, table, tell_versus
 from discovery.cli.signals import listening
 from discovery.config import Loaded, RunSettings, Settings
 from discovery.errors import EnvironmentProblem, UsageError
@@ -187,9 +187,14 @@ def tell(report: RunReport) -> None:
     champion = "champion" if best.promoted else "champion (still the best seed)"
     rows: list[tuple[object, ...]] = [(champion, best.candidate[:8], best.score, best.gate)]
     rows.append(("best seed", *report.seed))
+    if report.control is not None:
+        found = report.control.best
+        rows.append(("control", found.candidate[:8], found.score, found.gate))
     if report.baseline is not None:
         rows.append(("best baseline", *report.baseline))
     table(("", "name", "search", "gate"), rows, numeric=("search", "gate"))
+    if report.versus is not None:
+        tell_versus(report.versus.to_json())
     if report.tokens:
         say(
             f"{report.tokens} tokens, "

@@ -69,6 +69,32 @@ def scores(task: Task, sides: Sequence[Side]) -> list[dict[str, object]]:
     ]
 
 
+def optimism(task: Task, sides: Sequence[Side]) -> list[dict[str, object]]:
+    """Gains over the best seed on search, gate and final, and by how much each shrinks from one to the next. What was
+    selected on search looks better there than it is, what passed the gate a little better on the gate; against the
+    seed, which was not selected, the splits' own difficulty cancels."""
+    seed = next(s for s in sides if s.role == "seed")
+    rows: list[dict[str, object]] = []
+    for side in sides:
+        if side.candidate.hash == seed.candidate.hash:
+            continue
+        found = [gain(task.direction, side.score(task, s), seed.score(task, s)) for s in SPLITS]
+        rows.append(
+            {
+                "role": side.role,
+                "name": side.name,
+                **dict(zip(SPLITS, found, strict=True)),
+                "search_minus_gate": _less(found[0], found[1]),
+                "gate_minus_final": _less(found[1], found[2]),
+            }
+        )
+    return rows
+
+
+def _less(a: float | None, b: float | None) -> float | None:
+    return None if a is None or b is None else a - b
+
+
 def comparisons(task: Task, sides: Sequence[Side], seed: int) -> list[dict[str, object]]:
     """Everyone against the best seed, and the champion against baseline and control, on what the search never saw."""
     by_role = {s.role: s for s in sides}

@@ -14,11 +14,12 @@ from db.records import EntryRecord, EvaluationRecord, RunRecord
 from discovery.baselines import best_baseline
 from discovery.candidate import Candidate, check, with_defaults
 from discovery.config import cores
+from discovery.control import control_of, versus
 from discovery.errors import UsageError
 from discovery.evaluation import Evaluation
 from discovery.execution.make import make_executor
 from discovery.pace import Paced, processor_time
-from discovery.review.figures import Side, comparisons, further, scores, times, verdict
+from discovery.review.figures import Side, comparisons, further, optimism, scores, times, verdict
 from discovery.review.names import SHORT, frozen, task_of
 from discovery.review.overview import best_seed, promotions
 from discovery.seeds import baseline_code
@@ -134,10 +135,9 @@ def _best_shipped(task: Task) -> _Contender | None:
 
 def _control(ledger: Ledger, record: RunRecord, task: Task) -> tuple[_Contender | None, str]:
     """The control's champion, and a note when there is no comparison or it is not finished."""
-    runs = [r for r in ledger.runs() if r.control_of == record.id]
-    if not runs:
+    control = control_of(ledger, record.id)
+    if control is None:
         return None, "no control was run beside this run"
-    control = runs[0]
     champion = ledger.champion(control.id)
     if champion is None:
         return None, f"the control {control.id} has no scored seeds"
@@ -235,7 +235,7 @@ def _object(
     notes: list[str],
 ) -> dict[str, object]:
     champion = ledger.champion(record.id)
-    compared = comparisons(task, sides, record.seed)
+    compared, against = comparisons(task, sides, record.seed), versus(ledger, task, record.id)
     promoted = champion is not None and champion.kind != "seed"
     return {
         "run": record.id,
@@ -250,6 +250,8 @@ def _object(
         "final_openings": opening,
         "verdict": verdict(sides, compared, promoted),
         "scores": scores(task, sides),
+        "optimism": optimism(task, sides),
+        "control": against.to_json() if against is not None else None,
         "comparisons": compared,
         "figures": further(task, sides),
         "times": times(task, sides),

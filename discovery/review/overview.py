@@ -10,9 +10,10 @@ from db.ledger import Ledger
 from db.records import EntryId, EntryRecord, RunRecord
 from discovery.baselines import best_baseline
 from discovery.baselines import best_of as best_score_of
+from discovery.control import versus
+from discovery.gains import gains
 from discovery.members import ending
 from discovery.progress import gain
-from discovery.review.gains import gains
 from discovery.review.names import Frozen, frozen, gate_scores, task_of, utc
 from discovery.review.rates import by_model, by_temperature
 from discovery.spending import earlier
@@ -82,7 +83,7 @@ def run_summary(ledger: Ledger, name: str) -> RunSummary:
     """A run by its id or the beginning of it. Raises LedgerError; TaskError when its task is not installed."""
     record = ledger.run(name)
     task, start, entries = task_of(record), frozen(record), ledger.entries(record.id)
-    gates = gate_scores(ledger, record.id)
+    gates, against = gate_scores(ledger, record.id), versus(ledger, task, record.id)
     return RunSummary(
         {
             **_head(ledger, record, start, task),
@@ -96,6 +97,7 @@ def run_summary(ledger: Ledger, name: str) -> RunSummary:
             "temperatures": by_temperature(ledger, record.id, task.direction),
             "gains": gains(ledger, record.id, entries, task.direction),
             "tuning": _tuning(ledger, record.id, entries),
+            "against_control": against.to_json() if against is not None else None,
             "looks": looks(ledger, record.id, entries),
             "spent": _spent(ledger, record.id, start),
             "budget": _budget(ledger, record.id),
