@@ -31,6 +31,7 @@ from discovery.gate import Gate
 from discovery.known import Known
 from discovery.members import as_new, look_as_new, marks, member_of, parent_scores, quarantine
 from discovery.population.archive import Archive, Member, Snapshot
+from discovery.population.behaviour import SAME_BEHAVIOUR, Behaviours, of_scores
 from discovery.population.memory import Memory, repaired
 from discovery.population.novelty import NEAR_COPY, NUMBERS, Novelty
 from discovery.proposers.base import EDITS, Message, ProposerWaiting, Request
@@ -79,6 +80,7 @@ class Campaign:
         first = self._archive.snapshot()
         self._snapshots: dict[int, Snapshot] = {-2: first, -1: first}
         self._memory = Memory((m.key, m.hash) for m in seeds)
+        self._behaviours = Behaviours((m.behaviour, m.hash) for m in seeds)
         self._novelty = novelty
         novelty.start(seeds)
         self._known = Known(
@@ -211,8 +213,9 @@ class Campaign:
                 continue
             bar = self._snapshot(g - 1).median(k % self.shape.islands).score
             if sign * evaluated.score < sign * bar:
-                ranked.append((sign * evaluated.score, k))
-        return tuple(k for _, k in sorted(ranked)[: self._studies(g)])
+                ranked.append((sign * evaluated.score, k, evaluated.behaviour, tuple(slot.candidate.space)))
+        new = self._behaviours.untuned(r[1:] for r in sorted(ranked))
+        return tuple(new[: self._studies(g)])
 
     def in_flight(self) -> InFlight:
         """What is being done right now, for the progress report."""
@@ -243,7 +246,8 @@ class Campaign:
             entries.append(entry)
             edges += [Edge(entry.key, key, n) for n, key in enumerate(self.slot(k).plan.origins)]
             members += [member] if member else []
-        for k in sorted(self.to_tune(g)):
+        to_tune = sorted(self.to_tune(g))
+        for k in to_tune:
             made = self._child(k)
             if made is not None and all(made[0].candidate != e.candidate for e in entries):
                 entries.append(made[0])
@@ -266,8 +270,10 @@ class Campaign:
         quarantined = self._confirm(members)
         entries = [quarantine(e, quarantined) for e in entries]
         members = [m for m in members if m.key not in quarantined]
+        entries = self._mark(entries, members, to_tune)
         entered, left = self._archive.admit(members, g)
-        look = self._look(members)
+        same = {e.key for e in entries if SAME_BEHAVIOUR in e.marks}
+        look = self._look([m for m in members if m.key not in same])
         promotions: tuple[NewPromotion, ...] = ()
         if look is not None and look[1].passed:
             self.champion = look[0]
@@ -318,12 +324,22 @@ class Campaign:
         members = {m.key: m for m in self.newest.seeds}
         origins = {keys[child]: keys[found[0]] for child, found in self.ledger.parents(self.run).items()}
         above = parent_scores(self.ledger, self.run) if self._novelty.on else {}
+        studied = {s.k for s in self.ledger.studies(self.run)}
         for g in sorted(by_batch):
             rows = sorted(by_batch[g], key=lambda e: (ORDER.index(e.kind), e.k))
             full = self._stored([e for e in rows if e.outcome == "scored" and e.duplicate_of is None])
             members.update({m.key: m for m in full if m.key in promoted})
             self._archive.admit(full, g)
             entries = [as_new(e) for e in rows]
+            found = {m.key: m.behaviour for m in full}
+            for e in entries:
+                if e.outcome == "stopped" and e.duplicate_of is None and e.candidate is not None:
+                    record = self.evaluation.stored(e.candidate, self.task.instances("search"))
+                    found[e.key] = of_scores(record.scores[: e.m]) if record is not None else ""
+                if e.kind == "own" and e.k in studied and e.key in found and e.candidate is not None:
+                    code = check(self.ledger.candidate_code(e.candidate), self.task.interface)
+                    self._behaviours.tune(found[e.key], code.space)
+            self._behaviours.marked(entries, found)
             scores = {e.key: above.get(e.id, ()) for e in rows}
             self._remember(g, entries, repaired(entries, origins), scores)
         self.looks += [look_as_new(look, keys) for look in looks]
@@ -388,6 +404,21 @@ class Campaign:
             marks=marks(evaluated) | ({NUMBERS} if twin is not None else frozenset()),
         )
         return entry, member_of(self.task, entry, slot.candidate, evaluated)
+
+    def _mark(
+        self, entries: list[NewEntry], members: Sequence[Member], tuned: Sequence[int]
+    ) -> list[NewEntry]:
+        """The entries with marks for behaviours that were there before; what was tuned is noted."""
+        found = {m.key: m.behaviour for m in members}
+        for entry in entries:
+            evaluated = self._evaluated_memo.get(entry.k) if entry.outcome == "stopped" else None
+            if evaluated is not None and entry.kind == "own" and entry.duplicate_of is None:
+                found[entry.key] = evaluated.behaviour
+        for k in tuned:
+            candidate, behaviour = self.slot(k).candidate, found.get(EntryKey(k, "own"))
+            if candidate is not None and behaviour is not None:
+                self._behaviours.tune(behaviour, candidate.space)
+        return self._behaviours.marked(entries, found)
 
     def _child(self, k: int) -> tuple[NewEntry, Member] | None:
         child = self.tuned(k)

@@ -15,6 +15,7 @@ from db.ledger import Ledger
 from db.records import CandidateText, EvaluationRecord
 from discovery.candidate import Candidate
 from discovery.execution.base import Executor, Outcome, StageJob, StageResult, Watch
+from discovery.population.behaviour import of_scores
 from discovery.statistics import EarlyStop
 from evaluators.task import InstanceSet, Task, aggregate
 
@@ -34,6 +35,8 @@ class Evaluated:
     cpu: tuple[float, ...]
     marginal: bool = False
     slow: bool = False
+    behaviour: str = ""
+    """Equal for valid candidates that answered alike, as far as they were run."""
 
     @property
     def m(self) -> int:
@@ -274,10 +277,19 @@ class Evaluation:
     def _view(self, record: EvaluationRecord, instances: InstanceSet, looked: int | None) -> Evaluated:
         if looked is not None:
             scores, cpu = record.scores[:looked], record.cpu[:looked]
-            return Evaluated("stopped", "", None, scores, cpu, record.marginal, record.slow)
+            seen = of_scores(scores)
+            return Evaluated("stopped", "", None, scores, cpu, record.marginal, record.slow, seen)
         score = aggregate(instances.instances, record.scores) if record.outcome == "scored" else None
+        behaviour = record.answers_digest if record.outcome == "scored" else of_scores(record.scores)
         return Evaluated(
-            record.outcome, record.reason, score, record.scores, record.cpu, record.marginal, record.slow
+            record.outcome,
+            record.reason,
+            score,
+            record.scores,
+            record.cpu,
+            record.marginal,
+            record.slow,
+            behaviour,
         )
 
 

@@ -29,6 +29,7 @@ def member_of(
         nodes=candidate.nodes,
         island=entry.island,
         by_group=group_means([i.group for i in task.instances("search")], evaluated.scores),
+        behaviour=evaluated.behaviour,
     )
 
 

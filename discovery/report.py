@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from db.ledger import Ledger
 from db.records import EntryRecord, Spent
 from discovery.baselines import best_baseline, best_of
 from discovery.control import Versus, control_of, versus
 from discovery.members import ending
+from discovery.population.behaviour import counted
 from discovery.population.novelty import NEAR_COPY
 from discovery.recorded import Repeated, repeated
 from evaluators.task import Task
@@ -46,6 +47,7 @@ class RunReport:
     cost: float | None
     seconds: float
     isolated: bool
+    behaviours: Mapping[str, float | int | None] = field(default_factory=dict)
     control: RunReport | None = None
     """The control arm; ``tokens``, ``cost`` and ``seconds`` of its run include it."""
     versus: Versus | None = None
@@ -101,6 +103,7 @@ class RunReport:
             "seconds": round(self.seconds, 3),
             "status": self.status,
             "failures": dict(self.failures),
+            "behaviours": dict(self.behaviours),
             "isolated": self.isolated,
             "replay": asdict(self.replay) if self.replay is not None else None,
         }
@@ -144,6 +147,7 @@ def run_report(ledger: Ledger, task: Task, run: str, *, seconds: float) -> RunRe
         cost=_sum(_cost(spent, proposer), control.cost if control else 0.0),
         seconds=seconds + (control.seconds if control else 0.0),
         isolated=record.isolated,
+        behaviours=counted(entries),
         control=control,
         versus=versus(ledger, task, run) if control is not None else None,
         replay=repeated(ledger, record),

@@ -361,6 +361,7 @@ def _score_seeds(task: Task, evaluation: Evaluation, seeds: tuple[Seed, ...]) ->
                 nodes=seed.candidate.nodes,
                 island=0,
                 by_group=group_means(groups, evaluated.scores),
+                behaviour=evaluated.behaviour,
             )
         )
     return tuple(members)

@@ -21,7 +21,7 @@ from discovery.population.novelty import NEAR_COPY, NUMBERS, Novelty
 from discovery.population.similar import FOUND, SimilarSets, _permutations
 from discovery.population.strategy import Plan, Situation
 from discovery.progress import StopSignal
-from discovery.proposers.base import Request
+from discovery.proposers.base import EDITS, Request
 from discovery.proposers.make import make_proposer
 from evaluators.registry import load
 
@@ -231,7 +231,9 @@ class Repairing:
     name = "repairing"
 
     def plan(self, situation: Situation, _draw: random.Random) -> Plan:
-        return Plan("repair" if situation.broken else "improve", situation.snapshot.seeds[:1])
+        if situation.broken:
+            return Plan("repair", situation.snapshot.seeds[:1], situation.broken[0])
+        return Plan("improve", situation.snapshot.seeds[:1])
 
 
 def test_a_run_refuses_near_copies_unrun_and_says_why(toy: Toy) -> None:
@@ -273,8 +275,10 @@ def test_numbers_only_is_run_and_pointed_at(toy: Toy) -> None:
 
 
 def test_a_repair_may_be_near_what_it_repairs(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "strategy", lambda _name: Repairing())
-    toy.propose(ideas())
+    monkeypatch.setattr(engine.strategies, "make", lambda _settings: Repairing())
+    proposer = ideas()
+    proposer.operators = EDITS | {"repair"}
+    toy.propose(proposer)
     entries = toy.entries(toy.start(samples=12, novelty=0.8, tune=False).run)
     assert [entries[k, "own"].operator for k in (0, 8)] == ["improve", "repair"]
     assert not any(NEAR_COPY in e.marks for e in entries.values())

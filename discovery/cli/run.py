@@ -183,6 +183,9 @@ def tell(report: RunReport) -> None:
     say(f"run {report.run}, {report.proposer} on {report.task}: {seen}")
     if report.failures:
         say("lost: " + ", ".join(f"{n} {kind}" for kind, n in report.failures.items()))
+    if report.behaviours.get("share") is not None:
+        share = report.behaviours["share"]
+        say(f"new behaviours: {report.behaviours['new']} of {report.behaviours['valid']} valid ({share:.0%})")
     best = report.best
     champion = "champion" if best.promoted else "champion (still the best seed)"
     rows: list[tuple[object, ...]] = [(champion, best.candidate[:8], best.score, best.gate)]

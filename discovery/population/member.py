@@ -31,9 +31,12 @@ class Member:
     traits: Mapping[str, float] = field(default_factory=dict, compare=False)
     """What the task says of the answers, each between 0 and 1 (see :class:`evaluators.task.Describing`)."""
 
+    behaviour: str = field(default="", compare=False)
+    """Equal for members with the same answers on the search split; empty where they are not known."""
+
     @cached_property
     def signature(self) -> str:
-        """The behaviour: SHA-256 over the scores. Members that answer alike have the same one."""
+        """SHA-256 over the scores. Members that answer alike have the same one."""
         return hashlib.sha256(array("d", self.scores).tobytes()).hexdigest()
 
 

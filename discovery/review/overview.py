@@ -13,6 +13,7 @@ from discovery.baselines import best_of as best_score_of
 from discovery.control import versus
 from discovery.gains import gains
 from discovery.members import ending
+from discovery.population.behaviour import counted
 from discovery.progress import gain
 from discovery.review.names import Frozen, frozen, gate_scores, task_of, utc
 from discovery.review.rates import by_model, by_temperature
@@ -92,6 +93,7 @@ def run_summary(ledger: Ledger, name: str) -> RunSummary:
             "best_on_search": _best_on_search(entries, task.direction),
             "baseline": _baseline(task),
             "outcomes": outcomes(entries),
+            "behaviours": counted(entries),
             "operators": _operators(ledger, record.id, entries, task.direction),
             "models": by_model(ledger, record.id, task.direction),
             "temperatures": by_temperature(ledger, record.id, task.direction),
