@@ -363,8 +363,8 @@ class Campaign:
         parents: Mapping[EntryKey, Sequence[float]],
     ) -> None:
         """Take batch ``g`` into the state; ``parents`` are the scores of each entry's."""
-        self._memory.remember(g, entries, repaired)
-        self._novelty.remember(g, entries, parents)
+        worse = self._novelty.remember(g, entries, parents)
+        self._memory.remember(g, entries, repaired, worse)
         self._slots.learn(g)
         self._snapshots[g] = self._archive.snapshot()
         self._snapshots.pop(g - 3, None)

@@ -16,6 +16,7 @@ from discovery.candidate import Candidate, check
 from discovery.config import RunSettings
 from discovery.config import load as settings
 from discovery.population.archive import Member
+from discovery.population.ideas import LONGEST, idea
 from discovery.population.likeness import jaccard, likeness
 from discovery.population.novelty import NEAR_COPY, NUMBERS, Novelty
 from discovery.population.similar import FOUND, SimilarSets, _permutations
@@ -234,6 +235,35 @@ class Repairing:
         if situation.broken:
             return Plan("repair", situation.snapshot.seeds[:1], situation.broken[0])
         return Plan("improve", situation.snapshot.seeds[:1])
+
+
+def test_prompts_name_rejected_ideas_in_their_own_words(toy: Toy) -> None:
+    worse = rule("# trust the \x1b[31mlightest\n    return -weights * volumes")
+    proposer = Scripted(
+        by_slot({0: worse, 1: rule("return -weights"), 2: rule("import os"), 3: rule("import os")})
+    )
+    toy.propose(proposer)
+    toy.start(samples=9, novelty=0.8, tune=False)
+    (said,) = {r.rejected for r in proposer.asked if r.slot == 8}
+    told = [line for line in said if "trust the" in line]
+    assert len(told) == 1 and ": trust the \\x1b[31mlightest: " in told[0]
+    assert "stopped early" in told[0] or "worse than" in told[0]
+    assert sum("import of 'os'" in line for line in said) == 1 and any("(2 times)" in line for line in said)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("x = 1\n# Weigh slack.\n# More.", "Weigh slack."),
+        ('"""Weigh slack.\n\nMore."""', "Weigh slack."),
+        ('def f():\n    """One line."""\n', "One line."),
+        ("# ----\n# ok", "ok"),
+        ("x = '# no'", ""),
+        ("# " + "a" * 500, "a" * LONGEST + "…"),
+    ],
+)
+def test_the_first_words_of_code(code: str, words: str) -> None:
+    assert idea(code) == words
 
 
 def test_a_run_refuses_near_copies_unrun_and_says_why(toy: Toy) -> None:

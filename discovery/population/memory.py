@@ -61,8 +61,15 @@ class Memory:
         self._tried: dict[EntryKey, int] = {}
         self._notes: list[tuple[int, str]] = []
 
-    def remember(self, g: int, entries: Iterable[NewEntry], repaired: Iterable[EntryKey] = ()) -> None:
-        """Take in batch ``g``; ``repaired`` are the broken candidates that its slots tried to repair."""
+    def remember(
+        self,
+        g: int,
+        entries: Iterable[NewEntry],
+        repaired: Iterable[EntryKey] = (),
+        worse: Mapping[EntryKey, str] | None = None,
+    ) -> None:
+        """Take in batch ``g``; ``repaired`` are the broken candidates that its slots tried to repair, ``worse`` the
+        words about ideas that ran and were rejected."""
         for key in repaired:
             self._tried.setdefault(key, g)
         for entry in entries:
@@ -70,6 +77,8 @@ class Memory:
                 self._owners.setdefault(entry.candidate, (g, entry.key))
             if entry.outcome == "noted":
                 self._notes.append((g, entry.reason))
+            if worse and entry.key in worse:
+                self._failures.append((g, f"{entry.operator}: {worse[entry.key]}"))
             if entry.outcome in UNFAILED or entry.duplicate_of is not None:
                 continue
             self._failures.append((g, f"{entry.operator}: {entry.outcome}: {entry.reason}"))
@@ -93,8 +102,12 @@ class Memory:
         return Known(self._owners, g)
 
     def rejected(self, g: int) -> tuple[str, ...]:
-        """Recent failures up to batch ``g``, one line each, the newest last."""
-        return tuple(text for batch, text in self._failures if batch <= g)[-REJECTED_SHOWN:]
+        """Recent failures and rejected ideas up to batch ``g``, one line each, the newest last; what came several times
+        stands once with its count."""
+        counts: dict[str, int] = {}
+        for text in [text for batch, text in self._failures if batch <= g][-REJECTED_SHOWN:]:
+            counts[text] = counts.pop(text, 0) + 1
+        return tuple(f"{text} ({n} times)" if n > 1 else text for text, n in counts.items())
 
     def broken(self, g: int) -> tuple[Broken, ...]:
         """What could be repaired and no slot up to batch ``g`` has tried to repair, oldest first."""

@@ -18,6 +18,7 @@ from db.records import EntryKey, NewEntry
 from discovery.candidate import Candidate, check
 from discovery.escape import plain
 from discovery.population.archive import Member
+from discovery.population.ideas import idea
 from discovery.population.likeness import Likeness, jaccard, likeness
 from discovery.population.similar import SimilarSets
 from evaluators.task import Direction, Interface
@@ -93,10 +94,12 @@ class Novelty:
 
     def remember(
         self, g: int, entries: Sequence[NewEntry], parents: Mapping[EntryKey, Sequence[float]]
-    ) -> None:
-        """Take in batch ``g``; ``parents`` are the scores of each entry's parents."""
+    ) -> dict[EntryKey, str]:
+        """Take in batch ``g``; ``parents`` are the scores of each entry's parents. Returns what ran well and was
+        rejected all the same, in words, where its code has any."""
+        said: dict[EntryKey, str] = {}
         if not self.on:
-            return
+            return said
         tuned = {e.k: e.score for e in entries if e.kind == "tuned"}
         for entry in entries:
             if entry.kind != "own" or entry.candidate is None or entry.duplicate_of is not None:
@@ -104,6 +107,10 @@ class Novelty:
             if NEAR_COPY not in entry.marks:
                 ended = self._ended(entry, tuned.get(entry.k), parents.get(entry.key, ()))
                 self._take(g, entry, entry.candidate, ended)
+                if ended is not None and entry.outcome not in FAILED:
+                    words = idea(self._code(entry.candidate))
+                    said |= {entry.key: f"{words}: {ended}"} if words else {}
+        return said
 
     def near(self, g: int, candidate: Candidate, parents: Iterable[Member]) -> NearCopy | None:
         """The rejected idea up to batch ``g`` that ``candidate`` is a near-copy of: the likest, of equals the first.
