@@ -135,7 +135,7 @@ def run_report(ledger: Ledger, task: Task, run: str, *, seconds: float) -> RunRe
         task=record.task,
         proposer=proposer,
         status=record.status,
-        reason=record.reason or _why_lost(failures),
+        reason=record.reason or _why_lost(failures, len(drawn) - len(owned)),
         samples=sum(e.kind == "own" for e in drawn),
         evaluated=sum(e.candidate is not None and ending(e) != NEAR_COPY for e in owned),
         valid=sum(e.outcome in ("scored", "stopped") for e in owned),
@@ -186,7 +186,9 @@ def _proposer(settings: Mapping[str, object]) -> str:
     return str(inner["proposer"]) if isinstance(inner, dict) else ""
 
 
-def _why_lost(failures: Mapping[str, int]) -> str:
-    if not failures:
+def _why_lost(failures: Mapping[str, int], repeated: int) -> str:
+    if not failures and not repeated:
         return "no proposal was made"
-    return ", ".join(f"{n} {kind}" for kind, n in sorted(failures.items(), key=lambda x: -x[1]))
+    counts = sorted(failures.items(), key=lambda x: -x[1])
+    again = [f"{repeated} gave back code that the run had already"] if repeated else []
+    return ", ".join([*(f"{n} {kind}" for kind, n in counts), *again])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from toy.loop import Scripted, Toy, density, rule
@@ -12,8 +13,8 @@ from toy.loop import Scripted, Toy, density, rule
 import discovery.run as engine
 from discovery.campaign import Campaign
 from discovery.errors import UsageError
+from discovery.population.islands import Islands
 from discovery.population.operators import Shares
-from discovery.population.strategy import Islands
 from discovery.proposers.base import WRITES, Request
 
 NOTE = "Light items fill the bag well. A power of the volume below one looks promising."
@@ -27,7 +28,7 @@ class Writes(Scripted):
 def asking(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> Iterator[Toy]:
     """Runs in which a third of the slots repair and a third reflect, as soon as they can."""
     chosen = Islands(shares=Shares(combine=0.0, simplify=0.0, repair=0.35, create=0.0, reflect=0.35))
-    monkeypatch.setattr(engine, "strategy", lambda _: chosen)
+    monkeypatch.setattr(engine.strategies, "make", lambda _: chosen)
     yield toy
 
 
@@ -88,25 +89,30 @@ def test_a_reflection_leaves_a_note_that_later_prompts_quote(asking: Toy) -> Non
         assert notes == (NOTE,) * min(3, len(before)), slot
 
 
+def crashed(toy: Toy, monkeypatch: pytest.MonkeyPatch, *, at: int, samples: int) -> str:
+    """A run in the ledger ``torn`` that was cut off once batch ``at`` was integrated."""
+    integrate = Campaign.integrate
+
+    def crash(self: Campaign, g: int, *more: Any) -> None:
+        integrate(self, g, *more)
+        if g == at:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Campaign, "integrate", crash)
+        toy.start(samples=samples, db="torn")
+    with toy.ledger("torn") as ledger:
+        return ledger.runs()[0].id
+
+
 def test_a_resumed_run_asks_the_same(asking: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is broken, tried and noted is rebuilt from the ledger: the plans after a crash are the plans without one."""
     whole = Writes(script)
     asking.propose(whole)
     undisturbed = asking.start(samples=32)
-    integrate = Campaign.integrate
-
-    def crash(self: Campaign, g: int, seconds: float) -> None:
-        integrate(self, g, seconds)
-        if g == 4:
-            raise KeyboardInterrupt
-
     torn = Writes(script)
     asking.propose(torn)
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Campaign, "integrate", crash)
-        asking.start(samples=32, db="torn")
-    with asking.ledger("torn") as ledger:
-        run = ledger.runs()[0].id
+    run = crashed(asking, monkeypatch, at=4, samples=32)
     before = set(torn.keys)
     asking.resume(run, db="torn")
     assert asking.digest(run, "torn") == asking.digest(undisturbed.run)
@@ -127,3 +133,9 @@ def test_a_template_that_fails_ends_a_run_before_anything_is_asked(toy: Toy, tmp
     assert raised.value.exit_code == 2 and not proposer.asked
     with toy.ledger() as ledger:
         assert not ledger.runs(), "there is no run to resume"
+
+
+def test_a_model_that_gives_its_parent_back_for_ever_is_named(toy: Toy) -> None:
+    toy.propose(Scripted(lambda request: request.parents[0].code))
+    report = toy.start()
+    assert report.valid == 0 and report.reason == "8 gave back code that the run had already"

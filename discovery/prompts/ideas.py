@@ -7,25 +7,33 @@ task: a term is made of one or two arguments by their types and units, as the ge
 
 from __future__ import annotations
 
+import ast
 import random
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from discovery.candidate import Refused, parse
 from discovery.draws import generator
+from discovery.prompts.quoting import one_line
 from discovery.proposers.base import Request
 from evaluators.task import Interface, Value
+
+MAX_LINE = 160
+"""Characters of a line that is quoted."""
 
 
 @dataclass(frozen=True)
 class Idea:
-    """``change``: what to do, one sentence. ``parameter``: the new keyword parameter, its default and its range."""
+    """``change``: what to do, one sentence, and the ``line`` of the first parent where (empty: where it fits).
+    ``parameter``: the new keyword parameter, its default and its range."""
 
     change: str
     parameter: str
     default: float
     low: float
     high: float
+    line: str = ""
 
     @property
     def space(self) -> str:
@@ -36,6 +44,7 @@ class Idea:
 def idea_of(request: Request) -> Idea | None:
     """The idea of a request for new code; None where the operator says all there is to say."""
     draw = generator(request.seed, request.slot, 0, "idea")
+    code = request.edited[0] if request.edited else ""
     taken = "\n".join(request.edited)
     value = decided(request.brief.interface)
     terms = _terms(request.brief.interface, draw)
@@ -49,19 +58,25 @@ def idea_of(request: Request) -> Idea | None:
         return Idea(change, name, 0.5, -2.0, 2.0)
     if request.operator != "improve":
         return None
+    return _improved(request.brief.interface, code, terms[0], draw)
+
+
+def _improved(interface: Interface, code: str, term: str, draw: random.Random) -> Idea:
+    """A factor on one use of an argument, or a weighted term, in some cases only."""
     roll = draw.random()
     if roll < 0.25:
-        name = _free("factor", taken)
-        changed = draw.choice(_numeric(request.brief.interface)).name
+        name = _free("factor", code)
+        changed = draw.choice(_numeric(interface)).name
+        uses = _lines(code, interface.function, changed)
         change = f"multiply `{changed}` by the new parameter `{name}` in one place where it is used"
-        return Idea(change, name, draw.choice((0.8, 1.2)), 0.25, 4.0)
-    name = _free("weight", taken)
+        return Idea(change, name, draw.choice((0.8, 1.2)), 0.25, 4.0, draw.choice(uses) if uses else "")
+    name, value = _free("weight", code), decided(interface)
+    change = f"to {value}, computed as now, add the term `{name} * {term}`"
     if roll < 0.4:
-        where = _condition(request.brief.interface, draw)
-        change = f"to {value}, computed as now, add `np.where({where}, {name} * {terms[0]}, 0)`"
-    else:
-        change = f"to {value}, computed as now, add the term `{name} * {terms[0]}`"
-    return Idea(change, name, 0.2, -1.0, 1.0)
+        where = _condition(interface, draw)
+        change = f"to {value}, computed as now, add `np.where({where}, {name} * {term}, 0)`"
+    ends = [] if interface.returns.kind == "permutation" else _lines(code, interface.function, "return")
+    return Idea(change, name, 0.2, -1.0, 1.0, ends[-1] if ends else "")
 
 
 def decided(interface: Interface) -> str:
@@ -145,6 +160,20 @@ def _alike(a: Value, numbers: Sequence[Value], draw: random.Random) -> Value | N
     """Another argument in the same unit and of a fitting length."""
     fit = [b for b in numbers if b.name != a.name and b.unit == a.unit and b.length in (a.length, None)]
     return draw.choice(fit) if fit else None
+
+
+def _lines(code: str, function: str, word: str) -> list[str]:
+    """Lines of simple statements in the interface's function that hold ``word``, as the code has them."""
+    try:
+        tree = parse(code if code.endswith("\n") else code + "\n")
+    except Refused:
+        return []
+    main = [s for s in tree.body if isinstance(s, ast.FunctionDef) and s.name == function]
+    kinds = (ast.Return, ast.Assign, ast.AugAssign, ast.AnnAssign)
+    found = [s for f in main for s in ast.walk(f) if isinstance(s, kinds) and s.lineno == s.end_lineno]
+    lines = code.split("\n")
+    shown = (one_line(lines[s.lineno - 1], MAX_LINE) for s in sorted(found, key=lambda s: s.lineno))
+    return [line for line in shown if re.search(rf"\b{re.escape(word)}\b", line) and "`" not in line]
 
 
 def _free(name: str, code: str) -> str:

@@ -90,6 +90,32 @@ def test_a_parameter_gets_a_name_that_the_code_does_not_use() -> None:
     assert {i.parameter for i in ideas("improve", code=CODE)} == {"factor", "weight_2"}
 
 
+MDD = """import numpy as np
+
+
+def priority(processing_times, due_dates, time):
+    now = time + 0 * processing_times
+    return np.maximum(due_dates, now + processing_times)
+"""
+
+
+def test_the_line_to_change_is_one_of_the_parent() -> None:
+    """A model of 1.5 billion parameters that is not shown the line replaces the rule by the new term alone."""
+    for idea in ideas("improve", code=MDD):
+        assert idea.line in MDD and "def " not in idea.line
+        if idea.parameter == "weight":
+            assert idea.line == "return np.maximum(due_dates, now + processing_times)"
+        else:
+            (argument,) = re.findall(r"multiply `(\w+)`", idea.change)
+            assert re.search(rf"\b{argument}\b", idea.line)
+    assert {i.line for i in ideas("improve", code="def broken(")} == {""}
+    assert {
+        i.line
+        for i in ideas("improve", interface=load("smtt").interface, code=MDD.replace("priority", "schedule"))
+        if i.parameter == "weight"
+    } == {""}, "a sequence has no line that returns what is compared"
+
+
 def test_only_requests_for_new_code_of_small_models_have_an_idea() -> None:
     for operator in ("simplify", "repair", "reflect"):
         assert idea_of(request(3, operator)) is None  # type: ignore[arg-type]
