@@ -155,6 +155,7 @@ def extend(old: EvaluationRecord, new: EvaluationRecord) -> EvaluationRecord:
         output=_bounded(new.output) if new.output is not None else old.output,
         marginal=old.marginal or new.marginal,
         slow=old.slow or new.slow,
+        lines=old.lines if old.lines is not None else new.lines,
     )
 
 
@@ -200,6 +201,7 @@ def _columns(record: EvaluationRecord) -> dict[str, Any]:
         "output": _bounded(record.output),
         "marginal": record.marginal,
         "slow": record.slow,
+        "lines": record.lines,
     }
 
 

@@ -164,6 +164,7 @@ class Evaluation(Base):
     output: Mapped[bytes | None]
     marginal: Mapped[bool]
     slow: Mapped[bool]
+    lines: Mapped[int | None]
 
 
 class Study(Base):

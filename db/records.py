@@ -318,6 +318,8 @@ class EvaluationRecord:
     output: bytes | None = None
     marginal: bool = False
     slow: bool = False
+    lines: int | None = None
+    """Lines executed on the screen split, by the candidate's own word; None where they were not counted."""
 
     @property
     def m(self) -> int:

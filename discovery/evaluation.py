@@ -37,6 +37,9 @@ class Evaluated:
     slow: bool = False
     behaviour: str = ""
     """Equal for valid candidates that answered alike, as far as they were run."""
+    values: tuple[float, ...] = ()
+    lines: int | None = None
+    """Lines executed on the screen; None where they were not counted."""
 
     @property
     def m(self) -> int:
@@ -83,30 +86,16 @@ class Evaluation:
         recorded = self._recorded(candidate.hash, screen, split)
         stop = EarlyStop(tuple(rival), self._task.direction) if rival is not None else None
         if split.digest in recorded:
-            return self._continued(candidate, split, recorded[split.digest], stop)
+            found = self._continued(candidate, split, recorded[split.digest], stop)
+            return self._described(candidate, found)
         failed = recorded.get(screen.digest)
         if failed is None:
-            job = replace(self._job(candidate, split, None, stop), screen=screen)
+            job = replace(self._job(candidate, split, None, stop), screen=screen, counted=True)
             result = self._executor.submit(job).result()
             if result.passed:
                 return self._ended(candidate, split, None, stop, result)
             assert result.screen is not None
             failed = self._keep(candidate, self._merge(candidate, screen, None, result.screen))
-        return self._refused(failed, screen)
-
-    def screen(self, candidate: Candidate) -> Evaluated | None:
-        """What is wrong with the candidate on the screen split, or None when nothing is. One that has scores on the
-        search split has passed before."""
-        screen, split = self._task.instances("screen"), self._task.instances("search")
-        recorded = self._recorded(candidate.hash, screen, split)
-        if split.digest in recorded:
-            return None
-        failed = recorded.get(screen.digest)
-        if failed is None:
-            result = self._executor.submit(self._job(candidate, screen, None, None)).result()
-            if result.outcome == "scored":
-                return None
-            failed = self._keep(candidate, self._merge(candidate, screen, None, result))
         return self._refused(failed, screen)
 
     def found(self, hashes: Iterable[str], instances: InstanceSet) -> dict[str, Evaluated]:
@@ -128,6 +117,23 @@ class Evaluation:
     def stage(self, candidate: Candidate, instances: InstanceSet, stop: EarlyStop | None = None) -> Evaluated:
         """One set in one child. Stored scores are used first; the rest is run, and stored before this returns."""
         return self._continued(candidate, instances, self.stored(candidate.hash, instances), stop)
+
+    def _described(self, candidate: Candidate, found: Evaluated) -> Evaluated:
+        """``found`` on the search split with the lines that the screen takes: where they were not counted with it, they
+        are counted now, so that what is known of a candidate does not depend on who ran it first."""
+        if found.score is None or found.lines is not None:
+            return found
+        result = self._count(candidate)
+        record = self.stored(candidate.hash, self._task.instances("search"))
+        if result.lines is None or record is None:
+            return found
+        self._keep(candidate, replace(record, lines=result.lines))
+        return replace(found, lines=result.lines)
+
+    def _count(self, candidate: Candidate) -> StageResult:
+        """The screen alone, with its lines."""
+        job = replace(self._job(candidate, self._task.instances("screen"), None, None), counted=True)
+        return self._executor.submit(job).result()
 
     def _continued(
         self,
@@ -185,11 +191,21 @@ class Evaluation:
         job = StageJob(code, instances, dict(parameters), watch=watch, call_limits=self.call_limits)
         return self._executor.submit(job).result()
 
-    def adopt(self, candidate: Candidate, result: StageResult) -> None:
-        """Store a complete trial as the evaluation of the tuned child whose defaults it ran with."""
-        instances = self._task.instances("search")
-        if self.stored(candidate.hash, instances) is None:
-            self._keep(candidate, self._merge(candidate, instances, None, result))
+    def adopt(self, candidate: Candidate, trial: StageResult | None) -> Evaluated:
+        """A tuned child on the search split: its screen, then the complete ``trial`` that ran with its defaults as its
+        evaluation. Without one (the trial was run before a crash) the child is run, which gives the same scores."""
+        screen, split = self._task.instances("screen"), self._task.instances("search")
+        recorded = self._recorded(candidate.hash, screen, split)
+        if split.digest not in recorded and trial is not None:
+            failed = recorded.get(screen.digest)
+            if failed is None:
+                result = self._count(candidate)
+                if result.outcome == "scored":
+                    made = self._merge(candidate, split, None, replace(trial, lines=result.lines))
+                    return self._view(self._keep(candidate, made), split, None)
+                failed = self._keep(candidate, self._merge(candidate, screen, None, result))
+            return self._refused(failed, screen)
+        return self.search(candidate, None)
 
     def confirm(self, candidate: Candidate) -> str | None:
         """Run the search split again in another zygote and in reversed order, and keep the answers. Returns what
@@ -272,24 +288,23 @@ class Evaluation:
             output=result.output or None,
             marginal=result.marginal or (record is not None and record.marginal),
             slow=result.slow or (record is not None and record.slow),
+            lines=result.lines if record is None else record.lines,
         )
 
     def _view(self, record: EvaluationRecord, instances: InstanceSet, looked: int | None) -> Evaluated:
-        if looked is not None:
-            scores, cpu = record.scores[:looked], record.cpu[:looked]
-            seen = of_scores(scores)
-            return Evaluated("stopped", "", None, scores, cpu, record.marginal, record.slow, seen)
-        score = aggregate(instances.instances, record.scores) if record.outcome == "scored" else None
-        behaviour = record.answers_digest if record.outcome == "scored" else of_scores(record.scores)
+        scored = looked is None and record.outcome == "scored"
+        m = record.m if looked is None else looked
         return Evaluated(
-            record.outcome,
-            record.reason,
-            score,
-            record.scores,
-            record.cpu,
-            record.marginal,
-            record.slow,
-            behaviour,
+            outcome=record.outcome if looked is None else "stopped",
+            reason=record.reason if looked is None else "",
+            score=aggregate(instances.instances, record.scores) if scored else None,
+            scores=record.scores[:m],
+            cpu=record.cpu[:m] if looked is not None else record.cpu,
+            marginal=record.marginal,
+            slow=record.slow,
+            behaviour=record.answers_digest if scored else of_scores(record.scores[:m]),
+            values=record.values[:m],
+            lines=record.lines,
         )
 
 

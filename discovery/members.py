@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from db.ledger import Ledger
@@ -11,26 +11,53 @@ from discovery.candidate import Candidate
 from discovery.evaluation import Evaluated
 from discovery.population.archive import Member
 from discovery.population.novelty import NEAR_COPY
-from evaluators.task import Task
+from evaluators.task import Describing, Task, TaskError
 
 
 def member_of(
     task: Task, entry: NewEntry, candidate: Candidate | CandidateText, evaluated: Evaluated
 ) -> Member | None:
     """The member that a fully scored entry makes; None without a score."""
-    if evaluated.score is None:
-        return None
+    return (
+        None
+        if evaluated.score is None
+        else scored_member(task, entry.key, entry.island, candidate, evaluated)
+    )
+
+
+def scored_member(
+    task: Task, key: EntryKey, island: int, candidate: Candidate | CandidateText, evaluated: Evaluated
+) -> Member:
+    """The member of an entry with a score, described by all that its evaluation says."""
+    assert evaluated.score is not None
     return Member(
-        key=entry.key,
+        key=key,
         hash=candidate.hash,
         code=candidate.code,
         score=evaluated.score,
         scores=evaluated.scores,
         nodes=candidate.nodes,
-        island=entry.island,
+        island=island,
         by_group=group_means([i.group for i in task.instances("search")], evaluated.scores),
         behaviour=evaluated.behaviour,
+        lines=evaluated.lines,
+        traits=traits_of(task, evaluated.values),
     )
+
+
+def traits_of(task: Task, values: Sequence[float]) -> dict[str, float]:
+    """What the task says of answers with these raw objectives on the search split; nothing where it says nothing.
+
+    Raises TaskError for a number that is not between 0 and 1."""
+    if not isinstance(task, Describing):
+        return {}
+    found = dict(task.descriptors(task.instances("search").instances, values))
+    for name, value in found.items():
+        if not 0.0 <= value <= 1.0:
+            raise TaskError(
+                f"task {task.name!r} describes {name!r} as {value!r}; expected a number from 0 to 1"
+            )
+    return found
 
 
 def group_means(groups: list[str], scores: tuple[float, ...]) -> dict[str, float]:

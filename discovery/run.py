@@ -32,7 +32,7 @@ from discovery.frozen import (
     thaw,
 )
 from discovery.gate import Gate
-from discovery.members import group_means
+from discovery.members import scored_member
 from discovery.monitor import Monitor
 from discovery.population import strategies
 from discovery.population.archive import Member
@@ -342,7 +342,6 @@ def _campaign(
 
 def _score_seeds(task: Task, evaluation: Evaluation, seeds: tuple[Seed, ...]) -> tuple[Member, ...]:
     """The seeds as members, scored in full. Raises UsageError when one is not valid."""
-    groups = [i.group for i in task.instances("search")]
     members = []
     for number, seed in enumerate(seeds):
         evaluated = evaluation.search(seed.candidate, None)
@@ -351,19 +350,7 @@ def _score_seeds(task: Task, evaluation: Evaluation, seeds: tuple[Seed, ...]) ->
         difference = evaluation.confirm(seed.candidate)
         if difference is not None:
             raise UsageError(f"the seed {seed.name!r} depends on something besides its input: {difference}")
-        members.append(
-            Member(
-                key=EntryKey(-1 - number, "seed"),
-                hash=seed.candidate.hash,
-                code=seed.candidate.code,
-                score=evaluated.score,
-                scores=evaluated.scores,
-                nodes=seed.candidate.nodes,
-                island=0,
-                by_group=group_means(groups, evaluated.scores),
-                behaviour=evaluated.behaviour,
-            )
-        )
+        members.append(scored_member(task, EntryKey(-1 - number, "seed"), 0, seed.candidate, evaluated))
     return tuple(members)
 
 

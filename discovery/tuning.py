@@ -169,12 +169,7 @@ class Tuning:
             child = check(numbers.text(best.parameters), self._task.interface)
         except Refused:  # longer numbers can make a text too long
             return None
-        if self._evaluation.screen(child) is not None:
-            return None
-        if best.number in results:
-            self._evaluation.adopt(child, results[best.number])
-        # A no-op after adopt; after a crash between the two it runs the child, which gives the same scores.
-        own = self._evaluation.stage(child, self._task.instances("search"))
+        own = self._evaluation.adopt(child, results.get(best.number))
         if own.score is None or evaluated.score is None:
             return None
         gain = self._gain(evaluated.score, own.score, evaluated.score)

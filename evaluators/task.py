@@ -239,6 +239,17 @@ class Provable(Protocol):
         ...
 
 
+@runtime_checkable
+class Describing(Protocol):
+    """A task that says more of a candidate's answers than how good they are."""
+
+    def descriptors(self, instances: Sequence[Instance], values: Sequence[float]) -> Mapping[str, float]:
+        """Numbers from 0 to 1 by name, always the same names, about the answers on scored instances, given their raw
+        objectives. They tell kinds of candidates apart (the archive keeps the best of each kind on request) and decide
+        nothing else. A pure function."""
+        ...
+
+
 def aggregate(instances: Sequence[Instance], scores: Sequence[float]) -> float:
     """The score of a set: the mean over groups of the mean within the group, so that every class counts alike."""
     if not scores or len(scores) > len(instances):

@@ -15,6 +15,7 @@ from db.ledger import Ledger
 from discovery.candidate import Candidate, check
 from discovery.evaluation import Evaluated, Evaluation, chain
 from discovery.execution.base import Executor, StageJob, StageResult
+from discovery.sandbox.frames import MOST_LINES
 from discovery.statistics import EarlyStop
 from evaluators.task import InstanceSet, aggregate
 
@@ -87,7 +88,8 @@ def test_what_fails_on_screen_never_sees_search(evaluation: Evaluation, counting
     record = evaluation.stored(broken.hash, TASK.instances("screen"))
     assert record is not None and record.outcome == "error"
     assert evaluation.stored(broken.hash, SEARCH) is None
-    assert evaluation.screen(broken) == found, "alone it ends alike"
+    trial = evaluation.trial(broken.code, {}, NO_STOP)
+    assert evaluation.adopt(broken, trial) == found, "a trial of it is no evaluation"
 
 
 def test_a_search_that_was_begun_is_not_screened_again(evaluation: Evaluation, counting: Counting) -> None:
@@ -95,7 +97,7 @@ def test_a_search_that_was_begun_is_not_screened_again(evaluation: Evaluation, c
     evaluation.search(weak, BEST)
     evaluation.search(weak, WORST)
     assert [names(j) for j in counting.jobs] == [("screen", "search"), (None, "search")]
-    assert evaluation.screen(weak) is None and len(counting.jobs) == 2
+    assert len(counting.jobs) == 2
 
 
 def test_what_the_screen_leaves_behind_is_found_out(evaluation: Evaluation) -> None:
@@ -219,8 +221,10 @@ def test_a_trial_becomes_the_evaluation_of_the_child(evaluation: Evaluation, cou
     parent = candidate(rule("return weights / volumes ** power", keywords="power=0.0"))
     child = candidate(rule("return weights / volumes ** power", keywords="power=0.9"))
     result = evaluation.trial(parent.code, {"power": 0.9}, NO_STOP)
-    evaluation.adopt(child, result)
+    adopted = evaluation.adopt(child, result)
+    assert [names(j) for j in counting.jobs] == [(None, "search"), (None, "screen")]
     jobs = len(counting.jobs)
+    assert adopted == evaluation.stage(child, SEARCH) and adopted.lines == 3
     assert evaluation.stage(child, SEARCH).scores == result.scores and len(counting.jobs) == jobs
     assert evaluation.stored(parent.hash, SEARCH) is None
 
@@ -249,3 +253,66 @@ def test_an_empty_part_is_never_made(evaluation: Evaluation, counting: Counting)
     one = InstanceSet("one", SEARCH.instances[:1])
     assert evaluation.whole(candidate(density(1.0)), one).m == 1
     assert [len(j.instances) for j in counting.jobs] == [1]
+
+
+# -- lines --
+
+LOOP = rule("total = 0\n    for w in weights:\n        total += w\n    return weights / volumes + 0 * total")
+
+
+def lines_of(items: int) -> int:
+    """What :data:`LOOP` takes on an instance: a line before the loop, two for each item, the end of it, the return."""
+    return 3 + 2 * items
+
+
+def test_lines_are_counted_on_the_screen_and_kept(evaluation: Evaluation, counting: Counting) -> None:
+    looped = candidate(LOOP)
+    found = evaluation.search(looped, None)
+    expected = sum(lines_of(i.size) for i in TASK.instances("screen"))
+    assert found.lines == expected and found.score is not None
+    record = evaluation.stored(looped.hash, SEARCH)
+    assert record is not None and record.lines == expected
+    assert evaluation.search(looped, None).lines == evaluation.stage(looped, SEARCH).lines == expected
+    assert len(counting.jobs) == 1
+
+
+def test_lines_change_no_answer(evaluation: Evaluation, counting: Counting) -> None:
+    looped = candidate(LOOP)
+    counted = counting.submit(StageJob(looped.code, SEARCH, {}, counted=True)).result()
+    plain = counting.submit(StageJob(looped.code, SEARCH, {})).result()
+    assert counted.answers == plain.answers and plain.lines is None
+    assert counted.lines == sum(lines_of(i.size) for i in SEARCH)
+    assert evaluation.search(looped, None).scores == plain.scores
+
+
+def test_what_was_not_counted_is_counted_when_it_is_asked_for(
+    evaluation: Evaluation, counting: Counting
+) -> None:
+    """So that what is known of a candidate does not depend on who ran it first."""
+    looped = candidate(LOOP)
+    assert evaluation.stage(looped, SEARCH).lines is None
+    found = evaluation.search(looped, None)
+    assert found.lines == sum(lines_of(i.size) for i in TASK.instances("screen"))
+    assert [names(j) for j in counting.jobs] == [(None, "search"), (None, "screen")]
+    assert evaluation.search(looped, None) == found and len(counting.jobs) == 2
+
+
+def test_counting_ends_at_a_bound(evaluation: Evaluation) -> None:
+    endless = candidate(rule("for _ in range(9000):\n        pass\n    return weights / volumes"))
+    assert evaluation.search(endless, None).lines == MOST_LINES
+
+
+def test_a_stopped_candidate_has_its_lines_too(evaluation: Evaluation) -> None:
+    found = evaluation.search(candidate(rule("return -weights / volumes")), BEST)
+    assert found.outcome == "stopped" and found.lines == len(TASK.instances("screen"))
+
+
+def test_a_deep_recursion_may_be_as_deep_when_it_is_watched(counting: Counting) -> None:
+    """The tracer's own frames are not what breaks a candidate that lives at the limit of recursion."""
+    deep = "def deep(n):\n    return 0 if n == 0 else 1 + deep(n - 1)\n"
+    ends = []
+    for depth in range(980, 1000):
+        job = StageJob(rule(f"return weights + deep({depth})", head=deep), TASK.instances("screen"), {})
+        plain, counted = (counting.submit(replace(job, counted=c)).result().outcome for c in (False, True))
+        ends.append((plain, counted))
+    assert ("scored", "error") not in ends and ("error", "error") in ends and ends[0] == ("scored", "scored")

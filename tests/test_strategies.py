@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from test_graph import After
 from toy.loop import Scripted, Toy, by_slot, density, rule
+from toy.task import Knapsack
 
+from discovery.candidate import check
 from discovery.config import Settings
 from discovery.errors import EnvironmentProblem, UsageError
 from discovery.population import strategies
 from discovery.population.best_of_n import BestOfN
 from discovery.population.islands import Islands
 from discovery.population.reflective import Reflective
+from discovery.population.strategy import Plan, Situation
+from evaluators.task import Instance, TaskError
 
 MODULE = """
 from dataclasses import dataclass
@@ -203,6 +208,51 @@ def test_migration_brings_the_best_of_one_island_to_the_next(toy: Toy) -> None:
             island[p.hash] for r in proposer.asked if r.slot % 2 == 1 for p in r.parents if p.hash in island
         }
     assert 0 not in found[0] and 0 in found[1]
+
+
+def test_members_are_described_by_lines_and_by_what_the_task_says(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same right after a batch, and when a resumed run reads it from the ledger."""
+    seen: dict[str, set[tuple[int | None, float]]] = {}
+
+    class Watching:
+        name = "islands"
+
+        def plan(self, situation: Situation, draw: random.Random) -> Plan:
+            for m in situation.snapshot.members():
+                seen.setdefault(m.hash, set()).add((m.lines, m.traits["full"]))
+            return Islands().plan(situation, draw)
+
+    def descriptors(_: object, instances: Sequence[Instance], values: Sequence[float]) -> dict[str, float]:
+        return {
+            "full": sum(v >= (i.reference or 0) for i, v in zip(instances, values, strict=True)) / len(values)
+        }
+
+    monkeypatch.setattr(Knapsack, "descriptors", descriptors, raising=False)
+    monkeypatch.setitem(strategies.BUILT_IN, "islands", lambda _: Watching())
+    loop = rule("for _ in range(10):\n        pass\n    return weights / volumes")
+    toy.propose(Scripted(by_slot({0: loop}, density)))
+    run = toy.start(samples=12, stop=After(3)).run
+    while toy.resume(run, stop=After(3)).status != "done":
+        pass
+    assert all(len(found) == 1 for found in seen.values()) and len(seen) > 5
+    screen = Knapsack({}).instances("screen")
+    found = {hash_: every.pop() for hash_, every in seen.items()}
+    assert found[check(loop, Knapsack.interface).hash][0] == 22 * len(screen)
+    assert len(screen) in {lines for lines, _ in found.values()}
+    assert len({share for _, share in found.values()}) > 2
+
+
+def test_a_task_that_describes_beyond_one_is_a_mistake_that_is_named(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Knapsack, "descriptors", lambda *_: {"full": 1.5}, raising=False)
+    rising(toy)
+    with pytest.raises(
+        TaskError, match=r"task 'knapsack' describes 'full' as 1\.5; expected a number from 0 to 1"
+    ):
+        toy.start()
 
 
 def test_fronts_is_the_share_of_parents_drawn_by_wins() -> None:

@@ -40,6 +40,8 @@ class StageJob:
     """Run in another zygote than ordinary jobs and in reversed order; scores come back in the set's order."""
     screen: InstanceSet | None = None
     """Instances that go to the same child first. Only when it answers all of them are the others released."""
+    counted: bool = False
+    """Count the lines that run: on the screen, or where there is none on the job's instances."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class StageResult:
     output: bytes = b""
     marginal: bool = False
     slow: bool = False
+    lines: int | None = None
+    """Lines executed, None where they were not counted or the job failed. The candidate's word."""
     screen: StageResult | None = None
     """What came of the job's screen. Where that failed, the outcome and its reason are the screen's, and nothing else
     was run."""

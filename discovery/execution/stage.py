@@ -25,6 +25,7 @@ class _Tally:
     outcome: Outcome = "scored"
     reason: str = ""
     output: bytes = b""
+    lines: int | None = None
 
 
 def run_stage(sandbox: Sandbox, task: Task, job: StageJob) -> StageResult:
@@ -32,7 +33,8 @@ def run_stage(sandbox: Sandbox, task: Task, job: StageJob) -> StageResult:
     raises (SandboxUnavailable)."""
     parts = [part for part in (screening(job), job) if part is not None]
     results: list[StageResult] = []
-    with sandbox.session(job.code, task.interface.function, job.parameters) as session:
+    counted = len(parts[0].instances) if job.counted else 0
+    with sandbox.session(job.code, task.interface.function, job.parameters, counted=counted) as session:
         for part in parts:
             results.append(_part(session, task, part, last=part is job))
             if results[-1].outcome != "scored":
@@ -62,7 +64,9 @@ def _part(session: Session, task: Task, job: StageJob, *, last: bool) -> StageRe
     try:
         _pump(session, task, job, order, tally)
         if last or tally.outcome != "scored":
-            tally.output = session.finish().output
+            closing = session.finish()
+            tally.output = closing.output
+            tally.lines = closing.lines if job.counted and tally.outcome in ("scored", "stopped") else None
     except CandidateFailure as failure:
         tally.outcome, tally.reason = failure.kind, failure.reason
         if len(tally.cpu) == len(tally.scores):
@@ -99,6 +103,7 @@ def _result(tally: _Tally, job: StageJob, order: tuple[Instance, ...]) -> StageR
         cpu=tuple(tally.cpu[::step]),
         answers=tuple(tally.answers[::step]),
         output=tally.output,
+        lines=tally.lines,
         slow=any(c > job.call_limits.get(i.size, math.inf) for i, c in zip(order, tally.cpu, strict=False)),
     )
 

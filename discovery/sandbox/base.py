@@ -55,11 +55,14 @@ class SandboxUnavailable(Exception):
 
 @dataclass(frozen=True)
 class Closing:
-    """The end of a session. ``output`` is what the candidate printed (at most 4 KB, raw, hostile)."""
+    """The end of a session. ``output`` is what the candidate printed (at most 4 KB, raw, hostile). ``lines``: how many
+    lines of it ran in the calls that were counted, at most :data:`discovery.sandbox.frames.MOST_LINES`: its own word,
+    so it may describe the candidate and must not decide."""
 
     output: bytes
     cpu_seconds: float
     max_rss: int
+    lines: int = 0
 
 
 class Session(Protocol):
@@ -90,6 +93,10 @@ class Sandbox(Protocol):
     isolated: bool
     """False when a required layer is off or missing: every result is then marked."""
 
-    def session(self, code: str, function: str, parameters: Mapping[str, float | int | str]) -> Session: ...
+    def session(
+        self, code: str, function: str, parameters: Mapping[str, float | int | str], *, counted: int = 0
+    ) -> Session:
+        """``counted``: in how many calls, the first ones, the candidate's lines are counted."""
+        ...
 
     def close(self) -> None: ...

@@ -1,7 +1,8 @@
 """The frames between host and child: u32 length of the body, u8 kind, u32 sequence, then the body.
 
 The host sends LOAD, one CALL an instance and FINISH. The child sends LOCKED (locked down, before any code of the
-candidate ran), an empty RESULT for LOAD (sequence 0), one RESULT or ERROR a CALL, and OUTPUT for FINISH.
+candidate ran), an empty RESULT for LOAD (sequence 0), one RESULT or ERROR a CALL, and OUTPUT for FINISH: the number of
+lines that were counted, then what was printed.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ HEADER = struct.Struct("<IBI")
 LOAD, CALL, RESULT, ERROR, OUTPUT, FINISH, LOCKED = range(1, 8)
 ERROR_BYTES = 300
 OUTPUT_BYTES = 4096
+LINES = struct.Struct("<I")
+MOST_LINES = 8192
+"""Where the counting of lines ends: it costs some 0.2 µs a line."""
 
 FORK, END, PROBE, LAYERS = b"F", b"E", b"P", b"L"
 """First byte of a control message from the host to the zygote."""

@@ -60,11 +60,13 @@ class ZygoteSandbox:
         self._closed = False
         self._zygote = self._start()
 
-    def session(self, code: str, function: str, parameters: Mapping[str, float | int | str]) -> ZygoteSession:
+    def session(
+        self, code: str, function: str, parameters: Mapping[str, float | int | str], *, counted: int = 0
+    ) -> ZygoteSession:
         """A new child with ``code``. What loading it gives is seen by the first call."""
         if self._closed:
             raise RuntimeError("the sandbox is closed")
-        wanted = {"code": code, "function": function, "parameters": dict(parameters)}
+        wanted = {"code": code, "function": function, "parameters": dict(parameters), "counted": counted}
         return ZygoteSession(self, json.dumps(wanted).encode())
 
     def close(self) -> None:
@@ -253,7 +255,7 @@ class ZygoteSession:
         self._sequence += 1
         self._begin(CLOSE_SECONDS)
         self._send(frames.frame(frames.FINISH, self._sequence), b"", CLOSE_SECONDS)
-        buffer = memoryview(bytearray(_HEADER + frames.OUTPUT_BYTES + 1))
+        buffer = memoryview(bytearray(_HEADER + frames.LINES.size + frames.OUTPUT_BYTES + 1))
         got = 0
         while True:  # until the child closes: one OUTPUT and nothing else
             more = self._some(buffer[got:], CLOSE_SECONDS, closing=True)
@@ -267,10 +269,14 @@ class ZygoteSession:
         length, kind, sequence = frames.HEADER.unpack_from(buffer)
         if (kind, sequence, _HEADER + length) != (frames.OUTPUT, self._sequence, got):
             self._fail("rejected", "extra or odd bytes after the last answer")
+        lines = frames.LINES.unpack_from(buffer, _HEADER)[0] if length >= frames.LINES.size else None
+        if lines is None or lines > frames.MOST_LINES:
+            self._fail("rejected", "odd bytes after the last answer")
         ending = self._end(leaving=True)
         if ending.status != 0 or ending.forced:
             raise CandidateFailure("rejected", "the process did not end as it should after the last answer")
-        return Closing(bytes(buffer[_HEADER:got]), ending.cpu_seconds, ending.max_rss)
+        output = bytes(buffer[_HEADER + frames.LINES.size : got])
+        return Closing(output, ending.cpu_seconds, ending.max_rss, lines)
 
     def _receive(self, kind: int, size: int, sequence: int, budget: float, *, exact: bool = True) -> bytes:
         """The body of one frame that is exactly this; ``exact`` also looks for a byte too many behind it."""

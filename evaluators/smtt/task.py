@@ -104,6 +104,7 @@ class Smtt:
 
     judge = staticmethod(referee.judge)
     figures = staticmethod(referee.figures)
+    descriptors = staticmethod(referee.descriptors)
 
     def prove(self, instances: InstanceSet, solver: str, seconds: float) -> Iterator[Proof]:
         """One proof an instance, in order. Raises TaskError for an unknown solver."""

@@ -24,6 +24,7 @@ from discovery.execution.make import make_executor
 from discovery.statistics import quarters
 from evaluators.task import (
     SPLITS,
+    Describing,
     ImpossibleAnswer,
     Instance,
     InstanceSet,
@@ -265,6 +266,15 @@ class TaskConformance:
         for instance, answer in answers:
             judged = task.judge(replace(instance, reference=0.0, reference_kind="baseline"), answer)
             assert math.isfinite(judged.score) and judged.value == task.judge(instance, answer).value
+
+    def test_descriptors_are_parts_of_one(self, task: Task, answers: list[tuple[Instance, bytes]]) -> None:
+        if not isinstance(task, Describing):
+            pytest.skip("the task says no more of its answers")
+        instances, values = [i for i, _ in answers], [task.judge(i, a).value for i, a in answers]
+        found = task.descriptors(instances, values)
+        assert found and found == task.descriptors(instances, values)
+        assert all(0.0 <= value <= 1.0 for value in found.values())
+        assert set(found) == set(task.descriptors(instances[:1], values[:1]))
 
     def test_figures_are_finite(self, task: Task, answers: list[tuple[Instance, bytes]]) -> None:
         values = [task.judge(i, a).value for i, a in answers]

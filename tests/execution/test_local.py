@@ -22,7 +22,7 @@ class Counted(Played):
         self.closed = False
         made.append(self)
 
-    def session(self, code: str, function: str, parameters: object) -> Counted:  # type: ignore[override]
+    def session(self, code: str, function: str, parameters: object, *, counted: int = 0) -> Counted:  # type: ignore[override]
         self.payloads.clear()
         return self
 

@@ -28,10 +28,15 @@ class Played:
     times: Sequence[float | str]
     closing: CandidateFailure | None = None
     payloads: list[bytes] = field(default_factory=list)
+    counted: list[int] = field(default_factory=list)
+    """In how many calls of each session lines are counted."""
     isolated: bool = True
     layers: Mapping[str, object] = field(default_factory=dict)
 
-    def session(self, code: str, function: str, parameters: Mapping[str, float | int | str]) -> Played:
+    def session(
+        self, code: str, function: str, parameters: Mapping[str, float | int | str], *, counted: int = 0
+    ) -> Played:
+        self.counted.append(counted)
         assert (code, function, dict(parameters)) == ("code", "rank", {})
         return self
 
@@ -51,7 +56,7 @@ class Played:
     def finish(self) -> Closing:
         if self.closing is not None:
             raise self.closing
-        return Closing(b"said", 0.1, 1000)
+        return Closing(b"said", 0.1, 1000, 77)
 
 
 JOB = StageJob("code", SET, {})
@@ -252,3 +257,16 @@ def test_screen_and_search_may_both_be_doubtful() -> None:
     assert again.payloads == [SCREEN.instances[0].payload, SET.instances[1].payload]
     assert settled.outcome == "scored" and settled.marginal
     assert settled.cpu == tuple(t * LIMIT for t in (0.1, 0.4, 0.1, 0.1))
+
+
+@pytest.mark.parametrize("counted", [False, True])
+def test_lines_are_counted_on_the_screen_alone(counted: bool) -> None:
+    screen = replace(SET, instances=SET.instances[:2])
+    for job, calls in (
+        (replace(JOB, screen=screen, counted=counted), 2),
+        (replace(JOB, counted=counted), len(SET)),
+    ):
+        played = Played([0.01] * (len(SET) + 2))
+        result = run_stage(played, TASK, job)
+        assert result.outcome == "scored" and played.counted == [calls if counted else 0]
+        assert result.lines == (77 if counted else None)
