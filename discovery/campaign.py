@@ -10,15 +10,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 
 from db.ledger import Ledger
 from db.records import (
-    Edge,
     EntryKey,
     EntryRecord,
     Integration,
-    Json,
     Leave,
     NewEntry,
     NewLook,
@@ -26,19 +23,20 @@ from db.records import (
 )
 from discovery.budget import Allowance, Budget, Load
 from discovery.candidate import check
+from discovery.entries import Entries
 from discovery.evaluation import Evaluated, Evaluation
 from discovery.gate import Gate
 from discovery.known import Known
-from discovery.members import as_new, look_as_new, marks, member_of, parent_scores, quarantine
+from discovery.members import as_new, look_as_new, member_of, parent_scores, quarantine
 from discovery.population.archive import Archive, Member, Snapshot
 from discovery.population.behaviour import SAME_BEHAVIOUR, Behaviours, of_scores
 from discovery.population.memory import Memory, repaired
-from discovery.population.novelty import NEAR_COPY, NUMBERS, Novelty
+from discovery.population.novelty import Novelty
 from discovery.proposers.base import EDITS, Message, ProposerWaiting, Request
 from discovery.shape import InFlight, Shape
 from discovery.slots import Slot, Slots, View
-from discovery.submissions import Inbox, taken_in
-from discovery.tuning import GAINED, Tuned, Tuning
+from discovery.submissions import Inbox
+from discovery.tuning import Tuned, Tuning
 from evaluators.task import Task
 
 ORDER = ("own", "tuned", "submitted")
@@ -89,6 +87,17 @@ class Campaign:
             novelty,
             slot=self.slot,
             batch=lambda g: self.batch(g) if g > self.done else (),
+        )
+        self._entries = Entries(
+            run,
+            shape.islands,
+            task=task,
+            ledger=ledger,
+            evaluation=evaluation,
+            known=self._known,
+            slot=self.slot,
+            evaluated=self.evaluated,
+            tuned=self.tuned,
         )
         self._slot_memo: dict[int, Slot] = {}
         self._evaluated_memo: dict[int, Evaluated] = {}
@@ -235,41 +244,11 @@ class Campaign:
         ``cpu``: wall time, and processor time of candidates, used so far."""
         if g <= self.done:
             return
-        entries: list[NewEntry] = []
-        edges: list[Edge] = []
-        members: list[Member] = []
-        events: list[tuple[str, Json]] = [
-            ("time", {"seconds": round(seconds, 3), "cpu_seconds": round(cpu, 3)})
-        ]
-        for k in self.batch(g):
-            entry, member = self._own(k)
-            entries.append(entry)
-            edges += [Edge(entry.key, key, n) for n, key in enumerate(self.slot(k).plan.origins)]
-            members += [member] if member else []
         to_tune = sorted(self.to_tune(g))
-        for k in to_tune:
-            made = self._child(k)
-            if made is not None and all(made[0].candidate != e.candidate for e in entries):
-                entries.append(made[0])
-                edges.append(Edge(made[0].key, EntryKey(k, "own"), 0))
-                members.append(made[1])
-                child = self.tuned(k)
-                if child is not None and child.lifted is not None:
-                    events.append((GAINED, {"k": k, **child.lifted}))
-        for submission in self._inbox.batch(g):
-            entry, member = taken_in(
-                submission,
-                self.task,
-                self.evaluation,
-                islands=self.shape.islands,
-                known=lambda hash_: self._first(hash_, entries),
-            )
-            entries.append(entry)
-            edges += [Edge(entry.key, parent, n) for n, parent in enumerate(submission.parents)]
-            members += [member] if member else []
-        quarantined = self._confirm(members)
-        entries = [quarantine(e, quarantined) for e in entries]
-        members = [m for m in members if m.key not in quarantined]
+        batch = self._entries.batch(self.batch(g), to_tune, self._inbox.batch(g))
+        quarantined = self._confirm(batch.members)
+        entries = [quarantine(e, quarantined) for e in batch.entries]
+        members = [m for m in batch.members if m.key not in quarantined]
         entries = self._mark(entries, members, to_tune)
         entered, left = self._archive.admit(members, g)
         same = {e.key for e in entries if SAME_BEHAVIOUR in e.marks}
@@ -278,21 +257,22 @@ class Campaign:
         if look is not None and look[1].passed:
             self.champion = look[0]
             promotions = (NewPromotion(look[0].key, look[1].k),)
+        spent = {"seconds": round(seconds, 3), "cpu_seconds": round(cpu, 3)}
         self.ledger.integrate(
             self.run,
             g,
             Integration(
                 entries=tuple(entries),
-                parents=tuple(edges),
+                parents=tuple(batch.edges),
                 enter=entered,
                 leave=tuple(Leave(key) for key in left),
                 looks=(look[1],) if look is not None else (),
                 promotions=promotions,
-                events=tuple(events),
+                events=(("time", spent), *batch.events),
             ),
         )
         scores = {EntryKey(k, "own"): [p.score for p in self.slot(k).plan.parents] for k in self.batch(g)}
-        origins = {e.child: e.parent for e in edges if e.position == 0}
+        origins = {e.child: e.parent for e in batch.edges if e.position == 0}
         self._remember(g, entries, repaired(entries, origins), scores)
         self._changed()
 
@@ -300,13 +280,6 @@ class Campaign:
         """Integrate what others handed in since the last batch, once the slots are used up. ``seconds`` as above."""
         while self._inbox.waits(self.done):
             self.integrate(self.done + 1, seconds)
-
-    def _first(self, hash_: str, entries: Sequence[NewEntry]) -> NewEntry | EntryRecord | None:
-        """The entry that owns the evaluation of this code, integrated already or among ``entries``."""
-        known = self._memory.owner(hash_)
-        if known is not None:
-            return self.ledger.entry(self.run, known[1].k, known[1].kind)
-        return next((e for e in entries if e.candidate == hash_ and e.duplicate_of is None), None)
 
     def restore(self) -> None:
         """Rebuild the state from the ledger, batch by batch, as :meth:`integrate` made it."""
@@ -337,8 +310,9 @@ class Campaign:
                     record = self.evaluation.stored(e.candidate, self.task.instances("search"))
                     found[e.key] = of_scores(record.scores[: e.m]) if record is not None else ""
                 if e.kind == "own" and e.k in studied and e.key in found and e.candidate is not None:
-                    code = check(self.ledger.candidate_code(e.candidate), self.task.interface)
-                    self._behaviours.tune(found[e.key], code.space)
+                    space = check(self.ledger.candidate_code(e.candidate), self.task.interface).space
+                    if space:
+                        self._behaviours.tune(found[e.key], space)
             self._behaviours.marked(entries, found)
             scores = {e.key: above.get(e.id, ()) for e in rows}
             self._remember(g, entries, repaired(entries, origins), scores)
@@ -376,35 +350,6 @@ class Campaign:
             self._tuned_memo.pop(k, None)
         self._allowed.pop(g - 2, None)
 
-    def _own(self, k: int) -> tuple[NewEntry, Member | None]:
-        slot, island = self.slot(k), k % self.shape.islands
-        base = NewEntry(k=k, kind="own", operator=slot.plan.operator, outcome="lost", island=island)
-        if slot.candidate is None:
-            if slot.note:
-                return replace(base, outcome="noted", reason=slot.note), None
-            return replace(base, outcome="lost" if slot.lost else "refused", reason=slot.reason), None
-        owner, near = self._known.owner(k), self._known.near_copy(k)
-        if owner is not None:
-            return self._duplicate(base, slot.candidate.hash, owner), None
-        if near is not None:
-            self.ledger.put_candidate(slot.candidate.hash, slot.candidate.code, slot.candidate.nodes)
-            marked = frozenset({NEAR_COPY})
-            refused = replace(base, candidate=slot.candidate.hash, outcome="refused", marks=marked)
-            return replace(refused, reason=near.reason), None
-        evaluated = self.evaluated(k)
-        assert evaluated is not None
-        twin = self._known.same_shape(k) if evaluated.valid else None
-        entry = replace(
-            base,
-            candidate=slot.candidate.hash,
-            outcome=evaluated.outcome,
-            reason=evaluated.reason if twin is None else f"differs from {twin[:8]} in its numbers only",
-            score=evaluated.score,
-            m=evaluated.m,
-            marks=marks(evaluated) | ({NUMBERS} if twin is not None else frozenset()),
-        )
-        return entry, member_of(self.task, entry, slot.candidate, evaluated)
-
     def _mark(
         self, entries: list[NewEntry], members: Sequence[Member], tuned: Sequence[int]
     ) -> list[NewEntry]:
@@ -416,43 +361,9 @@ class Campaign:
                 found[entry.key] = evaluated.behaviour
         for k in tuned:
             candidate, behaviour = self.slot(k).candidate, found.get(EntryKey(k, "own"))
-            if candidate is not None and behaviour is not None:
+            if candidate is not None and candidate.space and behaviour is not None:
                 self._behaviours.tune(behaviour, candidate.space)
         return self._behaviours.marked(entries, found)
-
-    def _child(self, k: int) -> tuple[NewEntry, Member] | None:
-        child = self.tuned(k)
-        if child is None or self._memory.owner(child.candidate.hash) is not None:
-            return None
-        entry = NewEntry(
-            k=k,
-            kind="tuned",
-            operator="tune",
-            outcome=child.evaluated.outcome,
-            candidate=child.candidate.hash,
-            island=k % self.shape.islands,
-            score=child.evaluated.score,
-            m=child.evaluated.m,
-            marks=marks(child.evaluated),
-            tuning_gain=child.gain,
-        )
-        member = member_of(self.task, entry, child.candidate, child.evaluated)
-        return (entry, member) if member else None
-
-    def _duplicate(self, entry: NewEntry, hash_: str, owner: EntryKey) -> NewEntry:
-        """The entry of a slot whose code another entry owns, integrated already or an earlier one of this batch."""
-        done: NewEntry | EntryRecord | None = self.ledger.entry(self.run, owner.k, owner.kind)
-        if done is None:
-            done = self._own(owner.k)[0]
-        return replace(
-            entry,
-            candidate=hash_,
-            duplicate_of=owner,
-            outcome=done.outcome,
-            reason=done.reason,
-            score=done.score,
-            m=done.m,
-        )
 
     def _confirm(self, members: list[Member]) -> dict[EntryKey, str]:
         """Members that would enter the archive, run again; those that differ, with the difference."""

@@ -46,6 +46,11 @@ class Known:
                 return EntryKey(j, "own")
         return None
 
+    def first(self, hash_: str) -> EntryKey | None:
+        """The integrated entry that owns the evaluation of this code."""
+        found = self._memory.owner(hash_)
+        return found[1] if found is not None else None
+
     def near_copy(self, k: int) -> NearCopy | None:
         """The rejected idea, integrated up to batch g−1, that slot ``k`` repeats in other words. A repair is near what
         it repairs, so only equal code counts there."""

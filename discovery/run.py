@@ -208,11 +208,12 @@ class _Sitting:
                 if not _searched(ledger, record.id, campaign):
                     ledger.set_status(record.id, "running")
                     _search(campaign, budget, ledger, plan.settings.db, monitor, stop)
-                if _searched(ledger, record.id, campaign) and not stop.finishing:
+                stopped = stop.finishing
+                if _searched(ledger, record.id, campaign) and not stopped:
                     campaign.take_in(budget.seconds)
                 if self.visitor is not None:
                     self.visitor.leave(campaign)
-                if stop.finishing:
+                if stopped:
                     ledger.set_status(record.id, "interrupted", "stopped by the user")
                 elif campaign.open_slots(campaign.done + 1):
                     ledger.set_status(record.id, "waiting", "nobody has answered the open request yet")

@@ -209,8 +209,11 @@ def test_a_bandit_run_is_the_same_in_parts_with_more_workers_and_by_replay(
     assert repairs and all((k, 0, arm, t) in rows for k, arm, t in repairs), "a repair goes to the same model"
 
     report = engine.start(chosen(toy, server.base_url, db="parts", in_flight=1), stop=After(1))
+    sittings = 1
     while report.interrupted:
         report = toy.resume(report.run, db="parts", stop=After(1))
+        sittings += 1
+        assert sittings < 60, "each sitting goes on by a step"
     assert asked(toy, report.run, "parts") == rows and toy.digest(report.run, "parts") == digest
 
     settings = toy.settings(proposer="replay", db="whole")
