@@ -66,7 +66,7 @@ class Archive(Store):
         statement = select(_ENTRY).where(Entry.candidate >= low, Entry.candidate < low + "g")
         if run is not None:
             statement = statement.where(Entry.run == run)
-        statement = statement.order_by(Entry.duplicate_of.is_not(None), Entry.id)
+        statement = statement.order_by(Entry.duplicate_of.is_not(None), Entry.outcome == "refused", Entry.id)
         with self.reading() as c:
             rows = c.execute(statement).all()
         if not rows:
@@ -81,7 +81,7 @@ class Archive(Store):
             Entry.candidate == hash, Entry.run == run, Entry.duplicate_of.is_(None)
         )
         with self.reading() as c:
-            row = c.execute(statement.order_by(Entry.id)).first()
+            row = c.execute(statement.order_by(Entry.outcome == "refused", Entry.id)).first()
         return None if row is None else _entry(row)
 
     def snapshot(self, run: str, g: int) -> tuple[EntryRecord, ...]:

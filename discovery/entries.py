@@ -65,7 +65,7 @@ class Entries:
             batch.add(entry, self._slot(k).plan.origins, member)
         for k in tuned:
             made, child = self.child(k), self._tuned(k)
-            if made is not None and all(made[0].candidate != e.candidate for e in batch.entries):
+            if made is not None and not any(_owns(e, made[0].candidate) for e in batch.entries):
                 batch.add(made[0], (EntryKey(k, "own"),), made[1])
                 if child is not None and child.lifted is not None:
                     batch.events.append((GAINED, {"k": k, **child.lifted}))
@@ -150,4 +150,9 @@ class Entries:
         known = self._known.first(hash_)
         if known is not None:
             return self._ledger.entry(self._run, known.k, known.kind)
-        return next((e for e in entries if e.candidate == hash_ and e.duplicate_of is None), None)
+        return next((e for e in entries if _owns(e, hash_)), None)
+
+
+def _owns(entry: NewEntry, hash_: str | None) -> bool:
+    """Whether this entry has run this code, or would have: a duplicate and a near-copy have not."""
+    return entry.candidate == hash_ and entry.duplicate_of is None and NEAR_COPY not in entry.marks

@@ -100,13 +100,13 @@ def versions(settings: Settings) -> dict[str, str]:
 
 def refuse_changes(record: RunRecord, task: Task, plan: Plan) -> None:
     """Raises UsageError when the run would no longer be the same."""
-    if record.status == "done":
-        return
     if record.evaluator_version != task.version:
         raise UsageError(
             f"run {record.id} was started with version {record.evaluator_version} of the evaluator of {task.name!r}, "
             f"now it is {task.version}: scores would not compare; start a new run"
         )
+    if record.status == "done":
+        return
     if record.settings.get("replay_sha256") != _file_hash(plan.replay):
         raise UsageError(
             f"the recording {plan.replay} of run {record.id} has changed; restore it, or start a new run"

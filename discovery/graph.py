@@ -168,6 +168,9 @@ def steps(campaign: Campaign, budget: Budget, saver: SqliteSaver) -> Iterator[No
     kept = graph.get_state(config)
     if kept.next:
         permit(campaign, kept.values)
+    elif kept.values and not kept.values["before"] and not kept.values["now"]:
+        if not campaign.open_slots(campaign.done + 1):
+            return  # it has ended, and the budget that ended it is not asked again
     cycle = campaign.done + 1
     # A graph that has ended, since a slot was waiting, begins anew after the last batch.
     begin = None if kept.next else _state(cycle, Allowance(0, 0), campaign.allow(cycle, budget))

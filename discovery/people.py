@@ -128,8 +128,12 @@ def submit(
             raise UsageError(
                 f"run {record.id} is a control, whose only parents are the seeds; submit to run {record.control_of}"
             )
-        parents = () if parent is None else (_parent(ledger, record, parent),)
         finished = record.status == "done"
+        if record.settings.get("replay") is not None and not finished:
+            raise UsageError(
+                f"run {record.id} is a replay; `discover resume {record.id}` ends it, then it takes others in"
+            )
+        parents = () if parent is None else (_parent(ledger, record, parent),)
         told = None if finished else _outside(ledger, record, task, text)
         number = ledger.add_submission(
             record.id,

@@ -157,7 +157,7 @@ class _Sitting:
                 f"--control {share:g} leaves none of the {total} samples to the search; give more samples"
             )
         main = self._arm(self._plan(1 - share, total - spent, settings.strategy), record, None)
-        if main.interrupted:
+        if main.status != "done":
             return main
         arms = [r for r in self.ledger.runs() if r.control_of == main.run]
         control = self._arm(self._plan(share, spent, "best-of-n"), arms[0] if arms else None, main.run)
@@ -194,8 +194,9 @@ class _Sitting:
                     "same in that; resume it where it was started, or start a new run"
                 )
             stack.enter_context(ledger.holding(record.id))
-            if self.visitor is not None:
-                self.visitor.arrive(ledger, record.id)
+            visitor = self.visitor if control_of is None else None  # a control's only parents are the seeds
+            if visitor is not None:
+                visitor.arrive(ledger, record.id)
             monitor = Monitor(record.id, task, plan.settings, proposer.name, self.on_progress)
             try:
                 campaign, budget = _campaign(
@@ -211,8 +212,8 @@ class _Sitting:
                 stopped = stop.finishing
                 if _searched(ledger, record.id, campaign) and not stopped:
                     campaign.take_in(budget.seconds)
-                if self.visitor is not None:
-                    self.visitor.leave(campaign)
+                if visitor is not None:
+                    visitor.leave(campaign)
                 if stopped:
                     ledger.set_status(record.id, "interrupted", "stopped by the user")
                 elif campaign.open_slots(campaign.done + 1):

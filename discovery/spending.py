@@ -15,6 +15,7 @@ from discovery.execution.metered import Metered
 from discovery.forecast import Forecast, Sample, forecast, typical_reply
 from discovery.pace import processor_time
 from discovery.seeds import Seed
+from discovery.tuning import GAINED, LIFTED
 from discovery.values import Price
 
 
@@ -39,12 +40,18 @@ def budget_of(settings: Settings, ledger: Ledger, run: str, meter: Metered, most
     return Budget(
         limits,
         spent,
-        evaluated=lambda: ledger.evaluated(run),
+        evaluated=lambda: ledger.evaluated(run) + _probes(ledger, run),
         processor=lambda: meter.seconds,
         price=price,
         earlier=earlier(ledger, run, "seconds"),
         earlier_cpu=earlier(ledger, run, "cpu_seconds"),
     )
+
+
+def _probes(ledger: Ledger, run: str) -> int:
+    """Evaluations that told which literals matter, and what they gained."""
+    told = [e.data.get("trials") for e in ledger.events(run, LIFTED)]
+    return sum(n for n in told if isinstance(n, int)) + len(ledger.events(run, GAINED))
 
 
 def times(budget: Budget) -> dict[str, object]:
@@ -92,6 +99,13 @@ def _mean_price(settings: Settings) -> tuple[float, float] | None:
 
 def check_limits(settings: Settings) -> None:
     """Raises UsageError for a limit that could not be kept."""
+    if settings.proposer == "manual":
+        limits = {"evaluations": settings.evaluations, "control": settings.control}
+        given = next((name for name, value in limits.items() if value is not None), None)
+        if given is not None:
+            raise UsageError(
+                f"--{given} does not go with --proposer manual: nobody knows when an answer comes; leave it out"
+            )
     unknown = next((name for name, price in _prices(settings) if price is None), None)
     if settings.cost is not None and unknown is not None:
         raise UsageError(

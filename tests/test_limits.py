@@ -84,6 +84,32 @@ def test_a_run_that_evaluations_end_is_the_same_in_parts_and_by_replay(toy: Toy)
         assert len(ledger.studies(whole.run)) < 6, "the limit cut the tuning, or this test shows nothing"
 
 
+def test_a_budget_that_ended_a_run_is_not_asked_again(toy: Toy) -> None:
+    """Stopped between the last batch and the word that the search is over: what was kept back is not given out."""
+    toy.propose(Scripted(by_slot([], tunable), paid=True))
+    chosen: dict[str, Any] = {"samples": 24, "evaluations": 26, "trials": 5, "batch": 4}
+    whole = toy.start(**chosen)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Ledger, "add_event", unless_searched(Ledger.add_event))
+        with pytest.raises(KeyboardInterrupt):
+            toy.start(**chosen, db="cut")
+    with toy.ledger("cut") as ledger:
+        run = ledger.runs()[0].id
+    assert toy.resume(run, db="cut").samples == whole.samples
+    assert toy.digest(run, "cut") == toy.digest(whole.run)
+
+
+def unless_searched(add: Any) -> Any:
+    """``add_event`` of a process that is killed when it wants to say that the search is over."""
+
+    def cut(self: Ledger, run: str | None, kind: str, data: Any = None) -> None:
+        if kind == "searched":
+            raise KeyboardInterrupt
+        add(self, run, kind, data)
+
+    return cut
+
+
 def test_processor_time_ends_a_run_for_good(toy: Toy) -> None:
     """A thousandth of a minute is used up by the seeds and a batch."""
     toy.propose(Scripted(by_slot([], tunable)))

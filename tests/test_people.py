@@ -122,6 +122,15 @@ def test_a_batch_has_several_open_requests(toy: Toy, db: str) -> None:
     assert [people.ask(db, run).id for _ in range(2)] == ["2", "3"]
 
 
+@pytest.mark.parametrize("limit", [{"evaluations": 9}, {"control": 0.5}])
+def test_limits_that_waiting_makes_meaningless_are_refused(toy: Toy, limit: dict[str, Any]) -> None:
+    settings = toy.settings(proposer="manual", samples=4, batch=1, **limit)
+    with pytest.raises(UsageError, match=f"--{next(iter(limit))} does not go with --proposer manual"):
+        engine.start(RunSettings("knapsack", settings))
+    with toy.ledger() as ledger:
+        assert not ledger.runs()
+
+
 def test_an_answer_is_scored_in_full_where_the_loop_stops_early(toy: Toy, db: str) -> None:
     run = toy.start(**SHAPE).run
     for text in (density(0.9), density(1.0), density(1.1)):

@@ -85,6 +85,18 @@ def test_a_finished_run_takes_a_candidate_in_and_is_finished_again(toy: Toy, db:
     assert replayed(toy, done.run) == toy.digest(done.run)
 
 
+def test_a_control_is_left_alone_by_a_submission(toy: Toy, db: str) -> None:
+    """Its only parents are the seeds: the candidate goes to the run, and both arms stay finished."""
+    report = toy.start(**{**SMALL, "samples": 6}, control=0.34)
+    assert report.control is not None
+    told = people.submit(db, report.run, BEST)
+    assert told.to_json()["outcome"] == "scored"
+    with toy.ledger() as ledger:
+        arms = {r.id: r.status for r in ledger.runs()}
+        submitted = [e.run for r in ledger.runs() for e in ledger.entries(r.id) if e.kind == "submitted"]
+    assert arms == {report.run: "done", report.control.run: "done"} and submitted == [report.run]
+
+
 def test_known_code_is_not_refused_and_takes_the_stored_scores(toy: Toy, db: str) -> None:
     done = toy.start(**SMALL)
     first = people.submit(db, done.run, density(-0.1))

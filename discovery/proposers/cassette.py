@@ -196,7 +196,7 @@ def _course(path: Path, header: Mapping[str, Any]) -> Course:
             raise UsageError(f"{path}: the header's {name} is missing or not what it must be ({shown!r})")
     recorded = {name: value for name, value in header["settings"].items() if name not in OWN}
     settings = recorded_settings(recorded, str(path))
-    counts = {n: v for n, v in asdict(settings).items() if _whole(v) and n != "seed"}
+    counts = {n: v for n, v in asdict(settings).items() if _whole(v) and n not in ("seed", "evaluations")}
     large = next((n for n, v in counts.items() if v > MOST), None)
     if large is not None:
         raise UsageError(
