@@ -171,17 +171,20 @@ def test_an_answer_before_its_instance_is_refused(sandbox: ZygoteSandbox) -> Non
         "import posix\ndef f(v):\n"
         "    if v[0] == 1:\n"
         "        posix.write(3, b'\\x08\\0\\0\\0\\x03\\x01\\0\\0\\0' + bytes(8))\n"
-        "        for _ in range(300000): pass\n"
+        "        for _ in range(3000000): pass\n"
         "        posix.write(3, b'\\x08\\0\\0\\0\\x03\\x02\\0\\0\\0' + bytes(8))\n"
         "        while True: pass\n"
     )
-    with sandbox.session(code, "f", {}) as session:
+    with pytest.raises(CandidateFailure) as caught, sandbox.session(code, "f", {}) as session:
         session.call(numbers(1), 8, 0.5)
-        time.sleep(0.3)
-        with pytest.raises(CandidateFailure) as caught:
-            session.call(numbers(2), 8, 0.5)
+        time.sleep(0.5)
+        session.call(numbers(2), 8, 0.5)
+    # A host that was kept from the processor in between sees the early answer behind the first one.
     assert caught.value.kind == "rejected"
-    assert "before the instance" in caught.value.reason
+    assert caught.value.reason in (
+        "bytes arrived before the instance was released",
+        "extra bytes after an answer",
+    )
 
 
 def test_bytes_behind_an_answer_are_seen_at_once(sandbox: ZygoteSandbox) -> None:
