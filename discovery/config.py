@@ -131,7 +131,13 @@ class Settings:
     ] = False
     control: Annotated[
         float | None,
-        Rule("number", "share of the samples for a control arm: the seeds as only parents", 0, above=True),
+        Rule(
+            "number",
+            "share of the samples for a control arm: the seeds as only parents",
+            0,
+            above=True,
+            high=1,
+        ),
     ] = None
     options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Task options by task: ``[options.smtt]`` in the file, ``--option`` on the command line."""

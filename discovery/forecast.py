@@ -63,7 +63,11 @@ class Forecast:
         parts = [f"{self.samples} samples"]
         if self.model:
             parts += [f"{self.requests} requests", f"{self.tokens:,} tokens", _money(self.cost)]
-        parts += [f"{self.samples} candidates", f"{self.trials} tuning trials", f"{self.looks} gate looks"]
+        parts += [
+            f"{self.samples} candidates",
+            f"{self.trials} tuning trials",
+            f"{self.looks} gate look" + ("" if self.looks == 1 else "s"),
+        ]
         wall = f"{_time(self.seconds)} of wall time{' besides the replies' if self.model else ''}"
         parts += [f"{_time(self.cpu_seconds)} of processor time", wall]
         said = ["forecast, at about: " + ", ".join(parts)]

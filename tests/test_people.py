@@ -277,9 +277,7 @@ def test_the_commands_from_start_to_end(toy: Toy, capsys: pytest.CaptureFixture[
     assert json.loads(out)["runs"][0]["status"] == "waiting"
 
 
-@pytest.mark.parametrize(
-    "flags", [("--model", "m"), ("--tokens", "9"), ("--control", "0.5"), ("--temperature", "1")]
-)
+@pytest.mark.parametrize("flags", [("--model", "m"), ("--tokens", "9"), ("--temperature", "1")])
 def test_flags_without_effect_are_refused(
     toy: Toy, capsys: pytest.CaptureFixture[str], flags: tuple[str, str]
 ) -> None:

@@ -155,7 +155,7 @@ def _tell_report(data: dict[str, Any]) -> None:
     sides = data["scores"]
     roles = [s["role"] for s in sides]
     say(f"{data['task']}, run {data['run']}: {data['verdict']}")
-    say(f"the final split of {data['task']} was opened {data['final_openings']} times in this ledger\n")
+    say(f"the final split of {data['task']} was opened {_times(data['final_openings'])} in this ledger\n")
     splits = ("search", "gate", "final")
     columns = ("", "name", *(f"{split}, {data['unit']}" for split in splits))
     table(
@@ -266,3 +266,7 @@ def _source(text: str) -> None:
         sys.stdout.flush()
         sys.stdout.buffer.write(text.encode("utf-8"))
     sys.stdout.flush()
+
+
+def _times(count: object) -> str:
+    return "once" if count == 1 else f"{count} times"

@@ -185,7 +185,10 @@ def tell(report: RunReport) -> None:
         say("lost: " + ", ".join(f"{n} {kind}" for kind, n in report.failures.items()))
     if report.behaviours.get("share") is not None:
         share = report.behaviours["share"]
-        say(f"new behaviours: {report.behaviours['new']} of {report.behaviours['valid']} valid ({share:.0%})")
+        ran = report.behaviours["valid"]
+        say(
+            f"behaviours: {report.behaviours['new']} new among {ran} samples that ran, copies included ({share:.0%})"
+        )
     best = report.best
     champion = "champion" if best.promoted else "champion (still the best seed)"
     rows: list[tuple[object, ...]] = [(champion, best.candidate[:8], best.score, best.gate)]
@@ -270,9 +273,7 @@ def _fit_together(loaded: Loaded, replay: str | None, start: list[str] | None) -
         )
     if chosen.proposer == "manual":
         asking = tuple(name for name in ASKING if name != "templates")
-        _refuse(
-            flags, ("model", *asking, "tokens", "cost", "control"), "--proposer manual: no model is asked"
-        )
+        _refuse(flags, ("model", *asking, "tokens", "cost"), "--proposer manual: no model is asked")
     if "trials" in flags and not chosen.tune:
         raise UsageError("--trials has no effect without tuning; leave out --trials or --no-tune")
     if "lift_constants" in flags and chosen.lift_constants and not chosen.tune:
