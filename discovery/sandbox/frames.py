@@ -14,7 +14,7 @@ LOAD, CALL, RESULT, ERROR, OUTPUT, FINISH, LOCKED = range(1, 8)
 ERROR_BYTES = 300
 OUTPUT_BYTES = 4096
 LINES = struct.Struct("<I")
-MOST_LINES = 8192
+MOST_LINES = 2048
 """Where the counting of lines ends: it costs some 0.2 µs a line."""
 
 FORK, END, PROBE, LAYERS = b"F", b"E", b"P", b"L"
