@@ -19,7 +19,7 @@ from db.runs import write_events
 SEED_BATCH = -1
 SEEDS_FROM = -2
 """S(-2) and S(-1) hold the seeds, so the first two batches have snapshots."""
-_CHUNK = 200
+_CHUNK = 16
 _INSERT_ENTRY = insert(Entry.__table__)  # type: ignore[arg-type]
 _INSERT_PARENT = insert(Parent.__table__)  # type: ignore[arg-type]
 _OWN = (
@@ -28,11 +28,24 @@ _OWN = (
 _LINK_STUDIES = (
     update(Study)
     .where(
-        Study.run == bindparam("_run"), Study.k.in_(bindparam("_ks", expanding=True)), Study.entry.is_(None)
+        Study.run == bindparam("_run"),
+        Study.k.between(bindparam("_low"), bindparam("_high")),
+        Study.entry.is_(None),
     )
     .values(entry=_OWN)
 )
 """Studies begin before their entry has a row; this points those of a batch at it."""
+# Lists of one length: an expanding IN is compiled anew at every call, half a millisecond each.
+_SLOTS = tuple(f"_k{i}" for i in range(_CHUNK))
+_LOOKUP = select(Entry.k, Entry.kind, Entry.id, Entry.depth, Entry.archived_from, Entry.archived_to).where(
+    Entry.run == bindparam("_run"), Entry.k.in_([bindparam(name) for name in _SLOTS])
+)
+_COUNT_BATCH = (
+    update(Run)
+    .where(Run.id == bindparam("_run"))
+    .values(batches_done=bindparam("_batch"), updated=bindparam("_now"))
+)
+_BATCHES_DONE = select(Run.batches_done).where(Run.id == bindparam("_run")).with_for_update()
 
 
 @dataclass(frozen=True)
@@ -78,7 +91,7 @@ class Integrations(Store):
             self._integrate(c, run, batch, integration)
             now = self._clock()
             write_events(c, run, integration.events, now)
-            c.execute(update(Run).where(Run.id == run).values(batches_done=batch, updated=now))
+            c.execute(_COUNT_BATCH, {"_run": run, "_batch": batch, "_now": now})
         return True
 
     def _integrate(self, c: Connection, run: str, batch: int, new: Integration) -> None:
@@ -111,12 +124,14 @@ class Integrations(Store):
                 for p in new.promotions
             ]
             c.execute(insert(Promotion), rows)
-        c.execute(_LINK_STUDIES, {"_run": run, "_ks": [e.k for e in new.entries if e.kind == "own"]})
+        slots = [e.k for e in new.entries if e.kind == "own"]
+        if slots:
+            c.execute(_LINK_STUDIES, {"_run": run, "_low": min(slots), "_high": max(slots)})
 
 
 def lock_run(c: Connection, run: str, where: str) -> int:
     """The last integrated batch; holds the run's row so that two processes cannot integrate at once."""
-    done = c.execute(select(Run.batches_done).where(Run.id == run).with_for_update()).scalar()
+    done = c.execute(_BATCHES_DONE, {"_run": run}).scalar()
     if done is None:
         raise LedgerError(f"there is no run {run!r} in {where}; `discover runs` lists them")
     return int(done)
@@ -130,12 +145,12 @@ def _need(known: Mapping[EntryKey, _Known], key: EntryKey) -> _Known:
 
 
 def _lookup(c: Connection, run: str, keys: Iterable[EntryKey]) -> dict[EntryKey, _Known]:
-    wanted = sorted(keys)
+    wanted = sorted({key.k for key in keys})
     found: dict[EntryKey, _Known] = {}
-    columns = select(Entry.k, Entry.kind, Entry.id, Entry.depth, Entry.archived_from, Entry.archived_to)
     for i in range(0, len(wanted), _CHUNK):
-        part = {key.k for key in wanted[i : i + _CHUNK]}
-        for row in c.execute(columns.where(Entry.run == run, Entry.k.in_(part))):
+        part = wanted[i : i + _CHUNK]
+        part += part[-1:] * (_CHUNK - len(part))
+        for row in c.execute(_LOOKUP, {"_run": run, **dict(zip(_SLOTS, part, strict=True))}):
             key = EntryKey(row.k, cast(EntryKind, row.kind))
             found[key] = _Known(row.id, row.depth, row.archived_from, row.archived_to)
     return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select
 
 from db.engine import Store
 from db.integration import lock_run
@@ -18,6 +18,15 @@ from db.records import SUBMITTED_FROM, EntryKey, EntryKind, SubmissionRecord
 from db.runs import write_events
 
 KIND = "submission"
+_ENTERED = select(Entry.id).where(
+    Entry.run == Proposal.run, Entry.kind == "submitted", Entry.k == Proposal.k - SUBMITTED_FROM
+)
+_WAITING = (
+    select(Proposal.k, Proposal.operator, Proposal.reply, Proposal.prompt)
+    .where(Proposal.run == bindparam("_run"), Proposal.k >= SUBMITTED_FROM, Proposal.state == "replied")
+    .where(~_ENTERED.exists())
+    .order_by(Proposal.k)
+)
 
 
 class Submissions(Store):
@@ -64,16 +73,8 @@ class Submissions(Store):
 
     def waiting_submissions(self, run: str) -> tuple[SubmissionRecord, ...]:
         """Those that were handed in and have no entry yet, in order."""
-        number = Proposal.k - SUBMITTED_FROM
-        entered = select(Entry.id).where(Entry.run == run, Entry.kind == "submitted", Entry.k == number)
-        statement = (
-            select(Proposal.k, Proposal.operator, Proposal.reply, Proposal.prompt)
-            .where(Proposal.run == run, Proposal.k >= SUBMITTED_FROM, Proposal.state == "replied")
-            .where(~entered.exists())
-            .order_by(Proposal.k)
-        )
         with self.reading() as c:
-            rows = c.execute(statement).all()
+            rows = c.execute(_WAITING, {"_run": run}).all()
             if not rows:
                 return ()
             events = select(Event.data).where(Event.run == run, Event.kind == KIND)

@@ -54,9 +54,10 @@ class Candidate:
     """The task's function within the tree."""
 
 
-def check(code: str, interface: Interface) -> Candidate:
-    """Parse and check ``code`` against ``interface``. Raises Refused with the first reason found."""
-    tree = parse(code)
+def check(code: str, interface: Interface, tree: ast.Module | None = None) -> Candidate:
+    """Parse and check ``code`` against ``interface``; ``tree`` is what :func:`parse` made of it where that was done
+    before. Raises Refused with the first reason found."""
+    tree = tree if tree is not None else parse(code)
     _check_imports(tree)
     function = _function(tree, interface)
     defaults = _parameters(function, interface)

@@ -14,7 +14,7 @@ from typing import TypedDict
 from db.attempts import attempts
 from db.ledger import Ledger
 from db.records import ProposalRecord, ProposalState
-from discovery.candidate import Candidate, Refused, check
+from discovery.candidate import Candidate, Refused
 from discovery.draws import generator, key
 from discovery.feedback import Feedback
 from discovery.population.archive import Snapshot
@@ -35,7 +35,7 @@ from discovery.proposers.base import (
 )
 from discovery.proposers.choice import Choice, Tally
 from discovery.proposers.notes import note_text
-from discovery.proposers.reading import Unreadable, candidate_text
+from discovery.proposers.reading import Unreadable, read_candidate
 from discovery.recall import Recall
 
 
@@ -188,8 +188,8 @@ class Slots:
         try:
             if plan.operator == "reflect":
                 return Slot(request.slot, plan, None, note=note_text(row.reply or ""))
-            text = candidate_text(row.reply or "", request.edited, self._brief.interface)
-            return Slot(request.slot, plan, check(text, self._brief.interface))
+            found = read_candidate(row.reply or "", request.edited, self._brief.interface)
+            return Slot(request.slot, plan, found)
         except (Unreadable, Refused) as error:
             return Slot(request.slot, plan, None, str(error))
 

@@ -16,7 +16,7 @@ from discovery.evaluation import Evaluation
 from discovery.members import marks, member_of
 from discovery.population.archive import Member
 from discovery.proposers.base import Operator
-from discovery.proposers.reading import Unreadable, candidate_text
+from discovery.proposers.reading import Unreadable, read_candidate
 from evaluators.task import Interface, Task
 
 
@@ -89,7 +89,7 @@ def read(
 ) -> tuple[Candidate | None, str]:
     """The candidate in a text, or why there is none: a reply to a prompt is read like a model's, a file as it is."""
     try:
-        return check(candidate_text(text, parents, interface) if prompted else text, interface), ""
+        return (read_candidate(text, parents, interface) if prompted else check(text, interface)), ""
     except (Unreadable, Refused) as error:
         return None, str(error)
 

@@ -45,6 +45,7 @@ _NAMES = {
 _IMPORTS = _MODULES | {
     n: f"from {module} import {n}" for module, names in _NAMES.items() for n in names.split()
 }
+_WORD = re.compile(r"\w+")
 
 
 class Unfit(Exception):
@@ -354,6 +355,8 @@ def _entry(name: str, literal: ast.expr, default: object) -> object:
 
 def _imported(code: str, tree: ast.Module, _: Interface) -> str:
     """Imports of well-known names that are used and bound nowhere."""
+    if _IMPORTS.keys().isdisjoint(_WORD.findall(code)):
+        return code
     bound, loaded = set(dir(builtins)), set[str]()
     for node in ast.walk(tree):
         if isinstance(node, ast.Name):

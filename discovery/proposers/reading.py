@@ -14,7 +14,7 @@ import re
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from discovery.candidate import MAX_BYTES, Refused, parse
+from discovery.candidate import MAX_BYTES, Candidate, Refused, check, parse
 from discovery.escape import plain
 from discovery.proposers.edits import applied, edits_in
 from discovery.proposers.habits import Unfit, tidy
@@ -25,7 +25,7 @@ MAX_REPLY = 4_000_000
 MAX_FENCES = 12
 MAX_PARSES = 40
 
-__all__ = ["Unreadable", "candidate_text"]
+__all__ = ["Unreadable", "candidate_text", "read_candidate"]
 
 _PYTHON = frozenset(["", "python", "py", "python3", "py3", "ipython", "ipython3", "sage", "pyi"])
 _CODE_LINE = re.compile(
@@ -39,10 +39,14 @@ _QUOTES = dict(zip(map(ord, "‘’‚“”„′″–−×"), "'''\"\"\"'\"--
 
 def candidate_text(reply: str, parents: Sequence[str], interface: Interface) -> str:
     """The candidate in ``reply``; edits apply to ``parents[0]``. Raises Unreadable."""
-    if len(reply) > MAX_REPLY:
-        raise Unreadable(f"the reply has {len(reply)} characters; at most {MAX_REPLY} are read")
-    text = reply.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
-    return _Reader(interface, tuple(parents)).read(text)
+    return _Reader(interface, tuple(parents)).read(reply)
+
+
+def read_candidate(reply: str, parents: Sequence[str], interface: Interface) -> Candidate:
+    """The candidate in ``reply``, checked. Raises Unreadable as :func:`candidate_text` does, Refused as the check."""
+    reader = _Reader(interface, tuple(parents))
+    text = reader.read(reply)
+    return check(text, interface, reader.trees.get(text))
 
 
 def _at_the_end(reason: str, code: str) -> bool:
@@ -55,9 +59,14 @@ class _Reader:
     def __init__(self, interface: Interface, parents: tuple[str, ...]) -> None:
         self.interface, self.parents = interface, parents
         self.parses = MAX_PARSES
+        self.trees: dict[str, ast.Module] = {}
+        """Of the texts that were parsed, so that none is parsed twice."""
         self.defines = re.compile(rf"^[ \t]*def[ \t]+{re.escape(interface.function)}[ \t]*\(", re.M)
 
-    def read(self, text: str) -> str:
+    def read(self, reply: str) -> str:
+        if len(reply) > MAX_REPLY:
+            raise Unreadable(f"the reply has {len(reply)} characters; at most {MAX_REPLY} are read")
+        text = reply.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
         try:
             return self.module(text, cut=False, whole=True)
         except Unreadable as error:
@@ -101,7 +110,8 @@ class _Reader:
         if self.parses <= 0:
             raise Refused("the reply holds too many pieces of code; give one complete function")
         self.parses -= 1
-        return parse(code)
+        tree = self.trees[code] = self.trees.get(code) or parse(code)
+        return tree
 
     def tidied(self, code: str, tree: ast.Module) -> str:
         try:
@@ -193,7 +203,7 @@ class _Reader:
 
     def completed(self, code: str, others: list[str]) -> str:
         """``code`` with definitions it needs and that the reply put into another fence before or after it."""
-        tree = parse(code)
+        tree = self.trees.get(code) or parse(code)
         bound = _bound(tree)
         loads = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
         for other in others[:MAX_FENCES]:
