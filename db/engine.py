@@ -127,8 +127,9 @@ def address(url_or_path: str | Path) -> URL:
     return url
 
 
-def connect(url: URL, busy_timeout: float = BUSY_TIMEOUT) -> Engine:
-    """An engine with our settings; touches nothing yet. Raises LedgerError when the driver is missing."""
+def connect(url: URL, busy_timeout: float = BUSY_TIMEOUT, *, readonly: bool = False) -> Engine:
+    """An engine with our settings; touches nothing yet. ``readonly`` lets the database itself refuse every write.
+    Raises LedgerError when the driver is missing."""
     options: dict[str, Any] = {"pool_size": 16, "max_overflow": 16}
     if in_memory(url):
         options = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
@@ -139,7 +140,9 @@ def connect(url: URL, busy_timeout: float = BUSY_TIMEOUT) -> Engine:
             f"the driver {error.name} for this database is not installed; install it"
         ) from error
     if engine.dialect.name == "sqlite":
-        _set_up_sqlite(engine, busy_timeout)
+        _set_up_sqlite(engine, busy_timeout, readonly)
+    elif readonly:
+        engine = engine.execution_options(postgresql_readonly=True)
     return engine
 
 
@@ -167,13 +170,15 @@ def _switch_to_wal(driver: sqlite3.Connection) -> None:
             time.sleep(0.01)
 
 
-def _set_up_sqlite(engine: Engine, busy_timeout: float) -> None:
+def _set_up_sqlite(engine: Engine, busy_timeout: float, readonly: bool) -> None:
     @event.listens_for(engine, "connect")
     def _connected(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # the driver must not begin transactions of its own
         connection.execute(f"PRAGMA busy_timeout={int(busy_timeout * 1000)}")
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA synchronous=FULL")
+        if readonly:
+            connection.execute("PRAGMA query_only=ON")
 
     @event.listens_for(engine, "begin")
     def _begun(connection: Connection) -> None:

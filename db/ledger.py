@@ -30,28 +30,30 @@ class Ledger(Runs, Proposals, Evaluations, Studies, Integrations, Archive, Holdi
         url_or_path: str | Path,
         *,
         create: bool = True,
+        readonly: bool = False,
         busy_timeout: float = engines.BUSY_TIMEOUT,
         clock: Callable[[], float] = time.time,
     ) -> Self:
         """Open a ledger by path or SQLAlchemy URL. A SQLite file is made (with ``create``) and upgraded as needed;
-        other databases must be current.
+        other databases must be current. ``readonly`` opens what is there to look at only: nothing is made, upgraded or
+        tried, and a write raises LedgerUnwritable.
 
         Raises LedgerError: missing; LedgerNewer, LedgerForeign, LedgerUnwritable, LedgerLocked, LedgerBehind."""
         url = engines.address(url_or_path)
         path = engines.file_of(url)
         if path is not None:
-            engines.check_file(path, create)
-        engine = engines.connect(url, busy_timeout)
+            engines.check_file(path, create and not readonly)
+        engine = engines.connect(url, busy_timeout, readonly=readonly)
         try:
             found = engines.revision(engine)
-            if engine.dialect.name != "sqlite":
+            if engine.dialect.name != "sqlite" or readonly:
                 engines.require_head(engine, found)
             elif found != REVISIONS[-1]:
                 from db.upgrade import upgrade_engine  # Alembic is slow to import and seldom needed
 
                 upgrade_engine(engine)
             ledger = cls(engine, clock)
-            if path is not None:
+            if path is not None and not readonly:
                 ledger.prepare_file()
         except BaseException:
             engine.dispose()

@@ -68,7 +68,7 @@ def undocumented(title: str, data: object) -> list[str]:
     a user names (settings, options, versions, parameters) is not looked into."""
     text = (Path(__file__).parents[1] / "docs" / "reference-json.md").read_text(encoding="utf-8")
     section = text.split(f"\n## {title}\n")[1].split("\n## ")[0]
-    free = {"settings", "options", "versions", "parameters", "outcomes", "reasons"}
+    free = {"settings", "options", "versions", "parameters", "outcomes", "reasons", "failures"}
 
     def fields(value: object) -> set[str]:
         if isinstance(value, list):
@@ -159,6 +159,7 @@ def store(ledger: Ledger, candidate: Candidate, scores: list[float], **more: Any
     """A stored evaluation on the search split (a set of ``more`` replaces it)."""
     instances = more.pop("instances", TASK.instances("search"))
     outcome = "scored" if len(scores) == len(instances) else "stopped"
+    seconds = more.pop("seconds", 0.001)
     record = EvaluationRecord(
         candidate=candidate.hash,
         set_digest=instances.digest,
@@ -169,7 +170,7 @@ def store(ledger: Ledger, candidate: Candidate, scores: list[float], **more: Any
         outcome=more.pop("outcome", outcome),
         scores=tuple(scores),
         values=tuple(100 * s for s in scores),
-        cpu=tuple(more.pop("seconds", 0.001) for _ in scores),
+        cpu=tuple(seconds for _ in scores),
         answers_digest="",
         **more,
     )

@@ -12,36 +12,62 @@ from contextlib import contextmanager
 from db.ledger import Ledger
 from discovery.proposers.cassette import Cassette
 from discovery.recorded import of_run
-from discovery.review.candidates import CandidateSummary, candidate_summary
+from discovery.review.candidates import CandidateSummary, candidate_summary, entry_summary
+from discovery.review.classes import ClassScore, ClassScores, Rival, class_scores
 from discovery.review.compare import Difference, difference
+from discovery.review.curve import Curve, Scored, curve
 from discovery.review.family import Tree, tree
 from discovery.review.final import FinalReport, report
+from discovery.review.leaderboard import Leaderboard, Ranked, leaderboards
+from discovery.review.lineage import Lineage, Node, lineage
+from discovery.review.live import Live, live, stamp
 from discovery.review.names import candidate_entry, is_candidate
 from discovery.review.overview import RunRow, RunSummary, run_summary, runs
+from discovery.review.pareto import Pareto, Priced, pareto
 
 __all__ = [
     "CandidateSummary",
+    "ClassScore",
+    "ClassScores",
+    "Curve",
     "Difference",
     "FinalReport",
+    "Leaderboard",
+    "Lineage",
+    "Live",
+    "Node",
+    "Pareto",
+    "Priced",
+    "Ranked",
+    "Rival",
     "RunRow",
     "RunSummary",
+    "Scored",
     "Tree",
     "cassette",
+    "class_scores",
+    "curve",
     "difference",
     "digest",
+    "entry_summary",
+    "leaderboards",
+    "lineage",
+    "live",
     "opened",
+    "pareto",
     "report",
     "runs",
     "source",
+    "stamp",
     "summary",
     "tree",
 ]
 
 
 @contextmanager
-def opened(db: str) -> Iterator[Ledger]:
+def opened(db: str, *, readonly: bool = False) -> Iterator[Ledger]:
     """An existing ledger, closed at the end. Raises LedgerError."""
-    with Ledger.open(db, create=False) as ledger:
+    with Ledger.open(db, create=False, readonly=readonly) as ledger:
         yield ledger
 
 

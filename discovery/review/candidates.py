@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from db import lineage
 from db.ledger import Ledger
 from db.records import SUBMITTED_FROM, EntryId, EntryRecord, EvaluationRecord, ProposalRecord, RunRecord
 from discovery.baselines import best_baseline
 from discovery.progress import gain
-from discovery.review.names import candidate_entry, label, task_of
+from discovery.review.classes import class_scores_of
+from discovery.review.names import candidate_entry, entry_named, label, task_of
 from discovery.review.overview import looks, promotions
-from discovery.review.stored import all_of, class_means, on_search, sets_of
+from discovery.review.stored import all_of, sets_of
 from discovery.tuning import GAINED, LIFTED
 from evaluators.task import Task, aggregate
 
@@ -32,12 +33,23 @@ class CandidateSummary:
 def candidate_summary(ledger: Ledger, prefix: str) -> CandidateSummary:
     """A candidate as the entry that first held it. Raises UsageError, LedgerError; TaskError when its task is not
     installed."""
-    entry = candidate_entry(ledger, prefix)
+    return _summary(ledger, candidate_entry(ledger, prefix))
+
+
+def entry_summary(ledger: Ledger, run: str, name: str) -> CandidateSummary:
+    """An entry by its name within a run (``own17``), also one that is no candidate: refused, lost, a note.
+
+    Raises LedgerError when there is none; TaskError when its task is not installed."""
+    return _summary(ledger, entry_named(ledger, run, name))
+
+
+def _summary(ledger: Ledger, entry: EntryRecord) -> CandidateSummary:
     record = ledger.run(entry.run)
     task, entries = task_of(record), ledger.entries(record.id)
     parents = _related(entries, lineage.parents(ledger, record.id, entry.id))
     children = _related(entries, lineage.children(ledger, record.id, entry.id))
     took_part = _looks(ledger, record.id, entries, entry)
+    classes = class_scores_of(ledger, task, record, entry)
     return CandidateSummary(
         {
             **_head(record, entry, entries),
@@ -47,7 +59,8 @@ def candidate_summary(ledger: Ledger, prefix: str) -> CandidateSummary:
             "parents": [_relative(e) for e in parents],
             "children": [_relative(e) for e in children],
             "baseline": _against_baseline(task, entry),
-            "by_class": _by_class(ledger, task, record, entry, parents),
+            "rival": asdict(classes.rival) if classes.rival else None,
+            "by_class": [c.to_json() for c in classes.classes],
             "evaluations": _evaluations(ledger, task, entry, took_part),
             "looks": took_part,
             "tuning": _study(ledger, entries, entry),
@@ -104,28 +117,6 @@ def _against_baseline(task: Task, entry: EntryRecord) -> dict[str, object] | Non
     return {"name": best[0], "score": best[1], "gain": gain(task.direction, entry.score, best[1])}
 
 
-def _by_class(
-    ledger: Ledger, task: Task, record: RunRecord, entry: EntryRecord, parents: Sequence[EntryRecord]
-) -> list[dict[str, object]]:
-    """Mean search score by class, the parents' on the same instances beside it. Empty without scores."""
-    own = on_search(ledger, task, record, entry)
-    scores = own.scores[: entry.m] if own is not None else ()
-    if not scores:
-        return []
-    instances = task.instances("search")
-    found = [on_search(ledger, task, record, p) for p in parents]
-    theirs = [class_means(instances, r.scores[: len(scores)]) if r is not None else {} for r in found]
-    return [
-        {
-            "class": group,
-            "score": mean,
-            "parents": [t.get(group) for t in theirs],
-            "gain": gain(task.direction, mean, theirs[0].get(group)) if theirs else None,
-        }
-        for group, mean in class_means(instances, scores).items()
-    ]
-
-
 def _evaluations(
     ledger: Ledger, task: Task, entry: EntryRecord, took_part: Sequence[Mapping[str, object]]
 ) -> list[dict[str, object]]:
@@ -152,6 +143,7 @@ def _evaluations(
             "slow": r.slow,
             "isolated": r.isolated,
             "evaluator_version": r.evaluator_version,
+            "output": r.output.decode("utf-8", "replace") if r.output is not None else None,
         }
         for r in records
     ]

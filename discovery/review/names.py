@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import cast
 
+from db.errors import LedgerError
 from db.ledger import Ledger
-from db.records import EntryRecord, RunRecord
+from db.records import EntryKind, EntryRecord, RunRecord
 from discovery.errors import UsageError
 from discovery.frozen import control_samples
 from evaluators.registry import load
@@ -41,6 +44,18 @@ def short(candidate: str | None) -> str | None:
 def label(entry: EntryRecord) -> str:
     """An entry's name within its run, also for one without a candidate: ``own17``, ``tuned17``, ``seed-1``."""
     return f"{entry.kind}{entry.k}"
+
+
+def entry_named(ledger: Ledger, run: str, name: str) -> EntryRecord:
+    """The entry that :func:`label` gave this name. Raises LedgerError when the run has none."""
+    record = ledger.run(run)
+    found = re.fullmatch(r"(seed|own|tuned|submitted)(-?[0-9]{1,15})", name, re.ASCII)
+    entry = ledger.entry(record.id, int(found[2]), cast(EntryKind, found[1])) if found else None
+    if entry is None:
+        raise LedgerError(
+            f"run {record.id} has no entry {name!r}; `discover tree {record.id}` shows them all"
+        )
+    return entry
 
 
 def task_of(record: RunRecord) -> Task:

@@ -21,7 +21,15 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 import db
 from db import errors
-from db.errors import LedgerBehind, LedgerError, LedgerForeign, LedgerLocked, LedgerNewer, LedgerUnwritable
+from db.errors import (
+    LedgerBehind,
+    LedgerError,
+    LedgerForeign,
+    LedgerLocked,
+    LedgerMissing,
+    LedgerNewer,
+    LedgerUnwritable,
+)
 from db.ledger import Ledger
 from db.migrations import REVISIONS, VERSION_TABLE
 from db.models import Base
@@ -76,6 +84,20 @@ def test_names_with_odd_characters(tmp_path):
 def test_a_missing_ledger_is_not_made_unasked(path):
     assert "there is no ledger" in refused(errors.LedgerMissing, path, create=False)
     assert not path.exists()
+
+
+def test_a_ledger_opened_to_look_at_is_never_written(path):
+    with Ledger.open(path) as ledger, Ledger.open(path, readonly=True) as looked:
+        seeded(ledger)
+        assert [r.id for r in looked.runs()] == [RUN]
+        with pytest.raises(LedgerUnwritable):
+            looked.set_status(RUN, "done")
+    with sqlite3.connect(path) as c:
+        c.execute(f"UPDATE {VERSION_TABLE} SET version_num = '0001'")
+    assert "discover db upgrade" in refused(LedgerBehind, path, readonly=True)
+    with sqlite3.connect(path) as c:
+        assert c.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone() == ("0001",)
+    assert "there is no ledger" in refused(LedgerMissing, path.parent / "other", readonly=True)
 
 
 def test_a_file_that_is_no_database(path):
