@@ -1,6 +1,7 @@
 """Makes the shipped scores of the built-in tasks' baselines on search and gate, as published and as tuned on search.
 
     python benchmarks/baseline_scores.py [--task smtt …] [--option families=or] [--only NAME …] [--trials 120]
+    python benchmarks/baseline_scores.py --classes [--task smtt …]        the classes alone, with the numbers that ship
 
 Our own files run in this process, through the task's adapter and referee. A file ``data/scores-TASK.json`` holds one
 entry, or a list of one for each binding of the options; entries of another version go. Baselines already scored are
@@ -23,6 +24,7 @@ import optuna
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from discovery.candidate import Candidate, check
+from discovery.review.stored import class_means
 from evaluators.registry import BUILT_IN, load
 from evaluators.task import InstanceSet, Task, aggregate
 from searchspaces.space import Choice, FloatRange, IntRange, ParameterValue
@@ -39,12 +41,32 @@ POLICIES = {"offline": offline}
 """Reference policies by name; one that is not here made the references, so that it scores 0."""
 
 
-def score(task: Task, path: Path, instances: InstanceSet, parameters: Mapping[str, ParameterValue]) -> float:
-    """The score of a candidate file on a set."""
+def scores(
+    task: Task, path: Path, instances: InstanceSet, parameters: Mapping[str, ParameterValue]
+) -> list[float]:
+    """The scores of a candidate file on a set."""
     function = runpy.run_path(str(path))[task.interface.function]
     answer = runpy.run_path(str(task.adapter))["answer"]
-    scores = [task.judge(i, answer(function, i.payload, parameters)).score for i in instances]
-    return aggregate(instances.instances, scores)
+    return [task.judge(i, answer(function, i.payload, parameters)).score for i in instances]
+
+
+def score(task: Task, path: Path, instances: InstanceSet, parameters: Mapping[str, ParameterValue]) -> float:
+    """The score of a candidate file on a set."""
+    return aggregate(instances.instances, scores(task, path, instances, parameters))
+
+
+def classes(
+    task: Task,
+    path: Path,
+    published: Mapping[str, float],
+    tuned: Mapping[str, float],
+    parameters: Mapping[str, ParameterValue],
+) -> dict[str, float]:
+    """Mean scores of the classes of search, with the tuned parameters where they are better there."""
+    sign = 1 if task.direction == "minimize" else -1
+    better = bool(tuned) and sign * tuned["search"] < sign * published["search"]
+    instances = task.instances("search")
+    return class_means(instances, scores(task, path, instances, parameters if better else {}))
 
 
 def tune(task: Task, path: Path, candidate: Candidate, trials: int) -> dict[str, ParameterValue]:
@@ -83,11 +105,30 @@ def entry(task: Task, name: str, path: Path | None, trials: int) -> dict[str, An
         return {"published": published, "tuned": {}, "tuned_parameters": {}}
     candidate = check(path.read_text(encoding="utf-8"), task.interface)
     published = {split: score(task, path, instances, {}) for split, instances in sets.items()}
-    if not candidate.space:
-        return {"published": published, "tuned": {}, "tuned_parameters": {}}
-    best = tune(task, path, candidate, trials)
-    tuned = {split: score(task, path, instances, best) for split, instances in sets.items()}
-    return {"published": published, "tuned": tuned, "tuned_parameters": best}
+    best: dict[str, ParameterValue] = {}
+    tuned: dict[str, float] = {}
+    if candidate.space:
+        best = tune(task, path, candidate, trials)
+        tuned = {split: score(task, path, instances, best) for split, instances in sets.items()}
+    return {
+        "published": published,
+        "tuned": tuned,
+        "tuned_parameters": best,
+        "classes": classes(task, path, published, tuned, best),
+    }
+
+
+def with_classes(task: Task, name: str, path: Path | None) -> dict[str, Any]:
+    """What ships of one baseline, its classes made anew."""
+    known = task.shipped_scores()[name]
+    kept = {
+        "published": known.published,
+        "tuned": known.tuned,
+        "tuned_parameters": known.tuned_parameters,
+    }
+    if path is None:
+        return kept
+    return {**kept, "classes": classes(task, path, *kept.values())}
 
 
 def store(task: Task, name: str, scored: Mapping[str, Any]) -> None:
@@ -114,6 +155,9 @@ def main() -> None:
     parser.add_argument("--option", action="append", default=[], help="name=value")
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--trials", type=int, default=120)
+    parser.add_argument(
+        "--classes", action="store_true", help="tune nothing, score the classes of search alone"
+    )
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     for name in options.task or tuple(BUILT_IN):
@@ -122,7 +166,10 @@ def main() -> None:
             if options.only and baseline.name not in options.only:
                 continue
             start = time.perf_counter()
-            scored = entry(task, baseline.name, baseline.path, options.trials)
+            if options.classes:
+                scored = with_classes(task, baseline.name, baseline.path)
+            else:
+                scored = entry(task, baseline.name, baseline.path, options.trials)
             sys.stderr.write(f"{name} {baseline.name} {scored} {time.perf_counter() - start:.0f} s\n")
             store(task, baseline.name, scored)
 

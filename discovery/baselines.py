@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from evaluators.task import Task
 
 
@@ -20,6 +22,14 @@ def best_baseline(task: Task, split: str) -> tuple[str, float] | None:
         return None
     score, name = min(found) if task.direction == "minimize" else max(found)
     return name, score
+
+
+def by_class(task: Task) -> tuple[str, float, Mapping[str, float]] | None:
+    """Name, score and mean score of each class of the best shipped baseline on the search split; None where the classes
+    do not ship."""
+    best = best_baseline(task, "search")
+    classes = task.shipped_scores()[best[0]].classes if best is not None else {}
+    return (*best, classes) if best is not None and classes else None
 
 
 def best_of(task: Task, name: str, split: str) -> float | None:

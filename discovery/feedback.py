@@ -1,4 +1,4 @@
-"""What a proposer is told about a parent: where it loses against the best seed and its rivals, and what it costs.
+"""What a proposer is told about a parent: where it loses against the best baseline and its rivals, and what it costs.
 
 A pure function of scores. Instances are named by id, class and size; what is inside them, and their references, stay
 on the trusted side. Measured time is no part of it, since prompts must repeat.
@@ -19,15 +19,21 @@ CASES = 3
 
 @dataclass(frozen=True)
 class Feedback:
-    """``names`` of the seeds by hash; ``instances`` of the search split in its order."""
+    """``names`` of the seeds by hash; ``instances`` of the search split in its order; ``baseline``: the best shipped
+    one, where its scores by class are known."""
 
     instances: Sequence[Instance]
     names: Mapping[str, str]
     direction: Direction
+    baseline: Rival | None = None
 
     def rival(self, seed: Member) -> Rival:
-        """The rule that a run starts from and that a candidate has to beat, by class."""
-        return Rival(self.names.get(seed.hash, "seed"), seed.score, seed.by_group)
+        """The best rule known at the start, which a candidate has to beat, by class: the best baseline, or ``seed``,
+        the run's best one, where that is better or the baseline's classes are not known."""
+        own = Rival(self.names.get(seed.hash, "seed"), seed.score, seed.by_group)
+        sign = 1 if self.direction == "minimize" else -1
+        known = self.baseline
+        return known if known is not None and sign * known.score < sign * own.score else own
 
     def parents(self, members: Sequence[Member], seed: Member) -> tuple[Parent, ...]:
         """The members of a plan as a request tells them; ``seed`` is the best one."""

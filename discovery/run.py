@@ -14,6 +14,7 @@ from typing import Protocol
 
 from db.ledger import Ledger
 from db.records import EntryKey, NewEntry, RunRecord
+from discovery.baselines import best_baseline, by_class
 from discovery.budget import Budget
 from discovery.campaign import Campaign
 from discovery.candidate import check
@@ -39,7 +40,7 @@ from discovery.population.archive import Member
 from discovery.population.novelty import Novelty
 from discovery.progress import Progress, StopSignal
 from discovery.prompts.trial import try_templates
-from discovery.proposers.base import Brief, Proposer, ProposerUnavailable
+from discovery.proposers.base import Brief, Proposer, ProposerUnavailable, Rival
 from discovery.proposers.make import make_choice, make_proposer
 from discovery.proposers.patience import Patience
 from discovery.recorded import as_recorded, recorded_seeds, recorded_submissions, recorded_widths, recording
@@ -287,6 +288,7 @@ def _campaign(
     members = _score_seeds(task, evaluation, seeds)
     evaluation.call_limits = _call_limits(task, evaluation, seeds)
     ledger.store_seed_entries(record.id, [_seed_entry(m) for m in members], _best(members, task).key)
+    rival = by_class(task)
     slots = Slots(
         record.id,
         record.seed,
@@ -296,7 +298,10 @@ def _campaign(
         proposer=proposer,
         ledger=ledger,
         feedback=Feedback(
-            task.instances("search").instances, {s.candidate.hash: s.name for s in seeds}, task.direction
+            task.instances("search").instances,
+            {s.candidate.hash: s.name for s in seeds},
+            task.direction,
+            None if rival is None else Rival(*rival),
         ),
         choice=make_choice(settings, record.seed, task.direction),
     )
@@ -384,8 +389,6 @@ def _best(members: tuple[Member, ...], task: Task) -> Member:
 
 
 def _brief(task: Task) -> Brief:
-    from discovery.baselines import best_baseline
-
     instances = task.instances("search")
     best = best_baseline(task, "search")
     return Brief(

@@ -1,7 +1,7 @@
 """What ships with a task: baselines as candidate files in a folder, and their scores in a file.
 
 A scores file holds one entry or a list of them, each ``{"version", "settings", "baselines": {name: {"published",
-"tuned", "tuned_parameters"}}}``: one for each binding of the options that is scored.
+"tuned", "tuned_parameters", "classes"}}}``: one for each binding of the options that is scored.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ def scores(path: Path, version: str, settings: Mapping[str, str]) -> Mapping[str
     for entry in found if isinstance(found, list) else [found]:
         if entry["version"] == version and entry["settings"] == dict(settings):
             return {
-                name: ShippedScore(one["published"], one["tuned"], one["tuned_parameters"])
+                name: ShippedScore(
+                    one["published"], one["tuned"], one["tuned_parameters"], one.get("classes", {})
+                )
                 for name, one in entry["baselines"].items()
             }
     return {}

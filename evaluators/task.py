@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
@@ -142,11 +142,13 @@ class Baseline:
 
 @dataclass(frozen=True)
 class ShippedScore:
-    """Scores of one baseline as shipped with the package: split name ("search", "gate") → score."""
+    """Scores of one baseline as shipped with the package: split name ("search", "gate") → score. ``classes``: class of
+    the search split → mean score there, tuned where that is better on the split; empty where they do not ship."""
 
     published: Mapping[str, float]
     tuned: Mapping[str, float]
     tuned_parameters: Mapping[str, float | int | str]
+    classes: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from test_archive import member
 
 from discovery.feedback import CASES, Feedback
-from discovery.proposers.base import Case
+from discovery.proposers.base import Case, Rival
 from evaluators.task import Instance
 
 INSTANCES = [
@@ -44,6 +44,14 @@ def test_the_seed_itself_is_told_by_its_worst_scores() -> None:
 def test_maximizing_turns_it_round() -> None:
     (told,) = replace(FEEDBACK, direction="maximize").parents([WEAK], SEED)
     assert [(c.id, c.best) for c in told.worst] == [("i3", 4.0)]
+
+
+def test_the_best_baseline_is_the_rival_unless_a_seed_beats_it() -> None:
+    best = Rival("tuned rule", 2.5, {"g0": 2.0, "g1": 3.0})
+    told = replace(FEEDBACK, baseline=best)
+    assert told.rival(SEED) is best
+    assert told.rival(replace(SEED, score=2.0)).name == "mdd"
+    assert replace(told, direction="maximize").rival(SEED).name == "mdd"
 
 
 def test_the_rival_has_the_name_that_the_run_gave_it() -> None:

@@ -49,7 +49,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Rival:
-    """The best rule that the run starts from, with its mean score a class."""
+    """The best rule known at the start of the run, with its mean score a class."""
 
     name: str
     score: float

@@ -312,6 +312,16 @@ class TaskConformance:
                 candidate = check(baseline.path.read_text(encoding="utf-8"), task.interface)
                 assert all(candidate.space[p].holds(v) for p, v in shipped.tuned_parameters.items()), name
 
+    def test_shipped_classes_make_up_the_score_on_search(self, task: Task) -> None:
+        better = min if task.direction == "minimize" else max
+        groups = {i.group for i in task.instances("search")}
+        for name, shipped in task.shipped_scores().items():
+            if shipped.classes:
+                found = [s["search"] for s in (shipped.published, shipped.tuned) if "search" in s]
+                assert shipped.classes.keys() == groups, name
+                mean = sum(shipped.classes.values()) / len(groups)
+                assert math.isclose(mean, better(found), rel_tol=1e-9, abs_tol=1e-12), name
+
     # -- the adapter and the reader ---------------------------------------------------------------------------------
 
     def test_the_adapter_needs_numpy_and_nothing_else(self, task: Task) -> None:
