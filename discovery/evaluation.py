@@ -171,10 +171,9 @@ class Evaluation:
         """A large set (gate, report) in as many children as there are workers, at once."""
         record = self.stored(candidate.hash, instances)
         if record is None:
-            results = [
-                f.result() for f in [self._executor.submit(j) for j in self._split(candidate, instances)]
-            ]
-            record = self._keep(candidate, self._merge(candidate, instances, None, _joined(results)))
+            jobs = parts(candidate.code, instances, self._executor.workers)
+            results = [f.result() for f in [self._executor.submit(job) for job in jobs]]
+            record = self._keep(candidate, self._merge(candidate, instances, None, joined(results)))
         return self._view(record, instances, None)
 
     def trial(
@@ -252,15 +251,6 @@ class Evaluation:
         prior = record.scores if record is not None else ()
         return StageJob(candidate.code, instances, {}, tuple(prior), stop, self.call_limits)
 
-    def _split(self, candidate: Candidate, instances: InstanceSet) -> list[StageJob]:
-        # Contiguous parts: classes and sizes alternate in a set's order, so equal parts are equal work.
-        parts = min(self._executor.workers, len(instances))
-        cuts = [len(instances) * k // parts for k in range(parts + 1)]
-        return [
-            StageJob(candidate.code, InstanceSet(instances.name, instances.instances[a:b]), {})
-            for a, b in itertools.pairwise(cuts)
-        ]
-
     def _merge(
         self,
         candidate: Candidate,
@@ -308,7 +298,18 @@ class Evaluation:
         )
 
 
-def _joined(results: Sequence[StageResult]) -> StageResult:
+def parts(code: str, instances: InstanceSet, workers: int) -> list[StageJob]:
+    """A set as one job a worker. Contiguous parts: classes and sizes alternate in a set's order, so equal parts are
+    equal work."""
+    count = min(workers, len(instances))
+    cuts = [len(instances) * k // count for k in range(count + 1)]
+    return [
+        StageJob(code, InstanceSet(instances.name, instances.instances[a:b]), {})
+        for a, b in itertools.pairwise(cuts)
+    ]
+
+
+def joined(results: Sequence[StageResult]) -> StageResult:
     """Results of consecutive parts as one; the first failure decides."""
     failed = next((r for r in results if r.outcome != "scored"), None)
     if failed is not None:

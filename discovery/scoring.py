@@ -262,18 +262,22 @@ def _live(
 
 
 def baselines_report(
-    task: Task, split: Split, *, unsafe: bool = False, progress: Say | None = None
+    task: Task,
+    split: Split,
+    *,
+    others: Mapping[str, str] | None = None,
+    unsafe: bool = False,
+    progress: Say | None = None,
 ) -> dict[str, tuple[float | None, float | None]]:
-    """Scores of the baselines on ``split``, run anew: name → (as published, with the shipped tuned numbers)."""
+    """Scores of the baselines on ``split``, run anew: name → (as published, with the shipped tuned numbers). ``others``
+    are further heuristics by name, run as their text says."""
     shipped, instances = task.shipped_scores(), task.instances(split)
     found: dict[str, tuple[float | None, float | None]] = {}
+    codes = {n: baseline_code(task, n) for n, b in task.baselines().items() if b.path is not None}
     with _executor(task, 1, unsafe) as executor:
-        for name, baseline in task.baselines().items():
-            if baseline.path is None:
-                continue
+        for name, code in {**codes, **(others or {})}.items():
             if progress is not None:
                 progress(f"running {name}")
-            code = baseline_code(task, name)
             numbers = shipped[name].tuned_parameters if name in shipped else {}
             runs = [_run(executor, code, instances, p, None) for p in ({}, numbers)[: 2 if numbers else 1]]
             scores = [

@@ -1,4 +1,4 @@
-"""What a run starts from: baselines by name, candidates of earlier runs, or the user's files."""
+"""What a run starts from: baselines by name, candidates of earlier runs, installed plugins, or the user's files."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from db.errors import LedgerError
 from db.ledger import Ledger
 from discovery.candidate import Candidate, Refused, check
 from discovery.errors import UsageError
+from discovery.installed import PREFIX, plugin
 from evaluators.task import Task
 
 MAX_FILE = 1 << 20
@@ -68,6 +69,8 @@ def resolve(task: Task, sources: tuple[str, ...], ledger: Ledger | None) -> tupl
 def _text(task: Task, source: str, ledger: Ledger | None) -> str:
     if source.startswith("baseline:"):
         return baseline_code(task, source.removeprefix("baseline:"))
+    if source.startswith(PREFIX):
+        return plugin(source.removeprefix(PREFIX), task).code
     if source in task.baselines():
         return baseline_code(task, source)
     if Path(source).exists():
@@ -80,6 +83,7 @@ def _text(task: Task, source: str, ledger: Ledger | None) -> str:
         if entry is not None and entry.candidate is not None:
             return ledger.candidate_code(entry.candidate)
     raise UsageError(
-        f"{source!r} is neither a baseline of task {task.name!r}, nor a file, nor a candidate in the ledger; "
+        f"{source!r} is neither a baseline of task {task.name!r}, nor a file, nor a candidate in the ledger, nor an "
+        f"installed {PREFIX}NAME; "
         f"baselines: {', '.join(n for n, b in task.baselines().items() if b.path is not None)}"
     )

@@ -13,10 +13,11 @@ import threading
 _LOCK = threading.Lock()
 
 
-def module(text: str) -> ast.Module:
-    """The tree of a module. Raises what ``ast.parse`` raises."""
+def module(text: str, version: tuple[int, int] | None = None) -> ast.Module:
+    """The tree of a module, by the grammar of an older ``version`` of Python where one is named. Raises what
+    ``ast.parse`` raises."""
     with _LOCK:
-        return ast.parse(text)
+        return ast.parse(text, feature_version=version)
 
 
 def expression(text: str) -> ast.expr:

@@ -252,6 +252,30 @@ class Describing(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class HostAdapter:
+    """A file of exported plugins through which another program (the host) uses them.
+
+    ``template`` is a Jinja2 template, rendered to ``file`` within the package with ``package`` (its import name),
+    ``function`` (the interface's) and ``arguments`` (their names); the module imports the callable by
+    ``from . import <function>``. ``requires`` are the distributions that the host brings, named in the metadata as an
+    extra called after the host: never a dependency of the plugin. ``usage`` is Markdown for the README, with the same
+    names in double braces."""
+
+    host: str
+    file: str
+    template: Path
+    usage: str
+    requires: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Hosted(Protocol):
+    """A task whose exported plugins bring adapters to hosts (``discover export``)."""
+
+    hosts: tuple[HostAdapter, ...]
+
+
 def aggregate(instances: Sequence[Instance], scores: Sequence[float]) -> float:
     """The score of a set: the mean over groups of the mean within the group, so that every class counts alike."""
     if not scores or len(scores) > len(instances):

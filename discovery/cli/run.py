@@ -64,7 +64,9 @@ def run(
     start: Annotated[
         list[str] | None,
         typer.Option(
-            "--from", metavar="NAME|FILE", help="Start from this baseline, candidate or file; again for more."
+            "--from",
+            metavar="NAME|FILE",
+            help="Start from this baseline, candidate, plugin:NAME or file; again for more.",
         ),
     ] = None,
     option: TaskOptions = None,

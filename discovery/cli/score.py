@@ -20,7 +20,7 @@ from discovery.cli.options import (
     task_of,
 )
 from discovery.cli.output import compared, emit, note, number, say, shown, table
-from discovery.cli.tasks import Split
+from discovery.cli.tasks import PLUGIN, Split
 from discovery.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def register(app: typer.Typer) -> None:
 
 
 def score(
-    candidate: Annotated[str, typer.Argument(metavar="FILE|baseline:NAME", show_default=False)],
+    candidate: Annotated[str, typer.Argument(metavar="FILE|baseline:NAME|plugin:NAME", show_default=False)],
     task: TaskName,
     split: Annotated[
         Split | None, typer.Option(help="The instances (default: search).", show_default=False)
@@ -58,7 +58,7 @@ def score(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Score a candidate file or a baseline.
+    """Score a candidate file, a baseline or an installed plugin.
 
     Writes nothing; `known` names equal code in the ledger."""
     loaded = settings({"db": db}, task=task, options=option)
@@ -94,7 +94,7 @@ def score(
 
 
 def tune(
-    file: Annotated[str, typer.Argument(metavar="FILE|baseline:NAME", show_default=False)],
+    file: Annotated[str, typer.Argument(metavar="FILE|baseline:NAME|plugin:NAME", show_default=False)],
     task: TaskName,
     trials: Annotated[
         int, typer.Option(min=2, help="Trials; the first is the candidate's own defaults.")
@@ -115,7 +115,7 @@ def tune(
     On the search split; writes the tuned file."""
     bound = task_of(task, settings({}, task=task, options=option))
     text = candidate_text(file, bound)
-    target = out or Path(f"{Path(file.removeprefix(BASELINE)).with_suffix('')}.tuned.py")
+    target = out or Path(f"{Path(file.removeprefix(BASELINE).removeprefix(PLUGIN)).with_suffix('')}.tuned.py")
     if target.exists() and not force:
         raise UsageError(f"{str(target)!r} exists already; name another with --out or give --force")
     if not target.parent.is_dir():
@@ -182,7 +182,11 @@ def reference(
 
 
 def candidate_text(name: str, task: Task) -> str:
-    """The text of ``baseline:NAME`` or of a file."""
+    """The text of ``baseline:NAME``, of an installed ``plugin:NAME``, or of a file."""
+    if name.startswith(PLUGIN):
+        from discovery.installed import plugin
+
+        return plugin(name.removeprefix(PLUGIN), task).code
     if name.startswith(BASELINE):
         from discovery.seeds import baseline_code
 

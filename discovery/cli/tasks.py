@@ -11,9 +11,12 @@ from discovery.cli.options import AsJson, Quiet, TaskName, TaskOptions, Unsafe, 
 from discovery.cli.output import emit, note, say, table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from discovery.installed import Installed, Plugin
     from evaluators.task import Direction, Interface, Option, Task, Value
+
+PLUGIN = "plugin:"
 
 
 class Split(enum.StrEnum):
@@ -48,10 +51,12 @@ def tasks(
             if name is not None:
                 raise
             note(f"{known}: {error}")
+    plugins = _installed()
     if as_json:
-        emit({"tasks": [summary(t) for t in found]})
+        emit({"tasks": [{**summary(t), "plugins": [p.name for p in plugins.of(t.name)]} for t in found]})
     elif name is not None:
         _explain(found[0])
+        _tell_plugins(plugins, found)
     else:
         table(
             ("task", "score", "summary"),
@@ -60,7 +65,32 @@ def tasks(
                 for t in found
             ],
         )
+        _tell_plugins(plugins, found)
         say("One task in detail: discover tasks NAME")
+
+
+def _installed() -> Installed:
+    """The installed plugins; says in one line each which of them cannot be used."""
+    from discovery.installed import plugins
+
+    found = plugins()
+    for warning in found.warnings:
+        note(warning)
+    return found
+
+
+def _tell_plugins(plugins: Installed, found: list[Task]) -> None:
+    """The installed plugins for these tasks, if there are any."""
+    rows = [
+        (f"{PLUGIN}{p.name}", p.task, p.version, p.score(t, "gate"), str(p.provenance.get("verdict", "")))
+        for t in found
+        for p in plugins.of(t.name)
+    ]
+    if rows:
+        say(
+            "Installed plugins (their scores are their packages' word; `discover verify plugin:NAME` checks it):"
+        )
+        table(("plugin", "task", "version", "gate", "what it is"), rows, numeric=("gate",))
 
 
 def summary(task: Task) -> dict[str, object]:
@@ -96,18 +126,23 @@ def baselines(
 ) -> None:
     """Rank the known heuristics of a task.
 
-    Baselines and reference policies, with their scores as published and tuned."""
+    Baselines, reference policies and installed plugins, with their scores as published and tuned."""
     bound = task_of(task, settings({}, task=task, options=option))
+    plugins = _installed().of(bound.name)
     if recompute:
         from discovery.scoring import baselines_report
 
-        scores = baselines_report(bound, split.value, unsafe=unsafe, progress=None if quiet else note)
+        codes = {f"{PLUGIN}{p.name}": p.code for p in plugins}
+        scores = baselines_report(
+            bound, split.value, others=codes, unsafe=unsafe, progress=None if quiet else note
+        )
     else:
         shipped = bound.shipped_scores()
         scores = {n: (s.published.get(split.value), s.tuned.get(split.value)) for n, s in shipped.items()}
         if not shipped:
             note(f"no scores ship with these options of {task}; --recompute runs the baselines")
-    rows = leaderboard(bound, scores)
+        scores |= {f"{PLUGIN}{p.name}": (p.score(bound, split.value), None) for p in plugins}
+    rows = leaderboard(bound, scores, plugins)
     if as_json:
         emit({"task": bound.name, "direction": bound.direction, "baselines": rows})
         return
@@ -122,18 +157,25 @@ def baselines(
 
 
 def leaderboard(
-    task: Task, scores: Mapping[str, tuple[float | None, float | None]]
+    task: Task, scores: Mapping[str, tuple[float | None, float | None]], plugins: Sequence[Plugin] = ()
 ) -> list[dict[str, object]]:
     """Rows as documented, the best first (by the better of its two scores), those without a score last."""
     rows = []
-    for name, baseline in task.baselines().items():
+    known: list[tuple[str, str, str]] = [
+        (name, baseline.kind, baseline.source) for name, baseline in task.baselines().items()
+    ]
+    known += [
+        (f"{PLUGIN}{p.name}", "plugin", f"{p.distribution} {p.version}, run {p.provenance['run']['id']}")
+        for p in plugins
+    ]
+    for name, kind, source in known:
         score, tuned = scores.get(name, (None, None))
         row: dict[str, object] = {
             "name": name,
-            "kind": baseline.kind,
+            "kind": kind,
             "score": score,
             "tuned_score": tuned,
-            "source": baseline.source,
+            "source": source,
         }
         rows.append((_rank((score, tuned), task.direction), name, row))
     return [row for _, _, row in sorted(rows, key=lambda r: r[:2])]

@@ -45,7 +45,7 @@ class FinalReport:
 
 
 @dataclass(frozen=True)
-class _Contender:
+class Contender:
     """Who is measured. ``shipped`` are scores by split that hold where nothing is stored."""
 
     role: str
@@ -91,7 +91,7 @@ def openings(ledger: Ledger, task: str) -> int:
 # -- who is measured --------------------------------------------------------------------------------------------------
 
 
-def _contenders(ledger: Ledger, record: RunRecord, task: Task) -> tuple[list[_Contender], list[str]]:
+def _contenders(ledger: Ledger, record: RunRecord, task: Task) -> tuple[list[Contender], list[str]]:
     """The champion if there is one beside the seed, the best seed, the best shipped baseline, the control's champion;
     and notes about who is missing."""
     entries = ledger.entries(record.id)
@@ -102,7 +102,7 @@ def _contenders(ledger: Ledger, record: RunRecord, task: Task) -> tuple[list[_Co
     if champion.kind != "seed":
         found.append(_entered(ledger, task, champion, "champion", ""))
     found.append(_entered(ledger, task, seed, "seed", frozen(record).seeds.get(seed.candidate or "", "")))
-    baseline = _best_shipped(task)
+    baseline = best_shipped(task)
     if baseline is not None:
         found.append(baseline)
     else:
@@ -113,12 +113,12 @@ def _contenders(ledger: Ledger, record: RunRecord, task: Task) -> tuple[list[_Co
     return found, notes
 
 
-def _entered(ledger: Ledger, task: Task, entry: EntryRecord, role: str, name: str) -> _Contender:
+def _entered(ledger: Ledger, task: Task, entry: EntryRecord, role: str, name: str) -> Contender:
     candidate = check(ledger.candidate_code(entry.candidate or ""), task.interface)
-    return _Contender(role, name or candidate.hash[:SHORT], candidate, {})
+    return Contender(role, name or candidate.hash[:SHORT], candidate, {})
 
 
-def _best_shipped(task: Task) -> _Contender | None:
+def best_shipped(task: Task) -> Contender | None:
     """The best baseline by its shipped search score, with its tuned defaults where those are what was best."""
     best = best_baseline(task, "search")
     if best is None:
@@ -128,12 +128,12 @@ def _best_shipped(task: Task) -> _Contender | None:
     tuned = shipped.published.get("search") != score
     candidate = check(baseline_code(task, name), task.interface)
     if not tuned:
-        return _Contender("baseline", name, candidate, shipped.published)
+        return Contender("baseline", name, candidate, shipped.published)
     candidate = check(with_defaults(candidate, shipped.tuned_parameters), task.interface)
-    return _Contender("baseline", f"{name} (tuned)", candidate, shipped.tuned)
+    return Contender("baseline", f"{name} (tuned)", candidate, shipped.tuned)
 
 
-def _control(ledger: Ledger, record: RunRecord, task: Task) -> tuple[_Contender | None, str]:
+def _control(ledger: Ledger, record: RunRecord, task: Task) -> tuple[Contender | None, str]:
     """The control's champion, and a note when there is no comparison or it is not finished."""
     control = control_of(ledger, record.id)
     if control is None:
@@ -149,7 +149,7 @@ def _control(ledger: Ledger, record: RunRecord, task: Task) -> tuple[_Contender 
 # -- measuring --------------------------------------------------------------------------------------------------------
 
 
-def _search_and_gate(evaluation: Evaluation, task: Task, c: _Contender, paced: Paced) -> Side:
+def _search_and_gate(evaluation: Evaluation, task: Task, c: Contender, paced: Paced) -> Side:
     """Search is run where it is not stored (its times tell how long final will take). The report blocks too, but not
     for a baseline whose score there ships."""
     search, gate = task.instances("search"), task.instances("gate")

@@ -8,11 +8,13 @@ from pathlib import Path
 
 from evaluators.registry import bind
 from evaluators.smtt import catalogue, proving, reader, referee, references, splits
+from evaluators.smtt.hosts import HOSTS
 from evaluators.smtt.instances import FAMILIES
 from evaluators.smtt.problem import limit
 from evaluators.task import (
     Baseline,
     Direction,
+    HostAdapter,
     Instance,
     InstanceSet,
     Interface,
@@ -66,6 +68,7 @@ class Smtt:
     memory: int = 256 * 2**20
     gate_blocks: int = splits.LOOK_BLOCKS
     solvers: tuple[str, ...] = proving.SOLVERS
+    hosts: tuple[HostAdapter, ...] = HOSTS
 
     def __init__(self, settings: Mapping[str, str]) -> None:
         self.settings: Mapping[str, str] = bind(self.options, settings, self.name)
