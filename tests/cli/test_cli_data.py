@@ -18,7 +18,16 @@ def test_tasks(discover: Callable) -> None:
     listed = discover("tasks", "--json").data["tasks"]
     assert {"toy", "smtt", "smtt-index"} <= {t["name"] for t in listed}
     for task in listed:
-        assert list(task) == ["name", "summary", "direction", "unit", "measured", "seeds", "options", "plugins"]
+        assert list(task) == [
+            "name",
+            "summary",
+            "direction",
+            "unit",
+            "measured",
+            "seeds",
+            "options",
+            "plugins",
+        ]
     (toy,) = discover("tasks", "toy", "--json").data["tasks"]
     assert toy["seeds"] == ["first"] and toy["options"][0]["default"] == "small"
 
