@@ -55,13 +55,19 @@ class LookResult:
         )
 
 
+def block_order(seed: int, blocks: int) -> list[int]:
+    """The order in which the looks of a run draw the blocks of its pool."""
+    order = list(range(blocks))
+    generator(seed, "gate blocks").shuffle(order)
+    return order
+
+
 class Gate:
     """Looks of one run."""
 
     def __init__(self, seed: int, *, task: Task, evaluation: Evaluation) -> None:
         self._seed, self._task, self._evaluation = seed, task, evaluation
-        self._order = list(range(task.gate_blocks))
-        generator(seed, "gate blocks").shuffle(self._order)
+        self._order = block_order(seed, task.gate_blocks)
 
     def worth_a_look(self, challenger: Member, champion: Member) -> bool:
         """Whether the challenger is at least 0.5 % better on the search split, with p < 0.1."""

@@ -125,14 +125,37 @@ def paired_test(
     w = weights(groups)
     gain = gains(candidate, champion, direction)
     level = np.asarray(champion, dtype=np.float64)
-    baseline = abs(float(w @ level))
     shifted = w * (gain - margin * np.abs(level))
     observed = float(shifted.sum())
     slack = 1e-12 * float(np.abs(shifted).sum())
     as_extreme = sum(int(np.count_nonzero(sums >= observed - slack)) for sums in _flips(shifted, seed, flips))
-    effect = float(w @ gain) / baseline if baseline else 0.0
-    half = 1.96 * _stratified_error(gain, groups) / baseline if baseline else 0.0
-    return PairedResult(effect, (1 + as_extreme) / (1 + flips), effect - half, effect + half)
+    effect, low, high = paired_interval(candidate, champion, groups, direction)
+    return PairedResult(effect, (1 + as_extreme) / (1 + flips), low, high)
+
+
+def paired_interval(
+    candidate: Sequence[float], champion: Sequence[float], groups: Sequence[str], direction: Direction
+) -> tuple[float, float, float]:
+    """Relative improvement of the stratified mean over the champion's (positive = better), with the ends of its 95 %
+    interval; zeros where the champion's mean is 0."""
+    w, gain = weights(groups), gains(candidate, champion, direction)
+    baseline = abs(float(w @ np.asarray(champion, dtype=np.float64)))
+    if not baseline:
+        return 0.0, 0.0, 0.0
+    effect, half = float(w @ gain) / baseline, 1.96 * _stratified_error(gain, groups) / baseline
+    return effect, effect - half, effect + half
+
+
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """The p-values adjusted for their number, in the same order: rejecting those below a level keeps the chance of any
+    false rejection below it, however the tests depend on one another.
+
+    Source: Holm (1979), "A simple sequentially rejective multiple test procedure"."""
+    adjusted, highest = [1.0] * len(p_values), 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda n: p_values[n])):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        adjusted[place] = highest
+    return tuple(adjusted)
 
 
 def _flips(values: NDArray[np.float64], seed: int, flips: int) -> Iterator[NDArray[np.float64]]:

@@ -62,7 +62,7 @@ class Tuner:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         logging.getLogger("optuna").setLevel(logging.WARNING)
         self._space = dict(space)
-        self._distributions = {name: _distribution(r) for name, r in space.items()}
+        self._distributions = {name: distribution(r) for name, r in space.items()}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             sampler = optuna.samplers.TPESampler(
@@ -82,7 +82,7 @@ class Tuner:
             warnings.simplefilter("ignore")
             self._trial = self._study.ask(self._distributions)
         return Suggestion(
-            self._trial.number, {n: _readable(v, self._space[n]) for n, v in self._trial.params.items()}
+            self._trial.number, {n: readable(v, self._space[n]) for n, v in self._trial.params.items()}
         )
 
     def watch(self) -> Pruning:
@@ -127,7 +127,7 @@ class Pruning:
             return bool(self._trial.should_prune())
 
 
-def _readable(value: ParameterValue, declared: Range) -> ParameterValue:
+def readable(value: ParameterValue, declared: Range) -> ParameterValue:
     """Four significant digits: what runs is what the tuned text will say, and people read that text."""
     short = float(f"{value:.4g}") if isinstance(declared, FloatRange) else value
     return short if declared.holds(short) else value
@@ -143,7 +143,7 @@ def _report(trial: optuna.trial.Trial, scores: Sequence[float]) -> None:
     trial.set_user_attr("reported", len(scores))
 
 
-def _distribution(declared: object) -> optuna.distributions.BaseDistribution:
+def distribution(declared: object) -> optuna.distributions.BaseDistribution:
     import optuna
 
     if isinstance(declared, Choice):

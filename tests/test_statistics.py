@@ -21,7 +21,9 @@ from discovery.statistics import (
     alpha,
     flips_for,
     gains,
+    holm,
     one_sided_p,
+    paired_interval,
     paired_test,
     quarters,
     weights,
@@ -53,7 +55,7 @@ def exact_p(
 
 
 @pytest.mark.parametrize("direction", ["minimize", "maximize"])
-@pytest.mark.parametrize("margin", [0.0, MARGIN, 0.2])
+@pytest.mark.parametrize("margin", [0.0, MARGIN, -MARGIN, 0.2])
 def test_p_is_that_of_all_sign_patterns(direction: Direction, margin: float) -> None:
     rng = np.random.default_rng(5)
     for n in (1, 2, 5, 8, 10):
@@ -255,3 +257,26 @@ def test_good_candidates_are_rarely_stopped() -> None:
         a, b = level + rng.normal(0, 1, 40), level + rng.normal(0, 1, 40)
         stopped += EarlyStop(tuple(b), "minimize").stops_at(list(a), 40) is not None
     assert stats.binomtest(stopped, 400, 3 * STOP_LEVEL, alternative="greater").pvalue > 0.01
+
+
+@given(st.lists(st.floats(0, 1), max_size=12))
+def test_holm_rejects_what_its_definition_rejects(ps: list[float]) -> None:
+    """Step down: the smallest p meets level/m, the next one level/(m-1), until one does not."""
+    adjusted = holm(ps)
+    for level in (0.01, 0.05, 0.3):
+        rejected: set[int] = set()
+        for rank, place in enumerate(sorted(range(len(ps)), key=lambda n: ps[n])):
+            if ps[place] * (len(ps) - rank) >= level:
+                break
+            rejected.add(place)
+        assert {n for n, p in enumerate(adjusted) if p < level} == rejected
+    assert all(a >= p for a, p in zip(adjusted, ps, strict=True))
+
+
+def test_the_interval_is_that_of_the_test() -> None:
+    rng = np.random.default_rng(2)
+    champion, candidate = list(rng.uniform(5, 20, 30)), list(rng.uniform(4, 19, 30))
+    groups = [f"g{k % 3}" for k in range(30)]
+    found = paired_test(candidate, champion, groups, "minimize", 1)
+    assert paired_interval(candidate, champion, groups, "minimize") == (found.effect, found.low, found.high)
+    assert paired_interval([0.0] * 4, [0.0] * 4, ["g"] * 4, "minimize") == (0.0, 0.0, 0.0)

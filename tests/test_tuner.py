@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from searchspaces.space import Choice, FloatRange, IntRange, ParameterValue, Space
-from searchspaces.tuner import LOOK_EVERY, Finished, Suggestion, Tuner, _readable
+from searchspaces.tuner import LOOK_EVERY, Finished, Suggestion, Tuner, readable
 
 SPACE: Space = {"x": FloatRange(0.0, 4.0), "n": IntRange(1, 9), "rule": Choice(("a", "b"))}
 OWN: dict[str, ParameterValue] = {"x": 3.5, "n": 2, "rule": "b", "fixed": 7}
@@ -130,19 +130,19 @@ finite = st.floats(-1e12, 1e12)
 
 
 @given(finite, finite, st.floats(0, 1))
-def test_readable_numbers_stay_in_range(a: float, b: float, at: float) -> None:
+def testreadable_numbers_stay_in_range(a: float, b: float, at: float) -> None:
     declared = FloatRange(min(a, b), max(a, b))
     value = min(max(declared.low + at * (declared.high - declared.low), declared.low), declared.high)
-    shown = _readable(value, declared)
+    shown = readable(value, declared)
     assert declared.holds(shown)
     assert shown == value or float(f"{shown:.4g}") == shown
 
 
-def test_readable_numbers() -> None:
-    assert _readable(0.123456, FloatRange(0, 1)) == 0.1235
-    assert _readable(0.99999, FloatRange(0, 0.99999)) == 0.99999, "rounding would leave the range"
-    assert _readable(12345, IntRange(0, 99999)) == 12345
-    assert _readable("a", Choice(("a", "b"))) == "a"
+def testreadable_numbers() -> None:
+    assert readable(0.123456, FloatRange(0, 1)) == 0.1235
+    assert readable(0.99999, FloatRange(0, 0.99999)) == 0.99999, "rounding would leave the range"
+    assert readable(12345, IntRange(0, 99999)) == 12345
+    assert readable("a", Choice(("a", "b"))) == "a"
 
 
 @settings(max_examples=10)

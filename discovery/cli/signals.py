@@ -21,19 +21,22 @@ SECOND = "stopping; `discover resume` goes on later"
 
 
 @contextmanager
-def listening(say: Callable[[str], None]) -> Iterator[StopSignal]:
-    """A stop signal bound to SIGINT and SIGTERM while the block runs.
+def listening(
+    say: Callable[[str], None], *, first: str = FIRST, second: str = SECOND
+) -> Iterator[StopSignal]:
+    """A stop signal bound to SIGINT and SIGTERM while the block runs. ``first`` and ``second`` are what the two Ctrl-C
+    say.
 
     The handlers only count and say one sentence: they may run between any two instructions of the main thread."""
     stop = StopSignal()
 
     def interrupted(_number: int, _frame: FrameType | None) -> None:
         if stop.request() == 1:
-            say(FIRST)
+            say(first)
             return
         if sys.stderr.isatty():
             sys.stderr.write(SHOW_CURSOR)
-        say(SECOND)
+        say(second)
         sys.stderr.flush()
         os._exit(130)
 

@@ -52,7 +52,7 @@ def test_help_config_and_usage_errors_import_nothing_heavy(words: list[str], tmp
 
 def test_every_command_explains_itself(discover: Callable) -> None:
     commands = ("tasks", "baselines", "score", "tune", "reference", "run", "resume", "runs", "show", "tree", "diff",
-                "report", "doctor", "config", "mock-llm")  # fmt: skip
+                "report", "explain", "doctor", "config", "mock-llm")  # fmt: skip
     listed = discover("--help").out
     for command in commands:
         assert f"\n  {command} " in listed
