@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,31 +16,41 @@ from db.ledger import Ledger
 from discovery.draws import key
 from discovery.errors import NothingValid, UsageError
 from discovery.evaluation import Evaluated
-from discovery.execution.base import Executor
+from discovery.execution.base import Executor, StageJob, StageResult
 from discovery.explain import Explanation, bench, explain, of_ledger, of_text
 from discovery.explain.bench import compare, flips_for
 from discovery.explain.judging import _verdict
 from discovery.progress import StopSignal
-from discovery.statistics import alpha, paired_test
+from discovery.statistics import alpha, holm, paired_test
 
 POOLED = Knapsack({"gate": "pool"})
 BLOCK = POOLED.gate(0)
 
 
 class Kept:
-    """The warm executor, which stays open."""
+    """The warm executor, which stays open and remembers its jobs; ``spoil`` changes results on the way back."""
 
     def __init__(self, executor: Executor) -> None:
         self.name, self.workers = executor.name, executor.workers
         self.isolated, self.layers = executor.isolated, executor.layers
-        self.submit = executor.submit
+        self._inner = executor
+        self.jobs: list[StageJob] = []
+        self.spoil: Callable[[StageJob, StageResult], StageResult] = lambda _, result: result
+
+    def submit(self, job: StageJob) -> Future[StageResult]:
+        self.jobs.append(job)
+        future: Future[StageResult] = Future()
+        future.set_result(self.spoil(job, self._inner.submit(job).result()))
+        return future
 
     def close(self) -> None: ...
 
 
 @pytest.fixture(autouse=True)
-def warm(bag_executor: Executor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench, "make_executor", lambda *_, **__: Kept(bag_executor))
+def warm(bag_executor: Executor, monkeypatch: pytest.MonkeyPatch) -> Kept:
+    kept = Kept(bag_executor)
+    monkeypatch.setattr(bench, "make_executor", lambda *_, **__: kept)
+    return kept
 
 
 def parts(found: Explanation) -> dict[str, str]:
@@ -52,7 +64,7 @@ def planted() -> dict[str, Explanation]:
 
 
 @pytest.fixture
-def explained(planted: dict[str, Explanation], warm: None) -> Explanation:  # noqa: ARG001
+def explained(planted: dict[str, Explanation], warm: Kept) -> Explanation:  # noqa: ARG001
     if not planted:
         planted["it"] = explain(of_text(PLANTED, POOLED), None)
     return planted["it"]
@@ -93,8 +105,6 @@ def test_the_parameter_that_matters_leads(explained: Explanation) -> None:
 
 def test_the_figures_are_those_of_an_own_calculation(explained: Explanation, bag_executor: Executor) -> None:
     """A slow second opinion: each variant run again, aggregated and tested here."""
-    from discovery.execution.base import StageJob
-
     block = explained.blocks.ablation
     groups = [i.group for i in block]
 
@@ -115,7 +125,37 @@ def test_the_figures_are_those_of_an_own_calculation(explained: Explanation, bag
         seed = key("another")
         p = paired_test(theirs, own, groups, "maximize", seed, margin=-0.005).p
         assert j.comparison.p == pytest.approx(p, abs=0.02)
-        assert j.p is not None and j.p >= j.comparison.p
+    tested = [j for j in explained.judged if j.comparison.p is not None]
+    assert [j.p for j in tested] == list(holm([j.comparison.p or 0.0 for j in tested]))
+    assert [j.p_worse for j in tested] == list(holm([j.comparison.p_worse or 0.0 for j in tested]))
+
+
+def test_only_the_whole_meets_the_second_block(warm: Kept) -> None:
+    found = explain(of_text(PLANTED, POOLED), None)
+    assert found.simplified is not None
+    ran: dict[str, set[str]] = {}
+    for job in warm.jobs:
+        ran.setdefault(job.code, set()).update(i.id for i in job.instances)
+    first, second = ({i.id for i in b} for b in (found.blocks.ablation, found.blocks.confirmation))
+    assert ran.pop(found.simplified.code) == first | second
+    assert ran.pop(PLANTED) >= first | second
+    assert all(ids == first for ids in ran.values())
+    held_out = {i.id for split in ("gate", "final") for i in POOLED.instances(split)}  # type: ignore[arg-type]
+    assert not held_out & {i.id for job in warm.jobs for i in job.instances}
+
+
+def test_what_is_worse_on_the_second_block_is_not_confirmed(warm: Kept) -> None:
+    block = {i.id for i in explain(of_text(PLANTED, POOLED), None).blocks.confirmation}
+
+    def worse(job: StageJob, result: StageResult) -> StageResult:
+        if job.code == PLANTED or not block & {i.id for i in job.instances}:
+            return result
+        return replace(result, scores=tuple(0.99 * s for s in result.scores))
+
+    warm.spoil = worse
+    found = explain(of_text(PLANTED, POOLED), None)
+    assert found.simplification is not None and not found.simplification.confirmed
+    assert found.simplified is None and found.simplification.comparison.gain == pytest.approx(-0.01)
 
 
 def evaluated(scores: list[float]) -> Evaluated:
