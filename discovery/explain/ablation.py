@@ -94,14 +94,14 @@ def largest_first(candidate: Candidate) -> list[Edit]:
 
 def variant(candidate: Candidate, made: Sequence[Edit], interface: Interface) -> Variant | None:
     """The candidate with all of these edits; an edit inside code that another one takes out has no effect. None when
-    that is no candidate, or a larger one."""
+    that is no candidate."""
     tree = applied(candidate.tree, made)
     tree = swept(tree, reads(candidate.tree), interface.function)
     try:
         changed = check(ast.unparse(tree) + "\n", interface)
     except (Refused, ValueError, RecursionError):
         return None
-    return Variant(tuple(made), changed) if changed.nodes <= candidate.nodes else None
+    return Variant(tuple(made), changed)
 
 
 def applied(tree: ast.Module, made: Sequence[Edit]) -> ast.Module:
