@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from discovery.explain import Explanation, Subject
 
 HASH = re.compile("[0-9a-fA-F]{4,64}")
-PART = 36
+PART = 30
 """Characters of code in a cell."""
 STEM = 8
 """Digits of a hash in a file's name."""
@@ -212,21 +212,21 @@ def _tell_ablation(found: dict[str, Any] | None, looks: dict[str, Any]) -> None:
     )
     order = {"removable": 0, "open": 1, "matters": 2, "fails": 3}
     table(
-        ("verdict", "line", "part", "becomes", "gain", "95 % interval", "p (no worse)", "nodes"),
+        ("verdict", "at", "part", "becomes", "gain", "95 % interval", "p (no worse)", "nodes"),
         [
             (
                 r["verdict"] if r["verdict"] != "fails" else r["outcome"],
-                r["line"],
+                f"{r['line']}:{r['column']}",
                 plain(r["before"], limit=PART),
                 plain(r["after"], limit=PART) or "nothing",
                 percent(r["gain"]),
-                _interval(r, percent),
+                _percents(r),
                 r["p_adjusted"],
                 -r["nodes"],
             )
             for r in sorted(rows, key=lambda r: (order[r["verdict"]], -(r["gain"] or 0.0)))
         ],
-        numeric=("line", "gain", "95 % interval", "p (no worse)", "nodes"),
+        numeric=("at", "gain", "95 % interval", "p (no worse)", "nodes"),
     )
     say(
         f"removable: no worse than {100 * found['margin']:g} % beyond doubt (p). matters: worse beyond doubt. open: "
@@ -240,7 +240,7 @@ def _tell_simplification(found: dict[str, Any] | None, file: str | None) -> None
     verdict = "confirmed" if found["confirmed"] else "not confirmed"
     say(
         f"\nSimplified from {found['nodes_before']} to {found['nodes_after']} nodes, {verdict} on {found['block']}: "
-        f"{percent(found['gain'])}, 95 % interval {_interval(found, percent)}, p = {shown(found['p'])}"
+        f"{percent(found['gain'])}, 95 % interval {_percents(found)}, p = {shown(found['p'])}"
     )
     if not found["confirmed"]:
         return
@@ -283,7 +283,7 @@ def _tell_classes(found: dict[str, Any] | None, unit: str) -> None:
     if rows:
         table(
             ("loses in", "own", found["baseline"], f"difference, {unit}", "interval"),
-            [(r["class"], r["a"], r["b"], r["difference"], _interval(r, number)) for r in rows],
+            [(r["class"], r["a"], r["b"], r["difference"], _interval(r)) for r in rows],
             numeric=("own", found["baseline"], f"difference, {unit}", "interval"),
         )
 
@@ -292,5 +292,9 @@ def _step(step: dict[str, Any]) -> str:
     return percent(step["gain"]) if step["gain"] is not None else step["outcome"]
 
 
-def _interval(row: dict[str, Any], form: Any) -> str:
-    return "-" if row["low"] is None else f"{form(row['low'])} … {form(row['high'])}"
+def _interval(row: dict[str, Any]) -> str:
+    return "-" if row["low"] is None else f"{number(row['low'])} … {number(row['high'])}"
+
+
+def _percents(row: dict[str, Any]) -> str:
+    return "-" if row["low"] is None else f"{100 * row['low']:+.1f} … {100 * row['high']:+.1f} %"

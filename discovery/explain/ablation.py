@@ -45,6 +45,11 @@ class Edit:
         return int(getattr(self.node, "lineno", 0))
 
     @property
+    def column(self) -> int:
+        """Where it begins in its line, from 1."""
+        return int(getattr(self.node, "col_offset", 0)) + 1
+
+    @property
     def before(self) -> str:
         return _shown((self.node,))
 

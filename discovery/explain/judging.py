@@ -38,6 +38,7 @@ class Judged:
         return {
             "kind": edit.kind,
             "line": edit.line,
+            "column": edit.column,
             "before": edit.before,
             "after": edit.after,
             "nodes": original.nodes - self.variant.candidate.nodes,

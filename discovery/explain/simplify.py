@@ -31,7 +31,10 @@ class Simplification:
         found = self.comparison
         return {
             "candidate": self.variant.candidate.hash,
-            "removed": [{"line": e.line, "before": e.before, "after": e.after} for e in self.variant.edits],
+            "removed": [
+                {"line": e.line, "column": e.column, "before": e.before, "after": e.after}
+                for e in self.variant.edits
+            ],
             "nodes_before": original.nodes,
             "nodes_after": self.variant.candidate.nodes,
             "confirmed": self.confirmed,
