@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row, or_, select
 
 from db.engine import Store
-from db.errors import LedgerError
+from db.errors import LedgerError, LedgerUnknown
 from db.integration import split_marks
 from db.models import Entry, Look, Parent, Promotion
 from db.packing import load
@@ -62,7 +62,7 @@ class Archive(Store):
         Raises LedgerError when there is none or when several candidates match."""
         low = prefix.lower()
         if not low or set(low) - set(string.hexdigits):
-            raise LedgerError(f"{prefix!r} is not the beginning of a candidate's hash (hexadecimal digits)")
+            raise LedgerUnknown(f"{prefix!r} is not the beginning of a candidate's hash (hexadecimal digits)")
         statement = select(_ENTRY).where(Entry.candidate >= low, Entry.candidate < low + "g")
         if run is not None:
             statement = statement.where(Entry.run == run)
@@ -70,9 +70,9 @@ class Archive(Store):
         with self.reading() as c:
             rows = c.execute(statement).all()
         if not rows:
-            raise LedgerError(f"no candidate begins with {prefix!r} in {run or self.where}")
+            raise LedgerUnknown(f"no candidate begins with {prefix!r} in {run or self.where}")
         if len({row.candidate for row in rows}) > 1:
-            raise LedgerError(f"several candidates begin with {prefix!r}; write more of the hash")
+            raise LedgerUnknown(f"several candidates begin with {prefix!r}; write more of the hash")
         return _entry(rows[0])
 
     def owner(self, run: str, hash: str) -> EntryRecord | None:  # noqa: A002

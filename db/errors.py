@@ -7,6 +7,10 @@ class LedgerError(Exception):
     """The ledger cannot do what was asked; the text says what, why and what to do."""
 
 
+class LedgerUnknown(LedgerError):
+    """A run, an entry or a candidate was named that is not there, or that the name does not tell from others."""
+
+
 class LedgerMissing(LedgerError):
     """There is no ledger at that place, and none was to be made."""
 

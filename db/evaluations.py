@@ -11,7 +11,7 @@ from typing import Any, cast, get_args
 from sqlalchemy import Connection, Row, Table, bindparam, insert, or_, select, update
 
 from db.engine import Store, insert_new
-from db.errors import LedgerError
+from db.errors import LedgerUnknown
 from db.models import Candidate, Evaluation
 from db.packing import clean, pack, squeeze, stretch, unpack
 from db.records import CandidateText, EvaluationOutcome, EvaluationRecord
@@ -47,7 +47,7 @@ class Evaluations(Store):
         with self.reading() as c:
             blob = c.execute(select(Candidate.code).where(Candidate.hash == hash)).scalar()
         if blob is None:
-            raise LedgerError(f"there is no candidate {hash} in {self.where}")
+            raise LedgerUnknown(f"there is no candidate {hash} in {self.where}")
         return stretch(blob)
 
     def candidates(self, hashes: Sequence[str]) -> dict[str, CandidateText]:

@@ -7,6 +7,7 @@ ends; on PostgreSQL it is an advisory lock of a connection of its own, which the
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,6 +42,11 @@ class Holding(Store):
         else:  # in memory: no other process can see it
             yield
 
+    def abandoned(self, run: str) -> bool:
+        """Whether it is certain that no process works on the run now. Only a file's lock tells without taking it."""
+        path = file_of(self._engine.url)
+        return path is not None and not _is_locked(path.parent / FOLDER / f"{run}.lock")
+
 
 @contextmanager
 def _locked(path: Path, run: str) -> Iterator[None]:
@@ -55,8 +61,26 @@ def _locked(path: Path, run: str) -> Iterator[None]:
     except OSError as error:
         raise LedgerError(f"the lock of run {run} cannot be opened at {path}: {error.strerror}") from None
     with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise RunHeld(run) from None
+        for last in (False, False, True):
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if last:
+                    raise RunHeld(run) from None
+                time.sleep(0.02)  # somebody may only be looking: see _is_locked
         yield  # closing the file releases the lock; the file stays, since removing it would race with the next holder
+
+
+def _is_locked(path: Path) -> bool:
+    """Whether a process holds the lock; True where that cannot be told. Looking holds it for a moment itself."""
+    try:
+        import fcntl
+
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except (ImportError, OSError):
+        return True
+    return False

@@ -10,7 +10,7 @@ from typing import Any, cast, get_args
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from db.engine import Store
-from db.errors import LedgerError
+from db.errors import LedgerUnknown
 from db.models import Entry, Look, Parent, Promotion, Run, Study
 from db.packing import clean, dump
 from db.records import Edge, EntryKey, EntryKind, EntryOutcome, Integration, NewEntry
@@ -133,7 +133,7 @@ def lock_run(c: Connection, run: str, where: str) -> int:
     """The last integrated batch; holds the run's row so that two processes cannot integrate at once."""
     done = c.execute(_BATCHES_DONE, {"_run": run}).scalar()
     if done is None:
-        raise LedgerError(f"there is no run {run!r} in {where}; `discover runs` lists them")
+        raise LedgerUnknown(f"there is no run {run!r} in {where}; `discover runs` lists them")
     return int(done)
 
 

@@ -8,7 +8,7 @@ from typing import Any, get_args
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from db.engine import Store
-from db.errors import LedgerError
+from db.errors import LedgerError, LedgerUnknown
 from db.models import Entry, Event, Export, Run
 from db.packing import clean, dump, load
 from db.records import EntryId, EventRecord, ExportRecord, Json, RunRecord, RunStatus
@@ -40,9 +40,11 @@ class Runs(Store):
                 select(Run.__table__).where(Run.id.startswith(id_or_prefix, autoescape=True)).limit(2)
             ).all()
         if not id_or_prefix or not rows:
-            raise LedgerError(f"there is no run {id_or_prefix!r} in {self.where}; `discover runs` lists them")
+            raise LedgerUnknown(
+                f"there is no run {id_or_prefix!r} in {self.where}; `discover runs` lists them"
+            )
         if len(rows) > 1:
-            raise LedgerError(f"several runs begin with {id_or_prefix!r}; write more of the id")
+            raise LedgerUnknown(f"several runs begin with {id_or_prefix!r}; write more of the id")
         return _run(rows[0])
 
     def runs(self) -> tuple[RunRecord, ...]:
@@ -57,7 +59,7 @@ class Runs(Store):
             statement = update(Run).where(Run.id == run)
             done = c.execute(statement.values(status=status, reason=clean(reason), updated=self._clock()))
             if done.rowcount != 1:
-                raise LedgerError(f"there is no run {run!r} in {self.where}; `discover runs` lists them")
+                raise LedgerUnknown(f"there is no run {run!r} in {self.where}; `discover runs` lists them")
 
     def add_event(self, run: str | None, kind: str, data: Json | None = None) -> None:
         """Events are only added; ``run`` is None for one of the whole ledger."""

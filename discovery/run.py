@@ -77,9 +77,11 @@ def start(
     *,
     on_progress: Listener | None = None,
     stop: StopSignal | None = None,
+    ready: Callable[[], None] | None = None,
     tell: Callable[[str], None] | None = None,
 ) -> RunReport:
-    """A new run, to its end or until ``stop``. ``tell`` is told the forecast, in sentences.
+    """A new run, to its end or until ``stop``. ``ready`` is called once everything that can be refused without asking
+    anybody is in order, ``tell`` is told the forecast, in sentences.
 
     Raises UsageError, TaskError, EnvironmentProblem, LedgerError and SandboxUnavailable; what was paid is kept."""
     ledger = Ledger.open(chosen.settings.db)
@@ -93,6 +95,8 @@ def start(
         seeds = recorded_seeds(recorded, task) or resolve(task, chosen.sources, ledger)
         if chosen.settings.templates:
             try_templates(_brief(task), seeds[0].candidate.code, Path(chosen.settings.templates))
+        if ready is not None:
+            ready()
         for seed in seeds:
             ledger.put_candidate(seed.candidate.hash, seed.candidate.code, seed.candidate.nodes)
         plan = Plan(

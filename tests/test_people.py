@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from discovery.config import RunSettings
 from discovery.errors import UsageError
 from discovery.people import Told
 from discovery.progress import StopSignal
+from discovery.review.names import seen
 
 SHAPE: dict[str, Any] = {"proposer": "manual", "samples": 4, "batch": 1, "trials": 3}
 SPACE = 'SEARCH_SPACE = {"power": {"low": 0.0, "high": 2.0}}'
@@ -203,9 +205,37 @@ def test_a_held_run_is_left_alone_until_its_holder_is_gone(toy: Toy, db: str) ->
         people.tell(db, run, "0", density(0.7))
     with toy.ledger() as ledger:
         assert ledger.run(run).status == "waiting"
+        ledger.set_status(run, "running")
+        assert seen(ledger, run).status == "running"
     holder.send_signal(signal.SIGKILL)
     holder.communicate(timeout=60)
+    with toy.ledger() as ledger:
+        killed = seen(ledger, run)
+        assert (killed.status, ledger.run(run).status) == ("interrupted", "running"), (
+            "looking changes nothing"
+        )
+        assert killed.reason == f"its process ended without a word; `discover resume {run}` goes on"
     assert people.tell(db, run, "0", density(0.7)).status == "waiting"
+
+
+def test_looking_whether_a_run_is_held_keeps_nobody_from_holding_it(toy: Toy) -> None:
+    run = toy.start(**SHAPE).run
+    looking = threading.Event()
+    with toy.ledger() as ledger:
+
+        def look() -> None:
+            while not looking.is_set():
+                ledger.abandoned(run)
+
+        watcher = threading.Thread(target=look)
+        watcher.start()
+        try:
+            for _ in range(200):
+                with ledger.holding(run):
+                    assert not ledger.abandoned(run)
+        finally:
+            looking.set()
+            watcher.join()
 
 
 def test_of_two_that_tell_at_once_one_wins(installed: Path, toy: Toy, db: str) -> None:

@@ -101,7 +101,7 @@ def test_code_reaches_a_pipe_to_the_letter(capfdbinary: pytest.CaptureFixture[by
 
 @pytest.mark.parametrize(
     "words, code",
-    [(["show", "abc"], 2), (["show", "r-none"], 3), (["diff", "zz", "yy"], 2), (["tree", "feed"], 3)],
+    [(["show", "abc"], 2), (["show", "r-none"], 2), (["diff", "zz", "yy"], 2), (["tree", "feed"], 2)],
 )
 def test_an_unknown_name_ends_with_one_sentence(
     monkeypatch: pytest.MonkeyPatch, words: list[str], code: int

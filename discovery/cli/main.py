@@ -89,7 +89,7 @@ def _sentence(error: Exception) -> tuple[int, str] | None:
     if isinstance(error, TaskError):
         return 2, str(error)
     if ledger is not None and isinstance(error, ledger.LedgerError):
-        return 3, str(error)
+        return 2 if isinstance(error, ledger.LedgerUnknown) else 3, str(error)
     if isinstance(error, SandboxUnavailable):
         return 3, f"{error}; README.md, section “Machines that cannot isolate”, says what to do"
     if isinstance(error, typer.Abort):

@@ -96,10 +96,7 @@ def run(
     chosen = RunSettings(task, loaded.settings, tuple(start or ()), replay, unsafe)
     make_folder(loaded)
     with view(quiet=quiet) as shown:
-        for sentence in opening(loaded):
-            if not quiet:
-                shown.say(sentence)
-        report = _watched_start(chosen, shown, quiet=quiet)
+        report = _watched_start(loaded, chosen, shown, quiet=quiet)
     finish(report, as_json=as_json)
 
 
@@ -224,11 +221,19 @@ def _repeated(replay: Repeated) -> str:
     return f"not the decisions of {replay.source}: the digests differ{why}"
 
 
-def _watched_start(chosen: RunSettings, shown: View, *, quiet: bool) -> RunReport:
+def _watched_start(loaded: Loaded, chosen: RunSettings, shown: View, *, quiet: bool) -> RunReport:
     from discovery import run as engine
 
+    def say(text: str) -> None:
+        if not quiet:
+            shown.say(text)
+
+    def open_up() -> None:
+        for sentence in opening(loaded):
+            say(sentence)
+
     with listening(shown.say) as stop:
-        return engine.start(chosen, on_progress=shown, stop=stop, tell=None if quiet else shown.say)
+        return engine.start(chosen, on_progress=shown, stop=stop, ready=open_up, tell=None if quiet else say)
 
 
 RECORDED = ("seed", "samples", "batch", "strategy", "islands", "archive", "migration", "cells", "fronts", "novelty",

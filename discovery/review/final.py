@@ -20,7 +20,7 @@ from discovery.evaluation import Evaluation
 from discovery.execution.make import make_executor
 from discovery.pace import Paced, processor_time
 from discovery.review.figures import Side, comparisons, further, optimism, scores, times, verdict
-from discovery.review.names import SHORT, frozen, task_of
+from discovery.review.names import SHORT, frozen, seen, task_of
 from discovery.review.overview import best_seed, promotions
 from discovery.seeds import baseline_code
 from evaluators.task import Task
@@ -59,7 +59,7 @@ def report(ledger: Ledger, run: str, *, unsafe: bool = False, progress: Say | No
 
     Raises UsageError for a run without scored seeds, LedgerError, TaskError, and SandboxUnavailable when this machine
     cannot isolate and ``unsafe`` is not set."""
-    record = ledger.run(run)
+    record = seen(ledger, run)
     task = task_of(record)
     contenders, notes = _contenders(ledger, record, task)
     say = progress or (lambda _: None)

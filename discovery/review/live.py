@@ -13,7 +13,7 @@ from discovery.baselines import best_of as best_score_of
 from discovery.members import ending
 from discovery.population.novelty import NEAR_COPY
 from discovery.progress import Look, Phase, Progress, Spent, Standing
-from discovery.review.names import Frozen, frozen, gate_scores, label, short, task_of
+from discovery.review.names import Frozen, frozen, gate_scores, label, seen, short, task_of
 from discovery.review.overview import best_of
 from discovery.spending import earlier
 from evaluators.task import Task
@@ -38,17 +38,17 @@ class Live:
 
 def stamp(ledger: Ledger, run: str) -> str:
     """A short text that changes with the run; much cheaper than :func:`live`. Raises LedgerError."""
-    record = ledger.run(run)
-    return f"{record.updated}/{_open(ledger, record)}"
+    record = seen(ledger, run)
+    return _stamp(record, _open(ledger, record))
 
 
 def live(ledger: Ledger, run: str) -> Live:
     """The state of a run now. Times are as of its last batch. Raises LedgerError; TaskError when its task is not
     installed."""
-    record = ledger.run(run)
+    record = seen(ledger, run)
     waiting = _open(ledger, record)
     progress = _progress(ledger, record, task_of(record), waiting)
-    return Live(record.status, record.reason, f"{record.updated}/{waiting}", progress)
+    return Live(record.status, record.reason, _stamp(record, waiting), progress)
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,10 @@ class _Open:
 
     def __str__(self) -> str:
         return f"{self.proposing}.{self.evaluating}.{self.tuning}"
+
+
+def _stamp(record: RunRecord, now: _Open) -> str:
+    return f"{record.status}/{record.updated}/{now}"
 
 
 def _open(ledger: Ledger, record: RunRecord) -> _Open:

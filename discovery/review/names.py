@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import cast
 
-from db.errors import LedgerError
+from db.errors import LedgerUnknown
 from db.ledger import Ledger
 from db.records import EntryKind, EntryRecord, RunRecord
 from discovery.errors import UsageError
@@ -52,10 +52,22 @@ def entry_named(ledger: Ledger, run: str, name: str) -> EntryRecord:
     found = re.fullmatch(r"(seed|own|tuned|submitted)(-?[0-9]{1,15})", name, re.ASCII)
     entry = ledger.entry(record.id, int(found[2]), cast(EntryKind, found[1])) if found else None
     if entry is None:
-        raise LedgerError(
+        raise LedgerUnknown(
             f"run {record.id} has no entry {name!r}; `discover tree {record.id}` shows them all"
         )
     return entry
+
+
+def seen(ledger: Ledger, run: str) -> RunRecord:
+    """The run as people should see it: one whose process died without a word is interrupted. Raises LedgerError."""
+    return as_seen(ledger, ledger.run(run))
+
+
+def as_seen(ledger: Ledger, record: RunRecord) -> RunRecord:
+    if record.status != "running" or not ledger.abandoned(record.id):
+        return record
+    reason = f"its process ended without a word; `discover resume {record.id}` goes on"
+    return replace(record, status="interrupted", reason=reason)
 
 
 def task_of(record: RunRecord) -> Task:

@@ -15,7 +15,7 @@ from discovery.gains import gains
 from discovery.members import ending
 from discovery.population.behaviour import counted
 from discovery.progress import gain
-from discovery.review.names import Frozen, frozen, gate_scores, task_of, utc
+from discovery.review.names import Frozen, as_seen, frozen, gate_scores, seen, task_of, utc
 from discovery.review.rates import by_model, by_temperature
 from discovery.spending import earlier
 from discovery.tuning import LIFTED
@@ -49,7 +49,7 @@ class RunRow:
 
 def runs(ledger: Ledger) -> tuple[RunRow, ...]:
     """All runs, the newest first."""
-    return tuple(_row(ledger, record) for record in reversed(ledger.runs()))
+    return tuple(_row(ledger, as_seen(ledger, record)) for record in reversed(ledger.runs()))
 
 
 def _row(ledger: Ledger, record: RunRecord) -> RunRow:
@@ -82,7 +82,7 @@ class RunSummary:
 
 def run_summary(ledger: Ledger, name: str) -> RunSummary:
     """A run by its id or the beginning of it. Raises LedgerError; TaskError when its task is not installed."""
-    record = ledger.run(name)
+    record = seen(ledger, name)
     task, start, entries = task_of(record), frozen(record), ledger.entries(record.id)
     gates, against = gate_scores(ledger, record.id), versus(ledger, task, record.id)
     return RunSummary(

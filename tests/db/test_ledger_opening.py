@@ -335,4 +335,4 @@ def test_opening_a_current_ledger_does_not_import_alembic(path):
 
 def test_every_error_is_a_ledger_error():
     kinds = [v for v in vars(errors).values() if isinstance(v, type) and v.__module__ == "db.errors"]
-    assert len(kinds) == 8 and all(issubclass(k, LedgerError) for k in kinds)
+    assert len(kinds) == 9 and all(issubclass(k, LedgerError) for k in kinds)
