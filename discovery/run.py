@@ -13,17 +13,15 @@ from pathlib import Path
 from typing import Protocol
 
 from db.ledger import Ledger
-from db.records import EntryKey, NewEntry, RunRecord
-from discovery.baselines import best_baseline, by_class
+from db.records import RunRecord
+from discovery.assembly import brief_of, campaign_of
 from discovery.budget import Budget
 from discovery.campaign import Campaign
 from discovery.candidate import check
 from discovery.config import RunSettings
 from discovery.errors import EnvironmentProblem, UsageError
-from discovery.evaluation import Evaluation
 from discovery.execution.make import make_executor
 from discovery.execution.metered import Metered
-from discovery.feedback import Feedback
 from discovery.frozen import (
     Plan,
     arm_limits,
@@ -32,30 +30,19 @@ from discovery.frozen import (
     refuse_changes,
     thaw,
 )
-from discovery.gate import Gate
-from discovery.members import scored_member
 from discovery.monitor import Monitor
 from discovery.population import strategies
-from discovery.population.archive import Member
-from discovery.population.novelty import Novelty
 from discovery.progress import Progress, StopSignal
 from discovery.prompts.trial import try_templates
-from discovery.proposers.base import Brief, Proposer, ProposerUnavailable, Rival
-from discovery.proposers.make import make_choice, make_proposer
+from discovery.proposers.base import ProposerUnavailable
+from discovery.proposers.make import make_proposer
 from discovery.proposers.patience import Patience
-from discovery.recorded import as_recorded, recorded_seeds, recorded_submissions, recorded_widths, recording
+from discovery.recorded import as_recorded, recorded_seeds, recording
 from discovery.report import RunReport, run_report
 from discovery.seeds import Seed, resolve
-from discovery.shape import Shape
-from discovery.slots import Slots
-from discovery.spending import budget_of, check_limits, earlier, forecast_of, times
-from discovery.submissions import Inbox
-from discovery.tuning import Tuning
+from discovery.spending import check_limits, earlier, forecast_of, times
 from evaluators.registry import load
 from evaluators.task import Task
-
-CALL_LIMIT_FLOOR = 0.05
-CALL_LIMIT_FACTOR = 20
 
 Listener = Callable[[Progress], None]
 
@@ -94,7 +81,7 @@ def start(
         task = load(chosen.task, chosen.options)
         seeds = recorded_seeds(recorded, task) or resolve(task, chosen.sources, ledger)
         if chosen.settings.templates:
-            try_templates(_brief(task), seeds[0].candidate.code, Path(chosen.settings.templates))
+            try_templates(brief_of(task), seeds[0].candidate.code, Path(chosen.settings.templates))
         if ready is not None:
             ready()
         for seed in seeds:
@@ -204,7 +191,7 @@ class _Sitting:
                 visitor.arrive(ledger, record.id)
             monitor = Monitor(record.id, task, plan.settings, proposer.name, self.on_progress)
             try:
-                campaign, budget = _campaign(
+                campaign, budget = campaign_of(
                     task, ledger, plan, self.seeds, record, executor, proposer, monitor
                 )
                 patience.left = budget.left
@@ -273,136 +260,6 @@ def _finish(campaign: Campaign, ledger: Ledger, monitor: Monitor) -> None:
         if member.hash not in read:
             found = {"candidate": member.hash, "outcome": result.outcome, "score": result.score}
             ledger.add_event(campaign.run, "report blocks", found)
-
-
-def _campaign(
-    task: Task,
-    ledger: Ledger,
-    plan: Plan,
-    seeds: tuple[Seed, ...],
-    record: RunRecord,
-    executor: Metered,
-    proposer: Proposer,
-    monitor: Monitor,
-) -> tuple[Campaign, Budget]:
-    settings = plan.settings
-    budget = budget_of(settings, ledger, record.id, executor, proposer.most_tokens)
-    evaluation = Evaluation(task, executor, ledger)
-    monitor.phase("seeds")
-    members = _score_seeds(task, evaluation, seeds)
-    evaluation.call_limits = _call_limits(task, evaluation, seeds)
-    ledger.store_seed_entries(record.id, [_seed_entry(m) for m in members], _best(members, task).key)
-    rival = by_class(task)
-    slots = Slots(
-        record.id,
-        record.seed,
-        settings.batch,
-        brief=_brief(task),
-        strategy=strategies.make(settings),
-        proposer=proposer,
-        ledger=ledger,
-        feedback=Feedback(
-            task.instances("search").instances,
-            {s.candidate.hash: s.name for s in seeds},
-            task.direction,
-            None if rival is None else Rival(*rival),
-        ),
-        choice=make_choice(settings, record.seed, task.direction),
-    )
-    campaign = Campaign(
-        record.id,
-        Shape(
-            record.seed,
-            budget.limits.samples,
-            settings.batch,
-            settings.islands,
-            settings.archive,
-            settings.tune,
-            migration=settings.migration,
-            cells=settings.cells,
-        ),
-        task=task,
-        ledger=ledger,
-        evaluation=evaluation,
-        slots=slots,
-        tuning=Tuning(
-            record.id,
-            record.seed,
-            task=task,
-            ledger=ledger,
-            evaluation=evaluation,
-            trials=settings.trials,
-            lift=settings.lift_constants,
-        ),
-        gate=Gate(record.seed, task=task, evaluation=evaluation),
-        novelty=Novelty(
-            1.0 if settings.novelty is None else settings.novelty,
-            interface=task.interface,
-            direction=task.direction,
-            code=ledger.candidate_code,
-        ),
-        seeds=members,
-        changed=monitor.changed,
-        recorded=recorded_widths(ledger, plan.replay, task.name),
-        inbox=Inbox(record.id, task.interface, ledger, recorded_submissions(ledger, plan.replay, task.name)),
-    )
-    campaign.restore()
-    monitor.watch(campaign, budget, ledger, {m.key: s.name for m, s in zip(members, seeds, strict=True)})
-    return campaign, budget
-
-
-def _score_seeds(task: Task, evaluation: Evaluation, seeds: tuple[Seed, ...]) -> tuple[Member, ...]:
-    """The seeds as members, scored in full. Raises UsageError when one is not valid."""
-    members = []
-    for number, seed in enumerate(seeds):
-        evaluated = evaluation.search(seed.candidate, None)
-        if evaluated.score is None:
-            raise UsageError(f"the seed {seed.name!r} ended as {evaluated.outcome}: {evaluated.reason}")
-        difference = evaluation.confirm(seed.candidate)
-        if difference is not None:
-            raise UsageError(f"the seed {seed.name!r} depends on something besides its input: {difference}")
-        members.append(scored_member(task, EntryKey(-1 - number, "seed"), 0, seed.candidate, evaluated))
-    return tuple(members)
-
-
-def _call_limits(task: Task, evaluation: Evaluation, seeds: tuple[Seed, ...]) -> dict[int, float]:
-    """The run's limit of a call by size: 20 times its slowest seed, at least 50 ms. A flag, never a verdict."""
-    instances = task.instances("search")
-    slowest: dict[int, float] = {}
-    for seed in seeds:
-        for instance, seconds in zip(instances, evaluation.stage(seed.candidate, instances).cpu, strict=True):
-            slowest[instance.size] = max(slowest.get(instance.size, 0.0), seconds)
-    return {size: max(CALL_LIMIT_FLOOR, CALL_LIMIT_FACTOR * s) for size, s in slowest.items()}
-
-
-def _seed_entry(member: Member) -> NewEntry:
-    return NewEntry(
-        k=member.key.k,
-        kind="seed",
-        operator="create",
-        outcome="scored",
-        candidate=member.hash,
-        score=member.score,
-        m=len(member.scores),
-    )
-
-
-def _best(members: tuple[Member, ...], task: Task) -> Member:
-    sign = 1 if task.direction == "minimize" else -1
-    return min(members, key=lambda m: (sign * m.score, m.nodes, m.key))
-
-
-def _brief(task: Task) -> Brief:
-    instances = task.instances("search")
-    best = best_baseline(task, "search")
-    return Brief(
-        interface=task.interface,
-        summary=task.summary,
-        direction=task.direction,
-        unit=task.unit,
-        call_limit=max(instances, key=lambda i: i.size).limit,
-        baseline=best,
-    )
 
 
 def _checkpoint_file(db: str, run: str) -> Path:

@@ -137,7 +137,10 @@ class Tree:
 
     def _line(self, e: EntryRecord, by_id: Mapping[EntryId, EntryRecord]) -> str:
         name = self.names.get(e.candidate or "") if e.kind == "seed" else None
-        words = [plain(name or e.operator), short(e.candidate) or label(e)]
+        words = [
+            plain(name or e.operator) + (" (submitted)" if e.kind == "submitted" else ""),
+            short(e.candidate) or label(e),
+        ]
         if e.duplicate_of is not None:
             owner = by_id.get(e.duplicate_of)
             words.append(f"the same as {label(owner) if owner else 'another'}")
