@@ -16,7 +16,7 @@ from sqlalchemy import Connection, String, bindparam, exists, func, literal, sel
 from sqlalchemy import cast as as_type
 
 from db.engine import Store
-from db.errors import LedgerError
+from db.errors import LedgerUnknown
 from db.integration import SEED_BATCH
 from db.models import ROW_ID, Entry, Parent
 from db.records import EntryId
@@ -160,5 +160,5 @@ def generation_counts(ledger: Store, run: str) -> dict[int, int]:
 def _in_run(ledger: Store, run: str, entry: EntryId) -> Iterator[Connection]:
     with ledger.reading() as c:
         if c.execute(select(Entry.id).where(Entry.id == entry, Entry.run == run)).first() is None:
-            raise LedgerError(f"run {run} has no entry {entry}")
+            raise LedgerUnknown(f"run {run} has no entry {entry}")
         yield c

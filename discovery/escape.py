@@ -7,6 +7,7 @@ this package goes through here first. Markup needs no escape: :func:`discovery.c
 from __future__ import annotations
 
 import unicodedata
+from itertools import groupby
 
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode categories that never reach a terminal: controls (so every ANSI sequence), formats (bidirectional and
@@ -22,6 +23,13 @@ def plain(text: str, *, limit: int | None = None, lines: bool = False) -> str:
     shown = text[:limit] if cut else text
     result = "".join(c if _harmless(c, lines) else _escaped(c) for c in shown)
     return result + "…" if cut else result
+
+
+def marked(text: str, *, lines: bool = False) -> list[tuple[str, bool]]:
+    """``text`` in runs, and whether a run is an escape: the characters of :func:`plain`, for whoever can show that an
+    escape is not what the text itself says."""
+    runs = groupby(text, key=lambda c: _harmless(c, lines))
+    return [("".join(run if calm else map(_escaped, run)), not calm) for calm, run in runs]
 
 
 def _harmless(character: str, lines: bool) -> bool:

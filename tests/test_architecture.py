@@ -12,13 +12,14 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("discovery", "evaluators", "searchspaces", "db")
 LEVELS = (
     # What everything may use; it knows nothing of proposing, running or judging.
-    ("candidate", "config", "draws", "errors", "escape", "progress", "syntax", "values"),
+    ("candidate", "config", "draws", "errors", "escape", "progress", "syntax", "values", "wording"),
     # The rooms of the loop (every module of discovery that is named nowhere else here).
     (),
     # A whole run, and what is read from one.
     ("graph", "run", "scoring", "review", "people", "plugins", "explain"),
-    # What people touch.
-    ("cli", "web", "mcp_server"),
+    # What people touch in a browser, or an agent through its tools.
+    ("web", "mcp_server"),
+    ("cli",),
 )
 CHILD = {"discovery/sandbox/child.py"}
 """Where candidate code is executed: inside the sandbox, nowhere else."""
@@ -73,6 +74,10 @@ def dotted(path: Path) -> str:
     [
         ("discovery.cli.run", "discovery.run", False),
         ("discovery.run", "discovery.cli.run", True),
+        ("discovery.cli.ui", "discovery.web.server", False),
+        ("discovery.web.pages", "discovery.review", False),
+        ("discovery.review.curve", "discovery.web.app", True),
+        ("discovery.web.app", "discovery.cli.output", True),
         ("discovery.graph", "discovery.evaluation", False),
         ("discovery.evaluation", "discovery.graph", True),
         ("discovery.proposers.chat", "discovery.population.archive", False),
@@ -139,6 +144,7 @@ def test_the_top_of_the_command_line_is_light() -> None:
         "discovery.errors",
         "discovery.escape",
         "discovery.progress",
+        "discovery.wording",
     )
     for path in modules():
         if path.parts[:2] != ("discovery", "cli"):

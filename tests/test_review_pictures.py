@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import review_samples as samples
 from review_samples import (
@@ -31,6 +32,7 @@ from db.records import Edge, Integration, NewEntry, RunRecord
 from discovery import review
 from discovery.errors import UsageError
 from evaluators import registry
+from evaluators.smtt.problem import decode
 from evaluators.task import ShippedScore
 
 SHIPPED = {
@@ -135,7 +137,7 @@ def test_every_entry_has_a_place_and_nothing_hides_another_kind(ledger: Ledger) 
     }
     assert states == {
         "own10": "champion", "tuned0": "archived", "seed-1": "evicted", "seed-2": "archived", "own2": "scored",
-        "own3": "lost", "own1": "lost",
+        "own3": "lost", "own1": "stopped",
     }  # fmt: skip
     assert nodes["own10"].y == 0 and nodes["seed-1"].y == 1 and nodes["own0"].y == nodes["own2"].y
     lanes = {name: y for y, name in made.lanes}
@@ -202,6 +204,41 @@ def test_a_stopped_candidate_is_compared_on_the_instances_it_saw(ledger: Ledger)
         review.class_scores(ledger, "xyz")
 
 
+# -- the task's own pictures ------------------------------------------------------------------------------------------
+
+
+def test_an_answer_is_drawn_beside_the_optimum(ledger: Ledger) -> None:
+    first = samples.TASK.instances("search").instances[0]
+    answers = b"".join(
+        np.arange(i.answer_bytes // 8).astype("<i8").tobytes() for i in samples.TASK.instances("search")
+    )
+    keep = samples.rule(0.11)
+    scores = [float(n) for n in range(SIZE)]
+    samples.store(ledger, keep, scores, answers=answers)
+    ledger.integrate(
+        RUN, 2, Integration((NewEntry(16, "own", "improve", "scored", keep.hash, score=1.0, m=SIZE),))
+    )
+    worst = review.pictures(ledger, keep.hash)
+    assert worst is not None and [c.score for c in worst.choices] == sorted(scores, reverse=True)
+    assert worst.instance == worst.choices[0].instance
+    made = review.pictures(ledger, keep.hash, first.id)
+    assert made is not None and made.instance == first.id
+    (gantt,) = made.pictures
+    own, optimal = gantt.lanes
+    times, due = decode(first.payload)
+    assert [s.label for s in own.spans] == [str(n) for n in range(len(times))]
+    for lane in gantt.lanes:  # no idling, every job once, as long as its processing time
+        assert [s.start for s in lane.spans[1:]] == [s.end for s in lane.spans[:-1]]
+        assert all(s.end - s.start == times[int(s.label)] for s in lane.spans)
+        assert {s.level > 0 for s in lane.spans} <= {True, False} and max(s.level for s in lane.spans) <= 1
+        assert all((s.level > 0) == (s.end > due[int(s.label)]) for s in lane.spans)
+    assert first.reference is not None and f"total tardiness {first.reference:.0f}," in optimal.total
+    assert undocumented("The data of pictures", plain(made.to_json())) == []
+    with pytest.raises(LedgerError, match="no instance"):
+        review.pictures(ledger, keep.hash, "nowhere")
+    assert review.pictures(ledger, CHILD.hash) is None  # its answers were not kept
+
+
 # -- an entry by its name ---------------------------------------------------------------------------------------------
 
 
@@ -254,8 +291,10 @@ def test_a_run_under_way_is_told_from_its_ledger(ledger: Ledger) -> None:
     ledger.intent(RUN, 16, 0, **same, messages_json="[]")
     ledger.record_reply(RUN, 17, 0, **same, messages_json="[]", state="replied", text="x")
     ledger.start_study(RUN, 16, seed=1, n_trials=3)
-    made = review.live(ledger, RUN)
-    assert review.stamp(ledger, RUN) == made.stamp != before
+    assert review.live(ledger, RUN).status == "interrupted"  # nobody holds it
+    with ledger.holding(RUN):
+        made = review.live(ledger, RUN)
+        assert review.stamp(ledger, RUN) == made.stamp != before
     progress = made.progress
     assert (progress.proposing, progress.evaluating, progress.tuning) == (1, 1, 1)
     assert progress.failures == {

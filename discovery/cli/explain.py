@@ -19,11 +19,12 @@ from discovery.cli.options import (
     settings,
     task_of,
 )
-from discovery.cli.output import emit, note, number, percent, say, shown, table
+from discovery.cli.output import emit, note, say, shown, table
 from discovery.cli.score import candidate_text
 from discovery.cli.signals import listening
 from discovery.errors import DiscoverError, NothingValid, UsageError
 from discovery.escape import plain
+from discovery.wording import number, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

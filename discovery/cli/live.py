@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, Self
 
-from discovery.cli.output import compared, console, note, number, percent
+from discovery.cli.output import console, note
 from discovery.escape import plain
 from discovery.progress import Progress, Spent, Standing
+from discovery.wording import clock, compared, number, percent
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -220,12 +221,6 @@ def bar(spent: Spent, width: int = 24) -> str:
         return _amount(spent)
     filled = round(width * min(1.0, spent.used / spent.limit)) if spent.limit > 0 else width
     return f"{'━' * filled}{'╌' * (width - filled)} {_amount(spent)}"
-
-
-def clock(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _amount(spent: Spent) -> str:

@@ -9,12 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from discovery.escape import plain
-from discovery.progress import gain
+from discovery.wording import number, percent
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-    from evaluators.task import Direction
 
 WIDTH = 120
 """Columns where the output is no terminal and COLUMNS is not set."""
@@ -60,14 +58,6 @@ def say(text: str = "") -> None:
     sys.stdout.write(plain(text, lines=True) + "\n")
 
 
-def compared(direction: Direction, own: float | None, other: float | None, name: str) -> str:
-    """A relative gain; where the other is more than twice as good, a percentage says nothing and its score does."""
-    better = gain(direction, own, other)
-    if better is None or other is None:
-        return ""
-    return f"{percent(better)} against {name}" if better > -1 else f"{name} has {number(other)}"
-
-
 def tell_versus(data: Mapping[str, Any]) -> None:
     """Evolution against its control, and where the gains of both come from."""
     say(f"{data['verdict']}.")
@@ -91,15 +81,6 @@ def shown(value: object) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(shown(v) for v in value) or "-"
     return plain(str(value))  # one line: a reason from a candidate must not fake a row
-
-
-def number(value: float) -> str:
-    """Four significant digits, thousands whole."""
-    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-
-
-def percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:+.1f} %"
 
 
 def details(data: Mapping[str, object], title: str = "") -> None:

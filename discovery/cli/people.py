@@ -10,10 +10,11 @@ import typer
 
 from discovery.cli.live import view
 from discovery.cli.options import AsJson, Db, Quiet, setting, settings, source_text
-from discovery.cli.output import compared, emit, note, number, say
+from discovery.cli.output import emit, note, say
 from discovery.cli.run import make_folder
 from discovery.cli.signals import listening
 from discovery.errors import EnvironmentProblem
+from discovery.wording import compared, number
 
 if TYPE_CHECKING:
     from discovery.people import Told

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from discovery.cli.options import AsJson, Db, Quiet, Unsafe, settings
-from discovery.cli.output import emit, note, number, say, shown, table
+from discovery.cli.output import emit, note, say, shown, table
 from discovery.cli.tasks import PLUGIN
 from discovery.errors import UsageError
+from discovery.wording import number
 
 if TYPE_CHECKING:
     from db.ledger import Ledger

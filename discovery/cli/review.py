@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from discovery.cli.options import AsJson, Db, Quiet, Unsafe, settings
-from discovery.cli.output import details, emit, note, percent, say, table, tell_versus
+from discovery.cli.output import details, emit, note, say, table, tell_versus
 from discovery.errors import UsageError
 from discovery.escape import plain
+from discovery.wording import percent
 
 if TYPE_CHECKING:
     from discovery.proposers.cassette import Cassette

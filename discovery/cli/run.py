@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from discovery.cli.live import View, clock, view
+from discovery.cli.live import View, view
 from discovery.cli.options import AsJson, Db, Quiet, TaskName, TaskOptions, Unsafe, setting, settings, task_of
 from discovery.cli.output import emit, note, say, table, tell_versus
 from discovery.cli.signals import listening
 from discovery.config import Loaded, RunSettings, Settings
 from discovery.errors import EnvironmentProblem, UsageError
+from discovery.wording import clock
 
 if TYPE_CHECKING:
     from discovery.recorded import Repeated

@@ -19,9 +19,10 @@ from discovery.cli.options import (
     source_text,
     task_of,
 )
-from discovery.cli.output import compared, emit, note, number, say, shown, table
+from discovery.cli.output import emit, note, say, shown, table
 from discovery.cli.tasks import PLUGIN, Split
 from discovery.errors import UsageError
+from discovery.wording import compared, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from db.engine import BUSY_TIMEOUT
 from db.ledger import Ledger
 from discovery.proposers.cassette import Cassette
 from discovery.recorded import of_run
 from discovery.review.candidates import CandidateSummary, candidate_summary, entry_summary
 from discovery.review.classes import ClassScore, ClassScores, Rival, class_scores
-from discovery.review.compare import Difference, difference
+from discovery.review.compare import Difference, difference, unified
 from discovery.review.curve import Curve, Scored, curve
 from discovery.review.family import Tree, tree
 from discovery.review.final import FinalReport, report
@@ -24,6 +25,7 @@ from discovery.review.live import Live, live, stamp
 from discovery.review.names import candidate_entry, is_candidate
 from discovery.review.overview import RunRow, RunSummary, run_summary, runs
 from discovery.review.pareto import Pareto, Priced, pareto
+from discovery.review.pictures import Pictures, pictures
 
 __all__ = [
     "CandidateSummary",
@@ -37,6 +39,7 @@ __all__ = [
     "Live",
     "Node",
     "Pareto",
+    "Pictures",
     "Priced",
     "Ranked",
     "Rival",
@@ -44,30 +47,36 @@ __all__ = [
     "RunSummary",
     "Scored",
     "Tree",
+    "candidate_entry",
+    "candidate_summary",
     "cassette",
     "class_scores",
     "curve",
     "difference",
     "digest",
     "entry_summary",
+    "is_candidate",
     "leaderboards",
     "lineage",
     "live",
     "opened",
     "pareto",
+    "pictures",
     "report",
+    "run_summary",
     "runs",
     "source",
     "stamp",
     "summary",
     "tree",
+    "unified",
 ]
 
 
 @contextmanager
-def opened(db: str, *, readonly: bool = False) -> Iterator[Ledger]:
-    """An existing ledger, closed at the end. Raises LedgerError."""
-    with Ledger.open(db, create=False, readonly=readonly) as ledger:
+def opened(db: str, *, readonly: bool = False, busy_timeout: float = BUSY_TIMEOUT) -> Iterator[Ledger]:
+    """An existing ledger, closed at the end; ``busy_timeout`` in s. Raises LedgerError."""
+    with Ledger.open(db, create=False, readonly=readonly, busy_timeout=busy_timeout) as ledger:
         yield ledger
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from db.ledger import Ledger
 from db.records import EntryRecord
@@ -19,9 +19,9 @@ from discovery.review.family import Tree, tree
 from discovery.review.names import label, short
 from evaluators.task import Direction
 
-State = Literal["champion", "promoted", "archived", "evicted", "scored", "noted", "lost"]
+State = Literal["champion", "promoted", "archived", "evicted", "scored", "stopped", "noted", "lost"]
 """The champion; one that passed the gate earlier; in the archive; marked as having left it; scored, never taken into
-it; a reflection's note; everything else, whose lane says how it ended."""
+it; stopped early, being worse beyond doubt; a reflection's note; everything else, whose lane says how it ended."""
 TICKS = 5
 LANES_FROM, LANE = 1.08, 0.055
 """The first lane, and the distance of two, in heights of the scored part."""
@@ -119,7 +119,7 @@ def _state(made: Tree, e: EntryRecord) -> State:
         return "archived" if e.archived_to is None else "evicted"
     if e.score is not None:
         return "scored"
-    return "noted" if e.outcome == "noted" else "lost"
+    return cast(State, e.outcome) if e.outcome in ("noted", "stopped") else "lost"
 
 
 def _heights(scores: Sequence[float], direction: Direction) -> dict[float, float]:

@@ -1,0 +1,61 @@
+"""Pictures of an answer, as plain data: a task says what is in them, pages and notebooks draw them.
+
+A task that has pictures implements :class:`Pictured`; nothing else knows about it. There is one kind of picture so
+far. A family that needs another adds a dataclass here and a drawing of it to the pages (docs/web.md says where).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from evaluators.task import Instance
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of a lane, such as a job on a machine. ``level`` from 0 (as it should be) to 1 (the worst in the
+    picture) says how bad it is and colours it; ``note`` is a sentence for whoever points at it."""
+
+    start: float
+    end: float
+    label: str
+    level: float = 0.0
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A machine, a worker or a candidate over time; spans do not overlap. ``total`` says what it comes to."""
+
+    name: str
+    spans: tuple[Span, ...]
+    total: str = ""
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """A Gantt chart: lanes over one time axis that begins at 0. ``caption`` tells how to read it."""
+
+    title: str
+    caption: str
+    unit: str
+    lanes: tuple[Lane, ...]
+
+    @property
+    def end(self) -> float:
+        return max((span.end for lane in self.lanes for span in lane.spans), default=0.0)
+
+
+Picture = Timeline
+
+
+@runtime_checkable
+class Pictured(Protocol):
+    """A task that can show an answer."""
+
+    def pictures(self, instance: Instance, answer: bytes) -> Sequence[Picture]:
+        """Pictures of a valid answer to one instance, the reference beside it where there is one. A pure function;
+        labels and notes are the task's own words, never a candidate's."""
+        ...

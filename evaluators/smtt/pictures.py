@@ -1,0 +1,67 @@
+"""The Gantt chart of a sequence, beside the proved optimal one where a witness ships."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+
+from evaluators.pictures import Lane, Span, Timeline
+from evaluators.smtt import references, splits
+from evaluators.smtt.instances import FAMILIES
+from evaluators.smtt.problem import Ints, decode, total_tardiness
+from evaluators.task import Instance
+
+
+def pictures(instance: Instance, answer: bytes) -> tuple[Timeline, ...]:
+    """One Gantt chart: the answer's sequence, and below it the witness of the optimum."""
+    processing_times, due_dates = decode(instance.payload)
+    shown = [("this sequence", np.frombuffer(answer, dtype="<i8").tolist())]
+    witness = _witnesses().get(instance.id)
+    if witness is not None:
+        shown.append(("optimal sequence", list(witness)))
+    worst = max(int(_tardiness(processing_times, due_dates, s).max(initial=0)) for _, s in shown)
+    return (
+        Timeline(
+            title=f"{len(processing_times)} jobs on one machine",
+            caption="Each bar is a job, as long as its processing time; the redder, the later it is.",
+            unit="time",
+            lanes=tuple(_lane(name, processing_times, due_dates, s, worst) for name, s in shown),
+        ),
+    )
+
+
+def _lane(name: str, processing_times: Ints, due_dates: Ints, sequence: Sequence[int], worst: int) -> Lane:
+    ends = np.cumsum(processing_times[sequence]).tolist()
+    late = _tardiness(processing_times, due_dates, sequence).tolist()
+    spans = tuple(
+        Span(
+            start=end - int(processing_times[job]),
+            end=end,
+            label=str(job),
+            level=tardiness / worst if worst else 0.0,
+            note=f"job {job}: {end - int(processing_times[job])} to {end}, due {int(due_dates[job])}, "
+            + (f"{tardiness} late" if tardiness else "in time"),
+        )
+        for job, end, tardiness in zip(sequence, ends, late, strict=True)
+    )
+    total = total_tardiness(processing_times, due_dates, sequence)
+    return Lane(name, spans, f"total tardiness {total}, {sum(t > 0 for t in late)} jobs late")
+
+
+def _tardiness(processing_times: Ints, due_dates: Ints, sequence: Sequence[int]) -> Ints:
+    """Of each job, in the order of the sequence."""
+    late: Ints = np.maximum(0, np.cumsum(processing_times[sequence]) - due_dates[sequence])
+    return late
+
+
+@cache
+def _witnesses() -> dict[str, tuple[int, ...]]:
+    """The optimal sequences of the search split by the instances' ids."""
+    parts = [part for group in splits.search_parts(FAMILIES) for part in group]
+    return {
+        item.spec.id: witness
+        for part in parts
+        for item, witness in zip(references.load(part), references.witnesses(part), strict=True)
+    }
