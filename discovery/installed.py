@@ -164,12 +164,17 @@ def load(data: bytes) -> dict[str, Any]:
             if newer
             else f"its {PROVENANCE} is not one that `discover export` writes"
         )
+    texts = {"discover": str, "candidate": str, "verdict": str}
     _expect(
-        told, {"package": dict, "task": dict, "candidate": str, "scores": dict, "files": dict, "run": dict}
+        told,
+        {**texts, **dict.fromkeys(("package", "task", "arguments", "scores", "files", "wheel", "run"), dict)},
     )
     _expect(told["package"], {"name": str, "module": str, "version": str})
     _expect(told["task"], {"name": str, "evaluator_version": str, "options": dict})
     _expect(told["run"], {"id": str})
+    _expect(told["arguments"], {"arrays": bool})
+    if not all(scored is None or isinstance(scored, dict) for scored in told["scores"].values()):
+        raise Broken(f"the scores of its {PROVENANCE} are of another kind")
     return told
 
 

@@ -59,7 +59,11 @@ def provenance(ledger: Ledger, winner: Winner, rehearsal: Rehearsal) -> Json:
         "run": _run(winner),
         "lineage": _lineage(ledger, winner),
         "scores": _scores(ledger, winner, found),
-        "comparisons": [c for c in comparisons(task, found, winner.record.seed) if c["a"] == "champion"],
+        "comparisons": [
+            c
+            for c in comparisons(task, found, winner.record.seed)
+            if c["a"] == "champion" and c["gain"] is not None
+        ],
         "classes": _classes(task, found),
     }
 

@@ -57,11 +57,11 @@ def read_package(path: Path) -> Package:
     try:
         if path.is_dir():
             return _package(shown, "folder", _folder(path, shown))
-        with path.open("rb") as file:
-            if not stat.S_ISREG(path.stat().st_mode) or not zipfile.is_zipfile(file):
-                raise UsageError(
-                    f"{shown!r} is no package: expected a folder or a wheel that `discover export` wrote"
-                )
+        # Opening a pipe would wait for its other end, so what it is comes first.
+        if not stat.S_ISREG(path.stat().st_mode) or not zipfile.is_zipfile(path):
+            raise UsageError(
+                f"{shown!r} is no package: expected a folder or a wheel that `discover export` wrote"
+            )
         return _package(shown, "wheel", _wheel(path, shown))
     except OSError as error:
         raise UsageError(f"{shown!r} cannot be read: {error.strerror or error}") from None

@@ -214,7 +214,7 @@ def _run(
         )
     if candidate.hash != told["candidate"]:
         return ["its heuristic is not the candidate that its provenance names"], None, (), None
-    arrays = bool(told.get("arguments", {}).get("arrays", True))
+    arrays = bool(told["arguments"]["arrays"])
     executor = make_executor(task, "local", cores(), unsafe=unsafe)
     try:
         problems, golden = _golden(package, candidate, task, executor, arrays)
