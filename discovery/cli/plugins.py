@@ -92,7 +92,7 @@ def _tell_export(made: Exported) -> None:
 
 
 def verify(
-    name: Annotated[str, typer.Argument(metavar="PACKAGE|WHEEL|plugin:NAME|RUN", show_default=False)],
+    name: Annotated[str, typer.Argument(metavar="PACKAGE|WHEEL|plugin:NAME|RUN|CANDIDATE", show_default=False)],
     db: Db = None,
     unsafe: Unsafe = False,
     quiet: Quiet = False,
@@ -102,6 +102,7 @@ def verify(
 
     Hashes of every file, and scores on search and gate; the final split stays closed."""
     from discovery import plugins, review
+    from discovery.review.names import is_candidate
 
     loaded, progress = settings({"db": db}), None if quiet else note
     path = Path(name)
@@ -109,10 +110,12 @@ def verify(
         target = name.removeprefix(PLUGIN) if name.startswith(PLUGIN) else path
         with _perhaps(loaded) as known:
             found = plugins.verify_package(target, ledger=known, unsafe=unsafe, progress=progress)
-    elif not name.startswith("r-"):
-        raise UsageError(f"{name!r} is neither a file or folder, nor an installed {PLUGIN}NAME, nor a run")
+    elif not name.startswith("r-") and not is_candidate(name):
+        raise UsageError(
+            f"{name!r} is neither a file or folder, nor an installed {PLUGIN}NAME, nor a run or candidate"
+        )
     else:
-        with review.opened(loaded.settings.db) as ledger:
+        with review.opened(loaded.settings.db, readonly=True) as ledger:
             found = plugins.verify_run(ledger, name, unsafe=unsafe, progress=progress)
     emit(found.to_json()) if as_json else _tell_verify(found)
     if not found.ok:
@@ -128,7 +131,7 @@ def _perhaps(loaded: Loaded) -> Iterator[Ledger | None]:
     from db.ledger import Ledger
 
     try:
-        ledger = Ledger.open(loaded.settings.db, create=False)
+        ledger = Ledger.open(loaded.settings.db, readonly=True)
     except LedgerError as error:
         if loaded.origins["db"] == "flag":
             raise

@@ -60,8 +60,10 @@ def test_the_command(discover: Callable, wheel: Path, folder: Path) -> None:
     assert ended.code == 0 and data["ok"] and data["recorded"] is True and ended.err == ""
     assert undocumented("verify", data) == []
     assert "verified in" in discover("verify", folder).out
-    ended = discover("verify", RUN)
-    assert ended.code == 0 and "verified in" in ended.out
+    for name in (RUN, CHAMPION.hash[:8]):
+        ended = discover("verify", name)
+        assert ended.code == 0 and "verified in" in ended.out
+    assert discover("verify", "what").code == 2
 
 
 def test_no_ledger_is_needed(wheel: Path, discover: Callable, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,98 @@
+"""Every task exports, verifies, and has packages whose golden tests hold: from its interface alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from review_samples import run_record
+from toy.loop import Scripted, Toy, by_slot, density
+
+from db.ledger import Ledger
+from db.records import EntryKey, NewEntry
+from discovery import plugins
+from discovery.candidate import check
+from discovery.evaluation import Evaluation
+from discovery.execution.make import make_executor
+from discovery.plugins.verifying import verify_package
+from discovery.seeds import baseline_code
+from evaluators.registry import load
+from evaluators.task import Task
+
+JOBS = "job,processing_time,due_date\na,5,9\nb,3,4\nc,7,20\nd,3,4\n"
+
+
+def idle(ledger: Ledger, task: Task) -> str:
+    """A run of its first seed alone, truly scored on search."""
+    candidate = check(baseline_code(task, task.seeds[0]), task.interface)
+    executor = make_executor(task, "local", 2)
+    try:
+        found = Evaluation(task, executor, ledger).search(candidate, None)
+    finally:
+        executor.close()
+    settings = {**run_record().settings, "seeds": [[task.seeds[0], candidate.hash]]}
+    record = replace(
+        run_record(),
+        task=task.name,
+        options=dict(task.settings),
+        settings=settings,
+        evaluator_version=task.version,
+    )
+    ledger.create_run(record)
+    entry = NewEntry(-1, "seed", "create", "scored", candidate.hash, score=found.score, m=found.m)
+    ledger.store_seed_entries(record.id, [entry], EntryKey(-1, "seed"))
+    return record.id
+
+
+def run(folder: Path, *words: str, text: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *words], cwd=folder, env={**os.environ, "PYTHONPATH": str(folder / "src")},
+        input=text, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["online-bin-packing", "smtt-index", "tsp-construct"])
+def test_a_built_in_task(name: str, tmp_path: Path) -> None:
+    with Ledger.open(tmp_path / "l.sqlite") as ledger:
+        made = plugins.export(ledger, idle(ledger, load(name)), tmp_path / "p", wheel=True)
+    module = made.provenance["package"]["module"]
+    assert made.calls >= 4 and made.wheel_bytes < 200_000 and made.wheel is not None
+    ended = run(tmp_path / "p", "-B", "-m", "unittest", f"{module}.test_golden")
+    assert ended.returncode == 0, ended.stderr
+    assert verify_package(made.wheel).ok
+    if name == "smtt-index":  # the command builds the sequence from priorities as the adapter does
+        ended = run(tmp_path / "p", "-B", "-m", module, "-", "--json", text=JOBS)
+        assert [j["job"] for j in json.loads(ended.stdout)["jobs"]] == ["b", "d", "a", "c"]
+    else:
+        assert not (tmp_path / "p" / "src" / module / "__main__.py").exists()
+
+
+def test_a_third_partys_task_that_maximises(
+    toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy.propose(Scripted(by_slot([density(0.7), density(1.0)])))
+    run_id = toy.start(samples=4, tune=False).run
+    with toy.ledger() as ledger:
+        made = plugins.export(ledger, run_id, tmp_path / "p")
+        again = plugins.export(ledger, run_id, tmp_path / "q")
+    assert made.digest == again.digest and made.calls >= 3
+    (call,) = (tmp_path / "p").glob("src/*/_call.py")
+    text = call.read_text()
+    assert "capacity: int," in text and "-> list[float]:" in text
+    ended = run(tmp_path / "p", "-B", "-m", "unittest", f"{made.provenance['package']['module']}.test_golden")
+    assert ended.returncode == 0, ended.stderr
+    assert "more is better" in (tmp_path / "p" / "README.md").read_text()
+    found = verify_package(tmp_path / "p")
+    assert found.ok and len(found.scores) >= 1
+    # the task's package is gone: one sentence
+    from evaluators import registry
+    from evaluators.task import TaskError
+
+    monkeypatch.setattr(registry, "entry_points", lambda **_: ())
+    with pytest.raises(TaskError, match="unknown task 'knapsack'"):
+        verify_package(tmp_path / "p")
