@@ -92,7 +92,9 @@ def _tell_export(made: Exported) -> None:
 
 
 def verify(
-    name: Annotated[str, typer.Argument(metavar="PACKAGE|WHEEL|plugin:NAME|RUN|CANDIDATE", show_default=False)],
+    name: Annotated[
+        str, typer.Argument(metavar="PACKAGE|WHEEL|plugin:NAME|RUN|CANDIDATE", show_default=False)
+    ],
     db: Db = None,
     unsafe: Unsafe = False,
     quiet: Quiet = False,

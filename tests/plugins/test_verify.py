@@ -308,7 +308,7 @@ def test_a_run_whose_stored_scores_are_not_true(discover: Callable, tmp_path: Pa
 
 
 def test_a_run_without_a_champion(discover: Callable) -> None:
-    assert discover("verify", "r-nope").code == 3
+    assert discover("verify", "r-nope").code == 2
 
 
 def test_the_digest_names_the_package(exported: plugins.Exported, wheel: Path) -> None:
