@@ -23,7 +23,7 @@ from discovery.review.leaderboard import Leaderboard, Ranked, leaderboards
 from discovery.review.lineage import Lineage, Node, lineage
 from discovery.review.live import Live, live, stamp
 from discovery.review.names import candidate_entry, is_candidate
-from discovery.review.overview import RunRow, RunSummary, run_summary, runs
+from discovery.review.overview import RunRow, RunSummary, run_head, run_summary, runs
 from discovery.review.pareto import Pareto, Priced, pareto
 from discovery.review.pictures import Pictures, pictures
 
@@ -63,6 +63,7 @@ __all__ = [
     "pareto",
     "pictures",
     "report",
+    "run_head",
     "run_summary",
     "runs",
     "source",

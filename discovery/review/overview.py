@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from db.attempts import attempts
 from db.ledger import Ledger
 from db.records import EntryId, EntryRecord, RunRecord
 from discovery.baselines import best_baseline
@@ -80,11 +81,18 @@ class RunSummary:
         return dict(self.data)
 
 
+def run_head(ledger: Ledger, name: str) -> RunSummary:
+    """The first part of :func:`run_summary`: what the run's row says, at a cost that does not grow with the run."""
+    record = seen(ledger, name)
+    return RunSummary(_head(ledger, record, frozen(record), task_of(record)))
+
+
 def run_summary(ledger: Ledger, name: str) -> RunSummary:
     """A run by its id or the beginning of it. Raises LedgerError; TaskError when its task is not installed."""
     record = seen(ledger, name)
     task, start, entries = task_of(record), frozen(record), ledger.entries(record.id)
     gates, against = gate_scores(ledger, record.id), versus(ledger, task, record.id)
+    slots = attempts(ledger, record.id)
     return RunSummary(
         {
             **_head(ledger, record, start, task),
@@ -95,8 +103,8 @@ def run_summary(ledger: Ledger, name: str) -> RunSummary:
             "outcomes": outcomes(entries),
             "behaviours": counted(entries),
             "operators": _operators(ledger, record.id, entries, task.direction),
-            "models": by_model(ledger, record.id, task.direction),
-            "temperatures": by_temperature(ledger, record.id, task.direction),
+            "models": by_model(slots, task.direction),
+            "temperatures": by_temperature(slots, task.direction),
             "gains": gains(ledger, record.id, entries, task.direction),
             "tuning": _tuning(ledger, record.id, entries),
             "against_control": against.to_json() if against is not None else None,

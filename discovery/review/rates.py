@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 
-from db.attempts import attempts
-from db.ledger import Ledger
 from db.records import Attempt
 from discovery.proposers.choice import improved
 from evaluators.task import Direction
 
 
-def by_model(ledger: Ledger, run: str, direction: Direction) -> list[dict[str, object]]:
+def by_model(slots: Sequence[Attempt], direction: Direction) -> list[dict[str, object]]:
     """One object a model, by name."""
-    return _rates(attempts(ledger, run), direction, "model", lambda a: a.arm)
+    return _rates(slots, direction, "model", lambda a: a.arm)
 
 
-def by_temperature(ledger: Ledger, run: str, direction: Direction) -> list[dict[str, object]]:
+def by_temperature(slots: Sequence[Attempt], direction: Direction) -> list[dict[str, object]]:
     """One object a temperature, the lowest first; none where the server's own held throughout."""
-    found = _rates(attempts(ledger, run), direction, "temperature", lambda a: a.temperature)
+    found = _rates(slots, direction, "temperature", lambda a: a.temperature)
     return found if any(row["temperature"] is not None for row in found) else []
 
 

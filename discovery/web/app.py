@@ -9,7 +9,8 @@ from starlette.staticfiles import StaticFiles
 
 from db.errors import LedgerError
 from discovery.errors import DiscoverError
-from discovery.web import data, events, pages
+from discovery.sandbox.base import SandboxUnavailable
+from discovery.web import data, events, exporting, pages
 from discovery.web.guard import Guard
 from discovery.web.site import HERE, Site
 from evaluators.task import TaskError
@@ -22,10 +23,11 @@ def application(site: Site, host: str = "127.0.0.1") -> Guard:
             *pages.routes(site),
             *events.routes(site),
             *data.routes(site),
+            *exporting.routes(site),
             Mount("/static", StaticFiles(directory=HERE / "static")),
         ],
         exception_handlers=dict.fromkeys(
-            (HTTPException, LedgerError, DiscoverError, TaskError, Exception), site.failed
+            (HTTPException, LedgerError, DiscoverError, TaskError, SandboxUnavailable, Exception), site.failed
         ),
     )
     # Outermost, so that the page of a defect keeps the policy too.

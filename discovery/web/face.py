@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from discovery.escape import plain
 from discovery.progress import Progress, Spent, Standing
-from discovery.review import Live
+from discovery.review import Live, is_candidate
 from discovery.wording import clock, compared, number
 
 PHASES = {
@@ -40,6 +41,8 @@ def texts(live: Live) -> dict[str, str]:
         "best-against": _against(p, p.best, gate=False),
         "champion": _score(p.champion, gate=p.champion is not None and p.champion.gate is not None),
         "champion-name": p.champion.name if p.champion else "none yet",
+        "best-link": _link(p.best),
+        "champion-link": _link(p.champion),
         "champion-note": _champion_note(p),
         "champion-against": _against(p, p.champion, gate=True),
         "now": _now(live),
@@ -90,9 +93,21 @@ def seen(live: Live) -> str:
     return f"{live.progress.batch}/{live.status}"
 
 
+def of_head(head: Mapping[str, object]) -> dict[str, object]:
+    """What the head of every view of a run shows, before the stream tells more."""
+    status = str(head["status"])
+    texts = {"phase": status, "reason": plain(str(head["reason"]))}
+    return {"status": status, "texts": texts, "seen": f"{head['batches']}/{status}"}
+
+
 def _score(standing: Standing | None, *, gate: bool = False) -> str:
     value = None if standing is None else standing.gate if gate else standing.search
     return "–" if value is None else number(value)
+
+
+def _link(standing: Standing | None) -> str:
+    """The page of a candidate that is named by its hash; none for a seed, which is named by its name."""
+    return f"/candidates/{standing.name}" if standing is not None and is_candidate(standing.name) else ""
 
 
 def _now(live: Live) -> str:

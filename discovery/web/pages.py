@@ -14,6 +14,7 @@ from starlette.routing import Route
 from db.errors import LedgerUnknown
 from discovery import review
 from discovery.errors import UsageError
+from discovery.plugins.naming import LICENCES
 from discovery.web import face
 from discovery.web.site import Site
 
@@ -81,9 +82,14 @@ class _Runs:
         }
 
     def _page(self, template: str, request: Request, **data: object) -> Response:
+        """A view of a run under its head."""
+        head = review.run_head(self._ledger, request.path_params["run"]).to_json()
+        return self._site.page(template, {"run": head, **face.of_head(head), **data})
+
+    def progress(self, request: Request) -> Response:
         name = request.path_params["run"]
         live = review.live(self._ledger, name)
-        shared = {
+        told = {
             "run": review.run_summary(self._ledger, name).to_json(),
             "status": live.status,
             "texts": face.texts(live),
@@ -91,10 +97,7 @@ class _Runs:
             "losses": face.losses(live),
             "seen": face.seen(live),
         }
-        return self._site.page(template, shared | data)
-
-    def progress(self, request: Request) -> Response:
-        return self._page("run.html", request)
+        return self._site.page("run.html", told)
 
     def lineage(self, request: Request) -> Response:
         return self._page("lineage.html", request, selected=request.query_params.get("entry", ""))
@@ -165,6 +168,7 @@ class _Candidates:
             "trials": _best_trials(data),
             "drawn": drawn,
             "champion": self._is_champion(data),
+            "licences": sorted(path.stem for path in LICENCES.glob("*.txt")),
         }
         return self._site.page("candidate.html", shown)
 

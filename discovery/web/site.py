@@ -13,7 +13,8 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from db.errors import LedgerError, LedgerLocked, LedgerUnknown
 from db.ledger import Ledger
-from discovery.errors import DiscoverError, UsageError
+from discovery.errors import DiscoverError, NothingValid, UsageError
+from discovery.sandbox.base import SandboxUnavailable
 from discovery.web.shown import FILTERS, finalize
 from evaluators.task import TaskError
 
@@ -71,7 +72,9 @@ def told(error: Exception) -> tuple[int, str]:
         return 404, str(error)
     if isinstance(error, LedgerLocked):
         return 503, f"{error}; this page can be loaded again"
-    if isinstance(error, LedgerError | DiscoverError):
+    if isinstance(error, NothingValid):
+        return 409, str(error)
+    if isinstance(error, LedgerError | DiscoverError | SandboxUnavailable):
         return 500, str(error)
     return (
         500,

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import review_samples as samples
 from starlette.testclient import TestClient
+from web_support import asked
 
 from db.ledger import Ledger
-from discovery.web.app import application
-from discovery.web.site import Site
 from evaluators import registry
 from evaluators.task import ShippedScore
 
-TOKEN = "a-token-of-a-test"
 SHIPPED = {
     "mdd": ShippedScore({"search": 4.0, "gate": 2.0}, {}, {}),
     "ils": ShippedScore({"search": 0.5, "gate": 0.5}, {}, {}),
@@ -43,14 +40,6 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def db(filled: Path, tmp_path: Path) -> Path:
     """A copy to change."""
     return Path(shutil.copy(filled, tmp_path / "l.sqlite"))
-
-
-@contextmanager
-def asked(db: Path) -> Iterator[TestClient]:
-    """A client of the pages over a ledger."""
-    with Ledger.open(db, readonly=True, busy_timeout=0.1) as ledger:
-        made = application(Site(ledger, str(db), TOKEN))
-        yield TestClient(made, base_url="http://127.0.0.1:8765", raise_server_exceptions=False)
 
 
 @pytest.fixture(scope="session")

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-import http.client
 import json
 import re
-import select
-import signal
 import socket
 import sqlite3
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from review_samples import RUN
+from web_support import PATIENCE, serving
 
 from db.errors import LedgerLocked
 from db.ledger import Ledger
@@ -33,58 +28,6 @@ from discovery.cli.ui import local
 from discovery.web import events
 from discovery.web.server import address, listen
 from discovery.web.site import Site
-
-PATIENCE = 60.0
-
-
-@dataclass(frozen=True)
-class Served:
-    """A server in a process of its own."""
-
-    process: subprocess.Popen[str]
-    port: int
-    token: str
-
-    def get(self, path: str) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        found = answer.status, answer.read()
-        connection.close()
-        return found
-
-    def stream(self, run: str) -> socket.socket:
-        """A connection whose answer is the stream of events."""
-        made = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
-        made.sendall(f"GET /api/runs/{run}/events HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-        return made
-
-    def end(self) -> tuple[int, str]:
-        """Ctrl-C; exit code and what was on stderr."""
-        self.process.send_signal(signal.SIGINT)
-        _, said = self.process.communicate(timeout=PATIENCE)
-        return self.process.returncode, said
-
-
-TASK = "import sys; sys.path[:0] = sys.argv[1:2]; from evaluators import registry; "
-TASK += "registry.BUILT_IN['small'] = 'review_samples:Small'; from discovery.cli.main import main; main(sys.argv[2:])"
-
-
-@contextmanager
-def serving(db: Path) -> Iterator[Served]:
-    words = [sys.executable, "-c", TASK, str(Path(__file__).parents[1]), "ui", "--db", str(db), "--port", "0"]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        assert select.select([process.stdout], [], [], PATIENCE)[0], "the server does not start"
-        said = process.stdout.readline()
-        found = re.fullmatch(r"review pages at http://127\.0\.0\.1:(\d+)/#token=([\w-]{20,})\n", said)
-        assert found, said or process.communicate()[1]
-        yield Served(process, int(found[1]), found[2])
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
 
 
 def until(connection: socket.socket, enough: Callable[[str], bool], seconds: float = PATIENCE) -> str:

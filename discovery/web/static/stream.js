@@ -28,6 +28,11 @@ export function say(face) {
     const text = face.texts[element.dataset.text] ?? "";
     if (element.textContent !== text) element.textContent = text;
   }
+  for (const element of document.querySelectorAll("[data-link]")) {
+    const link = face.texts[element.dataset.link];
+    if (link) element.setAttribute("href", link);
+    else element.removeAttribute("href");
+  }
   const pill = document.getElementById("phase");
   if (pill) pill.className = `pill is-${face.status}`;
 }
