@@ -1,4 +1,4 @@
-"""How long the lineage of ten thousand entries takes to be painted, against one of a few; needs what the browser tests do.
+"""How long the lineage of ten thousand entries takes to be painted, against one of a few. Needs a browser, as the tests.
 
     .venv/bin/python benchmarks/pages.py [--rounds 5]
 
@@ -19,11 +19,11 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "web")]
 
-import review_samples
-import test_web_browser as browser
-import web_support
+import review_samples  # noqa: E402
+import test_web_browser as browser  # noqa: E402
+import web_support  # noqa: E402
 
-from db.ledger import Ledger
+from db.ledger import Ledger  # noqa: E402
 
 SCRIPT = """
 import { chromium } from "playwright-core";
