@@ -8,7 +8,7 @@ from typing import Any
 from discovery.escape import plain
 from discovery.plugins.templates import render
 
-LEFT, RIGHT, TOP, STEP = 170, 610, 66, 20
+LEFT, RIGHT, TOP, STEP = 210, 610, 66, 20
 MOST_CLASSES = 40
 
 
@@ -29,15 +29,17 @@ def picture(provenance: dict[str, Any]) -> str | None:
         (b["name"] for b in provenance["scores"]["search"]["beside"] if b["role"] == "seed"), "best seed"
     )
     task = provenance["task"]
+    left = len(classes["rows"]) - len(rows)
+    more = f" ({left} more classes are not drawn)" if left else ""
     return render(
         "picture.svg.j2",
-        title=plain(f"Mean score by class on {classes['split']}, {task['unit']}"),
+        title=plain(f"Mean score by class on {classes['split']}, {task['unit']}{more}"),
         seed=plain(f"best seed, {beside}", limit=60),
         height=TOP + STEP * len(rows) + 24,
         ticks=[{"x": x(t), "label": f"{t:.6g}"} for t in ticks],
         rows=[
             {
-                "name": plain(row["class"], limit=22),
+                "name": plain(row["class"], limit=28),
                 "y": TOP + STEP * k,
                 "own": x(row["own"]),
                 "seed": x(row["seed"]),

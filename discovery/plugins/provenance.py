@@ -56,6 +56,7 @@ def provenance(ledger: Ledger, winner: Winner, rehearsal: Rehearsal) -> Json:
             "interface": asdict(task.interface),
         },
         "arguments": {"arrays": rehearsal.arrays, "why": rehearsal.why},
+        "golden": {"calls": len(rehearsal.calls), "isolated": rehearsal.isolated},
         "run": _run(winner),
         "lineage": _lineage(ledger, winner),
         "scores": _scores(ledger, winner, found),

@@ -30,6 +30,7 @@ def readme(told: Json, hosts: Sequence[HostAdapter], calls: int, picture: bool) 
         promoted=told["promoted"] and told["champion"],
         verdict=told["verdict"],
         run=told["run"],
+        isolated=told["run"]["isolated"] and told["golden"]["isolated"],
         wheel=wheel_name(told),
         arguments=interface["arguments"],
         returns=written["returns"],

@@ -43,11 +43,13 @@ class Call:
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """``arrays``: whether the code gets numpy arrays, ``why`` in one sentence; ``calls`` for the golden tests."""
+    """``arrays``: whether the code gets numpy arrays, ``why`` in one sentence; ``calls`` for the golden tests;
+    ``isolated``: whether all that was tried in the sandbox."""
 
     arrays: bool
     why: str
     calls: tuple[Call, ...]
+    isolated: bool
 
 
 def rehearse(candidate: Candidate, task: Task, executor: Executor, seconds: Sequence[float]) -> Rehearsal:
@@ -56,7 +58,8 @@ def rehearse(candidate: Candidate, task: Task, executor: Executor, seconds: Sequ
 
     Raises NothingValid when it fails, or does not repeat its answers."""
     arrays, why = _arrays(candidate, task, executor, seconds)
-    return Rehearsal(arrays, why, calls(candidate, task, executor, arrays=arrays))
+    found = calls(candidate, task, executor, arrays=arrays)
+    return Rehearsal(arrays, why, found, executor.isolated)
 
 
 def calls(candidate: Candidate, task: Task, executor: Executor, *, arrays: bool) -> tuple[Call, ...]:

@@ -21,6 +21,8 @@ from discovery.execution.base import Executor
 
 RUN, IDLE = "r-0000aaaa", "r-0000cccc"
 """A run with a promoted champion, and one in which nothing beat the best seed."""
+SECRET = "/home/somebody/secret/mdd"
+"""What IDLE calls its best seed: the file that it came from."""
 TESTS = Path(__file__).parents[1]
 ENTRY_POINTS = "[discover.tasks]\nsmall = review_samples:Small\n"
 
@@ -66,7 +68,8 @@ def true_ledger(ledger: Ledger, executor: Executor) -> None:
     search = {c.hash: evaluation.search(c, None) for c in (EDD, MDD, PARENT, CHAMPION, *LOOSE)}
     gate = {c.hash: evaluation.whole(c, TASK.instances("gate")) for c in (MDD, CHAMPION)}
     for run in (RUN, IDLE):
-        ledger.create_run(run_record(run))
+        names = [["edd", EDD.hash], ["mdd" if run == RUN else SECRET, MDD.hash]]
+        ledger.create_run(run_record(run, settings={**run_record().settings, "seeds": names}))
         seeds = [
             NewEntry(
                 -1 - n, "seed", "create", "scored", c.hash, score=search[c.hash].score, m=search[c.hash].m

@@ -210,6 +210,7 @@ def test_where_nothing_beat_the_seed_everything_says_so(ledger: Ledger, tmp_path
     assert "nothing beat the best seed, mdd" in made.provenance["verdict"]
     assert "nothing beat the best seed, mdd" in (tmp_path / "p" / "README.md").read_text().replace("\\", "")
     assert made.provenance["comparisons"] == [] and made.winner.candidate.hash == MDD.hash
+    assert not [p for p in made.folder.rglob("*") if p.is_file() and b"somebody" in p.read_bytes()]
     assert all(s is None or s["beside"] == [] for s in made.provenance["scores"].values())
 
 
@@ -432,3 +433,23 @@ def test_what_others_wrote_stays_text(ledger: Ledger, tmp_path: Path) -> None:
     assert "`c`" not in (made.folder / "README.md").read_text()  # the model's name is not markup
     assert markdown("a `b` <i> [c](d)") == "a \\`b\\` \\<i\\> \\[c\\](d)"
     assert tomllib.loads(f"x = {toml(author)}")["x"]
+
+
+def test_what_was_not_isolated_says_so(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from discovery.plugins import exporting
+
+    made = exporting.make_executor
+
+    def open_(*words: Any, unsafe: bool) -> Any:
+        executor = made(*words)
+        executor.isolated = not unsafe
+        return executor
+
+    monkeypatch.setattr(exporting, "make_executor", open_)
+    plugins.export(ledger, RUN, tmp_path / "p")
+    assert "not isolated" not in (tmp_path / "p" / "README.md").read_text()
+    told = plugins.export(ledger, RUN, tmp_path / "q", unsafe=True).provenance
+    assert told["golden"]["isolated"] is False
+    assert "not isolated" in (tmp_path / "q" / "README.md").read_text()
