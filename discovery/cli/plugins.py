@@ -77,6 +77,7 @@ def export(
 def _tell_export(made: Exported) -> None:
     data: dict[str, Any] = made.to_json()
     scores = ", ".join(f"{k} {number(v)}" for k, v in data["scores"].items() if v is not None)
+    module, function = data["module"], made.provenance["task"]["interface"]["function"]
     needs = ", ".join(data["requires"]) or "no other package"
     say(
         f"{data['package']} {data['version']} {'written to' if data['written'] else 'is already in'} {made.folder}"
@@ -89,6 +90,8 @@ def _tell_export(made: Exported) -> None:
         say(f"Install it: pip install {made.wheel}    Check it: discover verify {made.wheel}")
     else:
         say(f"Install it: pip install {made.folder}    Check it: discover verify {made.folder}")
+    command = f"    At the prompt: python -m {module} --help" if made.command else ""
+    say(f"Use it: from {module} import {function}{command}")
 
 
 def verify(

@@ -33,7 +33,8 @@ Say = Callable[[str], None]
 @dataclass(frozen=True)
 class Exported:
     """A package that was written. ``digest`` is the SHA-256 of its provenance, which names the hash of every other
-    file; ``written`` is False when the folder held just these files already."""
+    file; ``command``: whether ``python -m`` runs it; ``written`` is False when the folder held just these files
+    already."""
 
     winner: Winner
     provenance: dict[str, Any]
@@ -43,6 +44,7 @@ class Exported:
     wheel_bytes: int
     digest: str
     calls: int
+    command: bool
     written: bool
 
     def to_json(self) -> dict[str, object]:
@@ -107,6 +109,7 @@ def export(
         wheel_bytes=len(data),
         digest=digest,
         calls=len(calls),
+        command=f"src/{told['package']['module']}/__main__.py" in tree,
         written=written,
     )
 

@@ -207,6 +207,7 @@ def _scores(ledger: Ledger, winner: Winner, found: Sequence[Side]) -> Json:
             "set_sha256": instances.digest,
             "answers_sha256": record.answers_digest,
             "references": {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)},
+            "cpu_seconds": sum(record.cpu),
             "figures": [asdict(f) for f in task.figures(instances.instances, record.values)] if whole else [],
             "beside": [
                 {

@@ -65,7 +65,8 @@ def _about(split: str, scored: Json) -> str:
     }[split]
     opening = scored.get("opening")
     counted = f", opening {opening} in that ledger" if opening else ""
-    return f"{split}: {what}{counted}; {scored['instances']} instances, references: {kinds}."
+    call = f"{1000 * scored['cpu_seconds'] / max(1, scored['instances']):.3g} ms of processor time each"
+    return f"{split}: {what}{counted}; {scored['instances']} instances, {call}; references: {kinds}."
 
 
 def _table(measured: Sequence[tuple[str, Json]], name: str) -> list[Json]:

@@ -161,7 +161,7 @@ def verify_run(ledger: Ledger, name: str, *, unsafe: bool = False, progress: Say
             if record is None:
                 continue
             instances = found.task.instances(split)
-            say(f"{found.candidate.hash[:8]} on {split}, {len(instances)} instances")
+            say(_announced(found.candidate, split, instances, sum(record.cpu)))
             result = _measured(executor, found.candidate.code, instances)
             rescored.append(
                 _compared(
@@ -266,7 +266,7 @@ def _rescored(
         if claimed is None:
             continue
         instances = task.instances(split)
-        say(f"{candidate.hash[:8]} on {split}, {len(instances)} instances")
+        say(_announced(candidate, split, instances, _number(claimed.get("cpu_seconds"))))
         result = _measured(executor, code, instances)
         found.append(
             _compared(
@@ -287,6 +287,11 @@ def _recorded(ledger: Ledger | None, package: Package) -> bool | None:
 
 
 # -- measuring --------------------------------------------------------------------------------------------------------
+
+
+def _announced(candidate: Candidate, split: str, instances: InstanceSet, seconds: float | None) -> str:
+    taken = f", {seconds:.0f} s of processor time when it was scored" if seconds is not None else ""
+    return f"{candidate.hash[:8]} on {split}, {len(instances)} instances{taken}"
 
 
 def _measured(executor: Executor, code: str, instances: InstanceSet) -> StageResult:
