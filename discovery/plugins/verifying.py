@@ -6,20 +6,18 @@ The final split stays closed: what a package says of it is not run again here.
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from db.ledger import Ledger
 from discovery.candidate import Candidate, Refused, check
 from discovery.config import cores
 from discovery.errors import EnvironmentProblem, NothingValid
 from discovery.escape import plain
-from discovery.evaluation import chain, joined, parts
-from discovery.execution.base import Executor, StageResult
+from discovery.execution.base import Executor
 from discovery.execution.make import make_executor
 from discovery.installed import HEURISTIC
 from discovery.plugins.contents import GOLDEN
@@ -28,48 +26,12 @@ from discovery.plugins.integrity import changed, digest, made_anew
 from discovery.plugins.provenance import sides
 from discovery.plugins.reading import Package, read_installed, read_package
 from discovery.plugins.rehearsal import calls, wrapped
-from discovery.plugins.winner import winner
+from discovery.plugins.rescoring import RERUN, Claim, Rescored, announced, complaints, rescored
+from discovery.plugins.winner import Winner, winner
 from evaluators.registry import load
-from evaluators.task import InstanceSet, Task, aggregate
-
-RERUN: tuple[Literal["search", "gate"], ...] = ("search", "gate")
-NAMED = 5
-"""Instances that are named where scores differ."""
+from evaluators.task import Task
 
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Rescored:
-    """A split measured again. ``differ`` are instances whose scores differ, where single scores are known; ``same``
-    answers are None where only scores could be compared."""
-
-    split: str
-    instances: int
-    recorded: float | None
-    measured: float | None
-    outcome: str
-    differ: tuple[str, ...]
-    same_answers: bool | None
-
-    @property
-    def agrees(self) -> bool:
-        if self.recorded is None or self.measured is None:
-            return False
-        close = math.isclose(self.recorded, self.measured, rel_tol=1e-9, abs_tol=1e-12)
-        return close and not self.differ and self.same_answers is not False
-
-    def to_json(self) -> dict[str, object]:
-        return {
-            "split": self.split,
-            "instances": self.instances,
-            "recorded": self.recorded,
-            "measured": self.measured,
-            "outcome": self.outcome,
-            "same_answers": self.same_answers,
-            "differ": list(self.differ),
-            "agrees": self.agrees,
-        }
 
 
 @dataclass(frozen=True)
@@ -120,14 +82,14 @@ def verify_package(
     problems = changed(package)
     anew: bool | None = None
     golden: bool | None = None
-    rescored: tuple[Rescored, ...] = ()
+    scores: tuple[Rescored, ...] = ()
     isolated: bool | None = None
     if not problems:
         task = load(told["task"]["name"], {k: str(v) for k, v in told["task"]["options"].items()})
         differences = made_anew(package, task)
         problems, anew = list(differences or ()), None if differences is None else not differences
         if not problems:
-            problems, golden, rescored, isolated = _run(package, task, unsafe, say)
+            problems, golden, scores, isolated = _run(package, task, unsafe, say)
     return Verified(
         name=package.shown,
         kind=package.kind,
@@ -138,7 +100,7 @@ def verify_package(
         files=len(package.found),
         made_anew=anew,
         golden=golden,
-        scores=rescored,
+        scores=scores,
         recorded=_recorded(ledger, package),
         digest=digest(package),
         isolated=isolated,
@@ -152,27 +114,9 @@ def verify_run(ledger: Ledger, name: str, *, unsafe: bool = False, progress: Say
     Raises UsageError, NothingValid, LedgerError, TaskError, SandboxUnavailable."""
     start, say = time.monotonic(), progress or (lambda _: None)
     found = winner(ledger, name)
-    stored = sides(ledger, found)[0]
-    rescored: list[Rescored] = []
     executor = make_executor(found.task, "local", cores(), unsafe=unsafe)
     try:
-        for split in RERUN:
-            record = stored.records.get(split)
-            if record is None:
-                continue
-            instances = found.task.instances(split)
-            say(_announced(found.candidate, split, instances, sum(record.cpu)))
-            result = _measured(executor, found.candidate.code, instances)
-            rescored.append(
-                _compared(
-                    split,
-                    instances,
-                    result,
-                    stored.score(found.task, split),
-                    record.answers_digest,
-                    record.scores,
-                )
-            )
+        scores = _again(executor, found.task, found.candidate.code, _stored(ledger, found), say)
         isolated = executor.isolated
     finally:
         executor.close()
@@ -182,11 +126,11 @@ def verify_run(ledger: Ledger, name: str, *, unsafe: bool = False, progress: Say
         task=found.task.name,
         run=found.record.id,
         candidate=found.candidate.hash,
-        problems=tuple(_complaints(rescored, found.task)),
+        problems=tuple(complaints(scores, found.task)),
         files=0,
         made_anew=None,
         golden=None,
-        scores=tuple(rescored),
+        scores=scores,
         recorded=None,
         digest=None,
         isolated=isolated,
@@ -218,8 +162,9 @@ def _run(
     executor = make_executor(task, "local", cores(), unsafe=unsafe)
     try:
         problems, golden = _golden(package, candidate, task, executor, arrays)
-        rescored = tuple(_rescored(told, task, candidate, executor, arrays, say))
-        return [*problems, *_complaints(rescored, task)], golden, rescored, executor.isolated
+        code = candidate.code if arrays else wrapped(candidate.code, task.interface, arrays=False)
+        scores = _again(executor, task, code, _claimed(told), say)
+        return [*problems, *complaints(scores, task)], golden, scores, executor.isolated
     finally:
         executor.close()
 
@@ -256,24 +201,16 @@ def _golden(
     return ([] if same else ["its golden calls are not what the heuristic gives"]), same
 
 
-def _rescored(
-    told: Mapping[str, Any], task: Task, candidate: Candidate, executor: Executor, arrays: bool, say: Say
-) -> list[Rescored]:
-    code = candidate.code if arrays else wrapped(candidate.code, task.interface, arrays=False)
-    found = []
-    for split in RERUN:
-        claimed = told["scores"].get(split)
-        if claimed is None:
-            continue
-        instances = task.instances(split)
-        say(_announced(candidate, split, instances, _number(claimed.get("cpu_seconds"))))
-        result = _measured(executor, code, instances)
-        found.append(
-            _compared(
-                split, instances, result, _number(claimed.get("score")), claimed.get("answers_sha256"), ()
-            )
+def _claimed(told: Mapping[str, Any]) -> list[Claim]:
+    """What a provenance says of each split that can be measured again."""
+    found = [(split, told["scores"].get(split)) for split in RERUN]
+    return [
+        Claim(
+            split, _number(c.get("score")), _text(c.get("answers_sha256")), (), _number(c.get("cpu_seconds"))
         )
-    return found
+        for split, c in found
+        if c is not None
+    ]
 
 
 def _recorded(ledger: Ledger | None, package: Package) -> bool | None:
@@ -289,59 +226,31 @@ def _recorded(ledger: Ledger | None, package: Package) -> bool | None:
 # -- measuring --------------------------------------------------------------------------------------------------------
 
 
-def _announced(candidate: Candidate, split: str, instances: InstanceSet, seconds: float | None) -> str:
-    taken = f", {seconds:.0f} s of processor time when it was scored" if seconds is not None else ""
-    return f"{candidate.hash[:8]} on {split}, {len(instances)} instances{taken}"
+def _stored(ledger: Ledger, found: Winner) -> list[Claim]:
+    """What the ledger holds of a winner."""
+    own = sides(ledger, found)[0]
+    kept = [(split, own.records.get(split)) for split in RERUN]
+    return [
+        Claim(split, own.score(found.task, split), r.answers_digest, r.scores, sum(r.cpu))
+        for split, r in kept
+        if r is not None
+    ]
 
 
-def _measured(executor: Executor, code: str, instances: InstanceSet) -> StageResult:
-    futures = [executor.submit(job) for job in parts(code, instances, executor.workers)]
-    return joined([future.result() for future in futures])
-
-
-def _compared(
-    split: str,
-    instances: InstanceSet,
-    result: StageResult,
-    recorded: float | None,
-    answers: str | None,
-    scores: Sequence[float],
-) -> Rescored:
-    valid = result.outcome == "scored"
-    pairs = zip(instances, scores, result.scores, strict=False)
-    differ = [i.id for i, a, b in pairs if not math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12)]
-    return Rescored(
-        split=split,
-        instances=len(instances),
-        recorded=recorded,
-        measured=aggregate(instances.instances, result.scores) if valid else None,
-        outcome=result.outcome if valid else plain(f"{result.outcome}: {result.reason}", limit=200),
-        differ=tuple(differ),
-        same_answers=chain("", result.answers) == answers if valid and answers else None,
-    )
-
-
-def _complaints(rescored: Sequence[Rescored], task: Task) -> list[str]:
-    told = []
-    for found in rescored:
-        if found.agrees or task.measured:
-            continue
-        if found.measured is None:
-            told.append(f"on {found.split} it ended as {found.outcome}")
-        elif found.differ:
-            named = ", ".join(plain(i) for i in found.differ[:NAMED])
-            told.append(
-                f"on {found.split} {len(found.differ)} of {found.instances} scores differ, first {named}"
-            )
-        elif found.recorded is None or found.same_answers is not False:
-            told.append(f"on {found.split} it scores {found.measured!r}; {found.recorded!r} is claimed")
-        else:
-            told.append(
-                f"on {found.split} its answers are not those recorded (score {found.measured:.6g}, claimed "
-                f"{found.recorded:.6g})"
-            )
-    return told
+def _again(
+    executor: Executor, task: Task, code: str, claims: Sequence[Claim], say: Say
+) -> tuple[Rescored, ...]:
+    found = []
+    for claim in claims:
+        instances = task.instances(claim.split)
+        say(announced(claim, instances))
+        found.append(rescored(executor, code, instances, claim))
+    return tuple(found)
 
 
 def _number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) else None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

@@ -161,6 +161,12 @@ def test_a_better_score_than_it_has(
     assert ended.code == 1 and "on gate it scores" in ended.sentence and "is claimed" in ended.sentence
 
 
+def test_the_same_score_by_other_answers(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    forged(folder, monkeypatch, lambda told: told["scores"]["gate"].update(answers_sha256="0" * 64))
+    (problem,) = verify_package(folder).problems
+    assert problem.startswith("on gate its answers are not those recorded, though its score is")
+
+
 def test_another_heuristic_with_all_hashes_changed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def other(told: dict[str, Any]) -> None:
         told["candidate"] = PARENT.hash
@@ -169,7 +175,7 @@ def test_another_heuristic_with_all_hashes_changed(folder: Path, monkeypatch: py
     forged(folder, monkeypatch, other)
     found = verify_package(folder)
     assert found.made_anew is None and found.golden is False
-    assert any("its answers are not those recorded" in p for p in found.problems)
+    assert any("on gate it scores" in p for p in found.problems)
 
 
 def test_a_heuristic_that_is_not_the_named_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -304,7 +310,7 @@ def test_a_run_whose_stored_scores_are_not_true(discover: Callable, tmp_path: Pa
     ended = discover("verify", review_samples.RUN, "--db", "other.sqlite", "--json")
     data = json.loads(ended.out)
     assert ended.code == 1 and not data["ok"] and len(data["scores"][0]["differ"]) >= 7
-    assert "of 8 scores differ, first" in ended.sentence
+    assert "of 8 scores differ, first those of" in ended.sentence
 
 
 def test_a_run_without_a_champion(discover: Callable) -> None:
