@@ -14,9 +14,9 @@ from discovery.plugins import wheel
 from discovery.plugins.naming import VERSION, Naming, default_name, description, module_of
 from discovery.plugins.picture import picture
 from discovery.plugins.readme import readme
+from discovery.plugins.rendering import render, render_text
 from discovery.plugins.sbom import sbom
 from discovery.plugins.signature import signature
-from discovery.plugins.templates import render, render_text
 from evaluators.task import HostAdapter, Hosted, Task
 
 NUMPY = "numpy>=1.26"

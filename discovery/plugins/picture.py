@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from discovery.escape import plain
-from discovery.plugins.templates import render
+from discovery.plugins.rendering import render
 
 LEFT, RIGHT, TOP, STEP = 210, 610, 66, 20
 MOST_CLASSES = 40

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from discovery.plugins.naming import description
+from discovery.plugins.rendering import markdown, render, render_text
 from discovery.plugins.signature import signature
-from discovery.plugins.templates import markdown, render, render_text
 from discovery.plugins.wheel import wheel_name
 from discovery.review.figures import SPLITS
 from evaluators.task import HostAdapter

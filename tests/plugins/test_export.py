@@ -23,7 +23,7 @@ from db.ledger import Ledger
 from discovery import plugins
 from discovery.errors import EnvironmentProblem, NothingValid, UsageError
 from discovery.plugins.naming import naming
-from discovery.plugins.templates import markdown, toml
+from discovery.plugins.rendering import markdown, toml
 from discovery.plugins.winner import bidirectional
 
 
