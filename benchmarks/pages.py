@@ -1,4 +1,4 @@
-"""How long the lineage of ten thousand entries takes to be painted, against one of a few. Needs a browser, as the tests.
+"""How long the lineage of ten thousand entries takes to be painted, against one of a few. Needs a browser.
 
     .venv/bin/python benchmarks/pages.py [--rounds 5]
 

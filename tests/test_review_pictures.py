@@ -194,6 +194,24 @@ def test_classes_against_parents_and_the_best_measured_baseline(ledger: Ledger) 
     assert undocumented("The data of pictures", plain(made.to_json())) == []
 
 
+def test_the_best_baseline_is_one_that_ships_its_classes(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classes = {i.group: 0.25 for i in samples.TASK.instances("search")}
+    shipped = {**SHIPPED, "ils": ShippedScore({"search": 0.5}, {}, {}, classes)}
+    monkeypatch.setattr(samples.Small, "shipped", shipped)
+    made = review.class_scores(ledger, CHILD.hash)
+    assert made.rival is not None and (made.rival.name, made.rival.candidate) == ("ils", None)
+    assert {c.baseline for c in made.classes} == {0.25}
+    # What ships are means over all instances, so a prefix is compared with what was measured.
+    stopped = review.class_scores(ledger, STOPPED.hash).rival
+    assert stopped is not None and stopped.name == "mdd"
+    worse = ShippedScore({"search": score(MDD) + 0.1}, {}, {}, classes)
+    monkeypatch.setattr(samples.Small, "shipped", {"ils": worse})
+    measured = review.class_scores(ledger, CHILD.hash).rival
+    assert measured is not None and measured.name == "mdd"
+
+
 def test_a_stopped_candidate_is_compared_on_the_instances_it_saw(ledger: Ledger) -> None:
     made = review.class_scores(ledger, STOPPED.hash)
     assert sum(c.instances for c in made.classes) == 2

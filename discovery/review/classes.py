@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from db import lineage
 from db.ledger import Ledger
 from db.records import EntryRecord, RunRecord
+from discovery.baselines import by_class
 from discovery.progress import gain
 from discovery.review.measured import measured_baselines
 from discovery.review.names import candidate_entry, label, task_of
@@ -36,10 +37,11 @@ class ClassScore:
 
 @dataclass(frozen=True)
 class Rival:
-    """The best baseline whose scores by instance are in the ledger, and its score on search."""
+    """The best baseline whose scores by class are known, and its score on search: one whose classes ship with the task,
+    or one that the ledger has measured, whose ``candidate`` is then told."""
 
     name: str
-    candidate: str
+    candidate: str | None
     score: float
 
 
@@ -82,29 +84,42 @@ def class_scores_of(ledger: Ledger, task: Task, record: RunRecord, entry: EntryR
     parents = [ledger.entry_by_id(i) for i in lineage.parents(ledger, record.id, entry.id)]
     own = on_search(ledger, task, record, entry)
     scores = own.scores[: entry.m] if own is not None else ()
-    best = next(iter(measured_baselines(ledger, task, record)), None) if scores else None
+    rival, means = _rival(ledger, task, record, len(scores)) if scores else (None, {})
     found = [on_search(ledger, task, record, p) for p in parents] if scores else []
     stored = [r.scores if r is not None else () for r in found]
-    rows = _rows(task, scores, stored, best.record.scores if best else ())
+    rows = _rows(task, scores, stored, means)
     return ClassScores(
         candidate=entry.candidate,
         run=record.id,
         direction=task.direction,
         unit=task.unit,
         parents=tuple(label(p) for p in parents),
-        rival=Rival(best.name, best.candidate, best.score) if best else None,
+        rival=rival,
         classes=rows,
     )
 
 
+def _rival(ledger: Ledger, task: Task, record: RunRecord, m: int) -> tuple[Rival | None, Mapping[str, float]]:
+    """The best baseline and its means over the first ``m`` instances. What ships are means over all of them, by the
+    installed evaluator, so they serve only for a candidate that was scored in full by that one."""
+    search, sign = task.instances("search"), 1 if task.direction == "minimize" else -1
+    measured = next(iter(measured_baselines(ledger, task, record)), None)
+    shipped = by_class(task) if m == len(search) and task.version == record.evaluator_version else None
+    if shipped is not None and (measured is None or sign * shipped[1] < sign * measured.score):
+        return Rival(shipped[0], None, shipped[1]), shipped[2]
+    if measured is None:
+        return None, {}
+    means = class_means(search, measured.record.scores[:m])
+    return Rival(measured.name, measured.candidate, measured.score), means
+
+
 def _rows(
-    task: Task, scores: Sequence[float], parents: Sequence[Sequence[float]], rival: Sequence[float]
+    task: Task, scores: Sequence[float], parents: Sequence[Sequence[float]], baseline: Mapping[str, float]
 ) -> tuple[ClassScore, ...]:
     if not scores:
         return ()
     instances, m = task.instances("search"), len(scores)
     theirs = [class_means(instances, p[:m]) for p in parents]
-    baseline: Mapping[str, float] = class_means(instances, rival[:m])
     counts = Counter(i.group for i in instances.instances[:m])
     return tuple(
         ClassScore(
