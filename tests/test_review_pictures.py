@@ -154,6 +154,8 @@ def test_every_entry_has_a_place_and_nothing_hides_another_kind(ledger: Ledger) 
     assert min(lanes.values()) > 1 and len(set(lanes.values())) == len(lanes)
     assert all(n.y == lanes[n.ending] for n in made.nodes if n.score is None)
     assert made.ticks[0] == (0.0, score(CHAMPION)) and made.ticks[-1] == (1.0, 8.0)
+    places = {name: nodes[name].x for name in ("seed-1", "own0", "tuned0", "own10", "own15")}
+    assert places == {"seed-1": 0, "own0": 1, "tuned0": 1.4, "own10": 11, "own15": 16}
 
 
 def test_parents_come_before_their_children_and_the_edited_one_first(ledger: Ledger) -> None:
