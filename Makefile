@@ -7,7 +7,7 @@ comma := ,
 BIN := .venv/bin
 STAMP := .venv/.installed-$(subst $(comma),-,$(EXTRAS))
 
-.PHONY: run test lint format install clean
+.PHONY: run test lint format notebooks install clean
 
 run: $(STAMP)
 	@$(BIN)/discover run --task smtt --proposer genetic
@@ -20,6 +20,9 @@ lint: $(STAMP)
 
 format: $(STAMP)
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+notebooks: $(STAMP)
+	@$(BIN)/python notebooks/make.py $(ARGS)
 
 install: $(STAMP)
 

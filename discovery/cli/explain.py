@@ -66,6 +66,10 @@ def explain(
         ),
     ] = None,
     base_url: Annotated[str | None, setting("base_url")] = None,
+    baseline: Annotated[
+        bool,
+        typer.Option("--baseline/--no-baseline", help="Compare with the best baseline by class."),
+    ] = True,
     option: TaskOptions = None,
     db: Db = None,
     unsafe: Unsafe = False,
@@ -90,7 +94,9 @@ def explain(
         with listening(
             note, first=FIRST, second="stopping; nothing was written but the opening of the blocks"
         ) as stop:
-            found = explained(subject, ledger, most=limit, unsafe=unsafe, say=say_so, stop=stop)
+            found = explained(
+                subject, ledger, most=limit, rivals=baseline, unsafe=unsafe, say=say_so, stop=stop
+            )
     data = found.to_json()
     data["file"] = str(out) if out is not None and _written(found, out) else None
     data["words"], silent = None, None

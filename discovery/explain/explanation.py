@@ -105,16 +105,18 @@ def explain(
     ledger: Ledger | None,
     *,
     most: int = MOST,
+    rivals: bool = True,
     unsafe: bool = False,
     say: Say = lambda _: None,
     stop: StopSignal | None = None,
 ) -> Explanation:
     """Measure a candidate. ``ledger`` is read for its run and its study, and gets one event; nothing else is written.
+    ``rivals``: the best baseline is run, too, which may take as long as all the rest.
 
     Raises NothingValid when the candidate has no score on search, LedgerError, and SandboxUnavailable when this machine
     cannot isolate and ``unsafe`` is not set."""
     with bench(subject.task, unsafe=unsafe, say=say, stop=stop or StopSignal()) as made:
-        return _Explaining(made, subject, ledger, most).run()
+        return _Explaining(made, subject, ledger, most, rivals).run()
 
 
 def plain_text(candidate: Candidate) -> str:
@@ -127,8 +129,9 @@ def plain_text(candidate: Candidate) -> str:
 class _Explaining:
     """The steps in their order. Each looks at the stop signal before it begins."""
 
-    def __init__(self, made: Bench, subject: Subject, ledger: Ledger | None, most: int) -> None:
-        self._bench, self._subject, self._ledger, self._most = made, subject, ledger, most
+    def __init__(self, made: Bench, subject: Subject, ledger: Ledger | None, most: int, rivals: bool) -> None:
+        self._bench, self._subject, self._ledger = made, subject, ledger
+        self._most, self._compares = most, rivals
         self._notes: list[str] = []
 
     def run(self) -> Explanation:
@@ -149,7 +152,7 @@ class _Explaining:
         sensitivity = rivals = None
         if not self._stopped:
             sensitivity = measured(self._bench, candidate, own, self._ledger, subject.entry)
-        if not self._stopped:
+        if self._compares and not self._stopped:
             rivals = self._rivals(own, original, chosen)
         return Explanation(
             subject=subject,
@@ -175,7 +178,8 @@ class _Explaining:
         """Say what this opens and how long it may take, before it does."""
         search, candidate = self._bench.task.instances("search"), self._subject.candidate
         block = processor_time([(search, own.cpu)], chosen.ablation)
-        seconds = (tried + 3) * block + evaluations(candidate) * sum(own.cpu) + SECONDS
+        seconds = (tried + 3) * block + evaluations(candidate) * sum(own.cpu)
+        seconds += SECONDS if self._compares else 0.0
         first, second = chosen.numbers
         where = f"block {first}, in halves" if first == second else f"blocks {first} and {second}"
         again = ", opened before" if chosen.reused else ""

@@ -15,7 +15,7 @@ from discovery.proposers.cassette import Cassette
 from discovery.recorded import of_run
 from discovery.review.candidates import CandidateSummary, candidate_summary, entry_summary
 from discovery.review.classes import ClassScore, ClassScores, Rival, class_scores
-from discovery.review.compare import Difference, difference, unified
+from discovery.review.compare import Difference, descent, difference, unified
 from discovery.review.curve import Curve, Scored, curve
 from discovery.review.family import Tree, tree
 from discovery.review.final import FinalReport, report
@@ -24,16 +24,19 @@ from discovery.review.lineage import Lineage, Node, lineage
 from discovery.review.live import Live, live, stamp
 from discovery.review.names import candidate_entry, is_candidate
 from discovery.review.overview import RunRow, RunSummary, run_head, run_summary, runs
+from discovery.review.paired import ClassGain, HeldOut, class_gains, held_out
 from discovery.review.pareto import Pareto, Priced, pareto
 from discovery.review.pictures import Pictures, pictures
 
 __all__ = [
     "CandidateSummary",
+    "ClassGain",
     "ClassScore",
     "ClassScores",
     "Curve",
     "Difference",
     "FinalReport",
+    "HeldOut",
     "Leaderboard",
     "Lineage",
     "Live",
@@ -50,11 +53,14 @@ __all__ = [
     "candidate_entry",
     "candidate_summary",
     "cassette",
+    "class_gains",
     "class_scores",
     "curve",
+    "descent",
     "difference",
     "digest",
     "entry_summary",
+    "held_out",
     "is_candidate",
     "leaderboards",
     "lineage",

@@ -6,9 +6,11 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from db import lineage
 from db.ledger import Ledger
 from db.records import EntryRecord, EvaluationRecord
 from discovery.draws import key
+from discovery.errors import UsageError
 from discovery.progress import gain
 from discovery.review.names import candidate_entry, task_of
 from discovery.review.stored import class_means, on_search
@@ -49,6 +51,17 @@ def difference(ledger: Ledger, a: str, b: str) -> Difference:
     codes = [ledger.candidate_code(name) for name in names]
     text = unified(codes[0], codes[1], f"a/{names[0][:8]}", f"b/{names[1][:8]}")
     return Difference(text, {"a": _told(sides[0]), "b": _told(sides[1]), **_figures(*sides)})
+
+
+def descent(ledger: Ledger, run: str) -> Difference:
+    """A run's champion against the ancestor at the root of its line of first parents; against itself where the champion
+    is a seed. Raises UsageError, LedgerError; TaskError when the task is not installed."""
+    record = ledger.run(run)
+    champion = ledger.champion(record.id)
+    if champion is None:
+        raise UsageError(f"run {record.id} has no champion yet: its seeds were not scored; resume it first")
+    root = ledger.entry_by_id(lineage.path_to_root(ledger, record.id, champion.id)[0])
+    return difference(ledger, root.candidate or "", champion.candidate or "")
 
 
 def unified(a: str, b: str, name_a: str, name_b: str) -> str:

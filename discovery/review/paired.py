@@ -8,7 +8,11 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from discovery.statistics import gains
+from db.ledger import Ledger
+from discovery.draws import key
+from discovery.review.names import SHORT, frozen, label, task_of
+from discovery.review.overview import best_seed
+from discovery.statistics import PairedResult, gains, paired_test
 from evaluators.task import Direction, InstanceSet
 
 ERROR = 0.05
@@ -68,6 +72,48 @@ def class_gains(
             )
         )
     return tuple(sorted(rows, key=lambda r: r.difference))
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """A run's champion (A) beside its best seed (B) on the report blocks of the gate, which no look opens. ``test`` is
+    the paired one with H0 "the champion is not better"."""
+
+    champion: str
+    seed: str
+    unit: str
+    instances: int
+    test: PairedResult
+    classes: tuple[ClassGain, ...]
+
+    def to_json(self) -> dict[str, object]:
+        """The documented object."""
+        return {**asdict(self), "classes": [c.to_json() for c in self.classes]}
+
+
+def held_out(ledger: Ledger, run: str) -> HeldOut | None:
+    """What the run's end stored; None where the champion is a seed or one of the two has no scores there. Nothing is
+    run.
+
+    Raises LedgerError; TaskError when the run's task is not installed."""
+    record = ledger.run(run)
+    task, champion = task_of(record), ledger.champion(record.id)
+    seed = best_seed(ledger.entries(record.id), task.direction)
+    if champion is None or seed is None or champion.kind == "seed":
+        return None
+    blocks, scores = task.instances("gate"), list[tuple[float, ...]]()
+    for entry in (champion, seed):
+        version, isolated = record.evaluator_version, record.isolated
+        found = ledger.evaluation(entry.candidate or "", blocks.digest, version, isolated)
+        if found is None or found.outcome != "scored":
+            return None
+        scores.append(found.scores)
+    a, b = scores
+    draws = key(record.seed, "held out")
+    test = paired_test(a, b, [i.group for i in blocks], task.direction, draws, margin=0.0)
+    name = frozen(record).seeds.get(seed.candidate or "", "") or label(seed)
+    rows = class_gains(blocks, a, b, task.direction)
+    return HeldOut((champion.candidate or "")[:SHORT], name, task.unit, len(blocks), test, rows)
 
 
 def _half(values: np.ndarray[tuple[int], np.dtype[np.float64]], error: float) -> float | None:

@@ -1,0 +1,32 @@
+"""Pictures for notebooks, drawn from the data that `discovery.review` and `discovery.explain` give.
+
+Each function takes such an object and returns a :class:`Picture`; nothing is computed here that those do not know. The
+extra `notebooks` brings matplotlib. What only a family of tasks knows how to draw is drawn by the task itself
+(:class:`evaluators.task.Pictured`).
+"""
+
+from __future__ import annotations
+
+from discovery.pictures.answers import answers, by_class, measured
+from discovery.pictures.canvas import Picture
+from discovery.pictures.classes import wins
+from discovery.pictures.demo import Demo, seeded
+from discovery.pictures.lineage import lineage
+from discovery.pictures.pareto import pareto
+from discovery.pictures.parts import curves, parts
+from discovery.pictures.progress import progress
+
+__all__ = [
+    "Demo",
+    "Picture",
+    "answers",
+    "by_class",
+    "curves",
+    "lineage",
+    "measured",
+    "pareto",
+    "parts",
+    "progress",
+    "seeded",
+    "wins",
+]

@@ -1,0 +1,322 @@
+"""Pictures of a small run: what is drawn is what the data say, hostile text stays text, and the same data give the same
+bytes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import review_samples as samples
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from PIL import Image
+from review_samples import CHAMPION, MDD, RUN, TASK
+from toy.task import Knapsack
+
+from db.ledger import Ledger
+from discovery import pictures, review
+from discovery.errors import UsageError
+from discovery.explain.ablation import Edit, Variant
+from discovery.explain.bench import Comparison
+from discovery.explain.judging import Judged
+from discovery.explain.sensitivity import Sensitivity, Step
+from discovery.pictures import canvas
+from discovery.pictures.scale import scale
+from discovery.review.paired import ClassGain
+from evaluators import registry
+from evaluators.registry import load
+from evaluators.smtt.problem import total_tardiness
+from evaluators.task import InvalidAnswer, Pictured
+
+HOSTILE = "$\\frac{a$ \u202e\x1b[2J <b>"
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
+    monkeypatch.setitem(registry.BUILT_IN, "small", "review_samples:Small")
+    with Ledger.open(tmp_path / "l.sqlite") as opened:
+        samples.filled(opened)
+        yield opened
+
+
+def axes(picture: pictures.Picture, number: int = 0) -> Any:
+    return picture.figure.axes[number]
+
+
+def words(picture: pictures.Picture) -> str:
+    """All text of a picture."""
+    found: list[str] = [picture.text]
+    for one in picture.figure.axes:
+        found += [one.get_title(), one.get_title(loc="left"), one.get_xlabel(), one.get_ylabel()]
+        found += [t.get_text() for t in (*one.get_xticklabels(), *one.get_yticklabels(), *one.texts)]
+        legend = one.get_legend()
+        found += [t.get_text() for t in legend.get_texts()] if legend else []
+    return "\n".join(found)
+
+
+def opens(picture: pictures.Picture) -> None:
+    """It can be written, as both kinds."""
+    with Image.open(io.BytesIO(picture.png())) as image:
+        assert image.format == "PNG" and image.width > 200
+    assert picture.svg().startswith("<?xml") and "</svg>" in picture.svg()
+
+
+# -- a run ------------------------------------------------------------------------------------------------------------
+
+
+def test_progress_draws_the_best_so_far_and_the_known_heuristics(ledger: Ledger) -> None:
+    data = review.curve(ledger, RUN)
+    picture = pictures.progress(data)
+    step = next(line for line in axes(picture).lines if line.get_label() == "best so far")
+    heights = [float(y) for y in step.get_ydata()]
+    assert heights == sorted(heights, reverse=True) and heights[-1] == pytest.approx(data.best[-1].score)
+    assert [float(x) for x in step.get_xdata()][-1] == data.samples
+    flat = {line.get_label() for line in axes(picture).lines}
+    assert any(label.startswith("seed mdd") for label in flat)
+    stars = next(c for c in axes(picture).collections if c.get_label() == "champions")
+    assert [y for _, y in stars.get_offsets()] == pytest.approx([p.score for p in data.champions])
+    assert RUN not in words(picture), "no ids, so that equal runs give equal pictures"
+    opens(picture)
+
+
+def test_a_run_without_scores_has_a_picture_too(ledger: Ledger) -> None:
+    from dataclasses import replace
+
+    data = review.curve(ledger, RUN)
+    opens(pictures.progress(replace(data, points=(), best=(), champions=())))
+    opens(pictures.pareto(replace(review.pareto(ledger, RUN), points=())))
+
+
+def test_the_lineage_draws_every_entry_and_marks_the_champions_line(ledger: Ledger) -> None:
+    data = review.lineage(ledger, RUN)
+    picture = pictures.lineage(data)
+    dots = [c for c in axes(picture).collections if not isinstance(c, LineCollection)]
+    assert sum(len(c.get_offsets()) for c in dots) == len(data.nodes)
+    (edges,) = (c for c in axes(picture).collections if isinstance(c, LineCollection))
+    assert len(edges.get_segments()) == len(data.edges)
+    # own10 from tuned0 from own0 from the seed mdd
+    assert sum(width > 1 for width in edges.get_linewidths()) == 3
+    assert axes(picture).yaxis_inverted(), "the best is at the top"
+    opens(picture)
+
+
+def test_pareto_draws_the_front(ledger: Ledger) -> None:
+    data = review.pareto(ledger, RUN)
+    picture = pictures.pareto(data)
+    front = [p for p in data.points if p.front]
+    (line,) = axes(picture).lines
+    assert list(line.get_xdata()) == pytest.approx([1000 * p.seconds for p in front])
+    assert axes(picture).get_xscale() == "log" and "$" not in words(picture)
+    opens(picture)
+
+
+def test_the_champion_against_its_oldest_ancestor(ledger: Ledger) -> None:
+    found = review.descent(ledger, RUN)
+    assert found.to_json()["b"]["candidate"] == CHAMPION.hash  # type: ignore[index]
+    assert found.to_json()["a"]["candidate"] == MDD.hash  # type: ignore[index]
+    assert found.text.startswith(f"--- a/{MDD.hash[:8]}")
+
+
+def test_held_out_reads_what_the_run_stored(ledger: Ledger) -> None:
+    assert review.held_out(ledger, RUN) is None, "no scores by instance on the report blocks"
+    blocks = TASK.instances("gate")
+    for candidate, level in ((CHAMPION, 1.0), (MDD, 2.0)):
+        scores = [level + 0.01 * (n % 3) for n in range(len(blocks))]
+        samples.store(ledger, candidate, scores, instances=blocks)
+    found = review.held_out(ledger, RUN)
+    assert found is not None and (found.champion, found.seed) == (CHAMPION.hash[:8], "mdd")
+    assert found.test.effect == pytest.approx(0.5, abs=0.01) and found.instances == len(blocks)
+    assert sum(c.instances for c in found.classes) == len(blocks)
+    assert all(c.difference == pytest.approx(1.0) for c in found.classes)
+    samples.seeded(ledger, "r-22222222")
+    assert review.held_out(ledger, "r-22222222") is None, "its champion is a seed"
+
+
+def test_wins_stand_right_of_the_line_and_losses_left() -> None:
+    rows = (
+        ClassGain("lost " + HOSTILE, 8, 2.0, 1.0, -1.0, -1.5, -0.5),
+        ClassGain("open", 1, 1.0, 1.0, 0.0, None, None),
+        ClassGain("won", 8, 1.0, 3.0, 2.0, 1.0, 3.0),
+    )
+    picture = pictures.wins(rows, "a" + HOSTILE, "b", "%")
+    assert picture.text.startswith("a$") and "wins 1, loses 1, 1 open" in picture.text
+    found = {c.get_label(): c for c in axes(picture).containers}
+    assert set(found) == {"wins (1)", "open (1)", "loses (1)"}
+    assert list(found["wins (1)"].lines[0].get_xdata()) == [2.0]
+    assert list(found["loses (1)"].lines[0].get_xdata()) == [-1.0]
+    opens(picture)
+    for one in (words(picture), picture.svg()):
+        assert "\u202e" not in one and "\x1b" not in one and "<b>" not in picture.svg()
+
+
+@pytest.mark.parametrize("direction, sign", [("minimize", 1), ("maximize", -1)])
+def test_a_hopeless_score_does_not_stretch_the_axis(direction: Any, sign: int) -> None:
+    at = scale([sign * s for s in (1.0, 1.2, 2.0, 40.0)], [sign * 1.4], direction)
+    assert at.shows(sign * 1.4) and at.shows(sign * 1.0) and not at.shows(sign * 2.0)
+    assert sign * at(sign * 40.0) == pytest.approx(1.6) and at(sign * 1.1) == sign * 1.1
+    narrow = scale([sign * 1.0], [sign * 1.0], direction)
+    assert narrow(sign * 1.0) == sign * 1.0
+
+
+# -- an explanation ---------------------------------------------------------------------------------------------------
+
+
+def judged(code: str, verdict: Any, gain: float | None, outcome: str = "scored") -> Judged:
+    import ast
+
+    node = ast.parse(code).body[0]
+    low, high = (None, None) if gain is None else (gain - 0.02, gain + 0.02)
+    found = Comparison(outcome, "", 1.0, gain, low, high, 0.5, 0.5)
+    return Judged(Variant((Edit("term", node, ()),), samples.PARENT), found, 0.5, 0.5, verdict)
+
+
+class Found:
+    """As much of an explanation as the pictures read."""
+
+    judged = (
+        judged("x + 1", "removable", 0.0),
+        judged(f"f({HOSTILE!r})", "matters", -0.3),
+        judged("y * 2", "matters", -33.0),
+        judged("z()", "fails", None, "error"),
+    )
+
+    class subject:  # noqa: N801
+        candidate = samples.PARENT
+
+    sensitivity: Sensitivity | None = Sensitivity(
+        "own",
+        9,
+        {"w": 1.0, "mode": 0.0},
+        {
+            "w": tuple(Step(v, "scored", 1.0, -v, -v - 0.1, -v + 0.1) for v in (0.0, 2.0, 4.0)),
+            "mode": (Step("a", "scored", 1.0, 0.0, 0.0, 0.0), Step(HOSTILE, "error", None, None, None, None)),
+        },
+    )
+
+
+def test_parts_are_sorted_and_what_falls_outside_is_told() -> None:
+    picture = pictures.parts(Found())  # type: ignore[arg-type]
+    assert picture.text == "4 ablations: 1 removable, 2 matter"
+    labels = [t.get_text() for t in axes(picture).get_yticklabels()]
+    assert "z()" in labels[0] and "x + 1" in labels[-1], "the harmless ones at the top"
+    assert "◂ -3300 %" in words(picture) and " error" in words(picture)
+    opens(picture)
+
+
+def test_curves_cut_hopeless_values_and_take_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    found = Found()
+    monkeypatch.setattr(Found.subject, "candidate", replace(samples.PARENT, defaults={"w": 1.0, "mode": "a"}))
+    picture = pictures.curves(found)  # type: ignore[arg-type]
+    assert picture is not None
+    (line,) = axes(picture).containers
+    assert list(line.lines[0].get_ydata()) == [0.0, -100.0, -100.0]
+    assert "importance 100 %" in axes(picture).get_title()
+    opens(picture)
+    monkeypatch.setattr(Found, "sensitivity", None)
+    assert pictures.curves(found) is None  # type: ignore[arg-type]
+
+
+# -- a family's own ---------------------------------------------------------------------------------------------------
+
+SMTT = load("smtt")
+
+
+def test_the_witness_attains_the_reference() -> None:
+    assert isinstance(SMTT, Pictured)
+    for split in ("screen", "search"):
+        for instance in SMTT.instances(split).instances[:25]:  # type: ignore[arg-type]
+            witness = SMTT.witness(instance)
+            assert witness is not None and SMTT.judge(instance, witness).value == instance.reference
+    from dataclasses import replace
+
+    instance = SMTT.instances("screen").instances[0]
+    assert SMTT.witness(replace(instance, id="mine")) is None
+    other = SMTT.instances("screen").instances[1]
+    assert SMTT.witness(replace(instance, payload=other.payload)) is None, "the user's own of the same name"
+
+
+def test_a_sequence_is_a_gantt_chart() -> None:
+    from evaluators.smtt.pictures import EARLY, LATE
+    from evaluators.smtt.problem import decode
+
+    instance = SMTT.instances("screen").instances[5]
+    processing_times, due_dates = decode(instance.payload)
+    order = np.argsort(due_dates, kind="stable")
+    picture = pictures.answers(SMTT, instance, {"edd": order.astype("<i8").tobytes()})
+    assert len(picture.figure.axes) == 2 and words(picture).count("optimal:") >= 1
+    bars = [p for p in axes(picture, 1).patches if p.get_y() > 0.5]
+    assert [b.get_width() for b in bars] == list(processing_times[order])
+    assert [b.get_x() for b in bars] == list(np.cumsum(processing_times[order]) - processing_times[order])
+    from matplotlib.colors import to_hex
+
+    late = [to_hex(b.get_facecolor()) == LATE for b in bars]
+    assert late == list(np.cumsum(processing_times[order]) > due_dates[order]) and EARLY != LATE
+    assert f"edd: {total_tardiness(processing_times, due_dates, order)}" in words(picture)
+    opens(picture)
+    with pytest.raises(InvalidAnswer):
+        pictures.answers(SMTT, instance, {"bad": bytes(8 * instance.size)})
+
+
+def test_scores_on_the_grid_of_the_family() -> None:
+    search = SMTT.instances("search")
+    scores = {
+        name: tuple(float(n % 7) * k for n in range(len(search))) for k, name in ((1, "one"), (2, "two"))
+    }
+    picture = pictures.by_class(SMTT, search, scores)
+    images = [a.images[0] for a in picture.figure.axes[:2]]
+    assert all(i.get_array().shape == (4, 5) for i in images)
+    assert images[0].get_clim() == images[1].get_clim(), "one scale"
+    cell = [s for i, s in zip(search, scores["two"], strict=True) if "TF=0.2 RDD=0.4" in i.group]
+    assert images[1].get_array()[0, 1] == pytest.approx(np.mean(cell))
+    opens(picture)
+
+
+def test_a_task_that_draws_nothing_has_bars_and_no_answers() -> None:
+    bag = Knapsack({})
+    search = bag.instances("search")
+    picture = pictures.by_class(bag, search, {"x": tuple(float(n) for n in range(len(search)))})
+    assert len(axes(picture).patches) == 3
+    opens(picture)
+    with pytest.raises(UsageError, match="draws no answers"):
+        pictures.answers(bag, search.instances[0], {})
+
+
+def test_candidates_are_measured_in_the_sandbox() -> None:
+    from discovery.errors import NothingValid
+
+    bag = Knapsack({})
+    rule = "def rank(weights, volumes, capacity):\n    return weights / volumes\n"
+    found = pictures.measured(bag, {"density": rule}, bag.instances("screen"))
+    assert [
+        bag.judge(i, a).score for i, a in zip(bag.instances("screen"), found["density"].answers, strict=True)
+    ] == list(found["density"].scores)
+    with pytest.raises(NothingValid, match="bad has no score"):
+        pictures.measured(bag, {"bad": rule.replace("weights /", "0 / 0 /")}, bag.instances("screen"))
+
+
+# -- the canvas -------------------------------------------------------------------------------------------------------
+
+
+def test_the_same_data_give_the_same_bytes(ledger: Ledger, tmp_path: Path) -> None:
+    first, second = (pictures.lineage(review.lineage(ledger, RUN)) for _ in range(2))
+    assert first.png() == second.png() and first.svg() == second.svg()
+    for name in ("a.png", "a.svg"):
+        first.save(tmp_path / name)
+    assert (tmp_path / "a.png").read_bytes() == first.png() == first._repr_png_()
+    assert repr(first) == first.text
+
+
+def test_labels_are_text_and_never_formulas() -> None:
+    picture = canvas.drawn("t", lambda a: a.set_title("$\\frac{$"))
+    opens(picture)
+    assert isinstance(picture.figure, Figure)
+
+
+def test_instances_are_only_pictured_by_tasks_that_say_so() -> None:
+    assert not isinstance(Knapsack({}), Pictured) and isinstance(load("smtt-index"), Pictured)
