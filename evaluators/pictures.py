@@ -6,7 +6,7 @@ far. A family that needs another adds a dataclass here and a drawing of it to th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -51,6 +51,17 @@ class Timeline:
 Picture = Timeline
 
 
+@dataclass(frozen=True)
+class Grid:
+    """Mean scores by class on two axes of the task's own; ``values`` row by row, None where there is no class."""
+
+    row: str
+    column: str
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    values: tuple[tuple[float | None, ...], ...]
+
+
 @runtime_checkable
 class Pictured(Protocol):
     """A task that can show an answer."""
@@ -58,4 +69,13 @@ class Pictured(Protocol):
     def pictures(self, instance: Instance, answer: bytes) -> Sequence[Picture]:
         """Pictures of a valid answer to one instance, the reference beside it where there is one. A pure function;
         labels and notes are the task's own words, never a candidate's."""
+        ...
+
+
+@runtime_checkable
+class Gridded(Protocol):
+    """A task whose classes lie on a grid."""
+
+    def grid(self, means: Mapping[str, float]) -> Grid:
+        """The mean scores of classes in their places, averaged over whatever else tells classes apart."""
         ...

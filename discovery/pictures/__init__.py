@@ -1,8 +1,8 @@
 """Pictures for notebooks, drawn from the data that `discovery.review` and `discovery.explain` give.
 
 Each function takes such an object and returns a :class:`Picture`; nothing is computed here that those do not know. The
-extra `notebooks` brings matplotlib. What only a family of tasks knows how to draw is drawn by the task itself
-(:class:`evaluators.task.Pictured`).
+extra `notebooks` brings matplotlib. What only a family of tasks knows comes from the task as plain data
+(:mod:`evaluators.pictures`).
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""Candidates beside one another on instances: measured in the sandbox, drawn by the task's own family."""
+"""Candidates beside one another on instances: measured in the sandbox, in the pictures of the task's own family."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from math import nan
 from typing import TYPE_CHECKING
 
 from discovery.errors import NothingValid, UsageError
@@ -12,13 +13,13 @@ from discovery.execution.base import StageJob, StageResult
 from discovery.execution.make import make_executor
 from discovery.pictures.canvas import GREY, Picture, panels
 from discovery.review.stored import class_means
-from evaluators.task import Instance, InstanceSet, Pictured, Task
+from evaluators.pictures import Grid, Gridded, Lane, Pictured
+from evaluators.task import Instance, InstanceSet, Task
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-REFERENCE = "optimal"
-"""The name under which the shipped witness is drawn."""
+NUMBERED = 60
+"""Spans of a lane up to which they carry their labels."""
 
 
 def measured(
@@ -40,21 +41,25 @@ def measured(
 
 
 def answers(task: Task, instance: Instance, given: Mapping[str, bytes]) -> Picture:
-    """Answers to one instance one below the other, under the shipped optimal one where there is one.
+    """Answers to one instance one below the other, and the reference that the task shows beside them.
 
-    Raises UsageError for a task that draws no answers; InvalidAnswer."""
+    Raises UsageError for a task without pictures of answers; InvalidAnswer."""
     if not isinstance(task, Pictured):
         raise UsageError(f"task {task.name!r} draws no answers")
-    witness = task.witness(instance)
-    shown = {REFERENCE: witness, **given} if witness is not None else dict(given)
-    titles: list[str] = []
-    draws: list[Callable[[Axes], None]] = []
-    for name, answer in shown.items():
+    drawn: dict[str, Lane] = {}
+    further: dict[str, Lane] = {}
+    for name, answer in given.items():
         judged = task.judge(instance, answer)
-        titles.append(f"{plain(name, limit=40)}: {judged.value:g} ({judged.score:.3g} {task.unit})")
-        draws.append(partial(_answer, task=task, instance=instance, answer=answer, title=titles[-1]))
-    text = f"answers to {instance.id}: {'; '.join(titles)}"
-    return panels(text, draws, size=(8.0, 1.35 * len(draws)), share_x=True)
+        own, *beside = task.pictures(instance, answer)[0].lanes
+        drawn[f"{plain(name, limit=40)}: {own.total} (score {judged.score:.3g} {task.unit})"] = own
+        further |= {f"{lane.name}: {lane.total}": lane for lane in beside}
+    lanes = {**further, **drawn}
+    end = max((s.end for lane in lanes.values() for s in lane.spans), default=1.0)
+    draws: list[Callable[[Axes], None]] = [
+        partial(_lane, lane=lane, title=title, end=end) for title, lane in lanes.items()
+    ]
+    text = f"answers to {instance.id}: {'; '.join(lanes)}"
+    return panels(text, draws, size=(8.0, 0.95 * len(draws) + 0.25), share_x=True)
 
 
 def by_class(task: Task, instances: InstanceSet, scores: Mapping[str, tuple[float, ...]]) -> Picture:
@@ -62,10 +67,18 @@ def by_class(task: Task, instances: InstanceSet, scores: Mapping[str, tuple[floa
     means = {name: class_means(instances, own) for name, own in scores.items()}
     values = [v for own in means.values() for v in own.values()]
     low, high = min(values), max(values)
-    draws: list[Callable[[Axes], None]] = [
-        partial(_classes, task=task, means=own, low=low, high=high, title=plain(name, limit=40))
-        for name, own in means.items()
-    ]
+    if isinstance(task, Gridded):
+        grids = {name: task.grid(own) for name, own in means.items()}
+        shown = [v for g in grids.values() for row in g.values for v in row if v is not None]
+        low, high = min(shown, default=low), max(shown, default=high)
+        draws: list[Callable[[Axes], None]] = [
+            partial(_grid, grid=g, low=low, high=high, title=plain(name, limit=40))
+            for name, g in grids.items()
+        ]
+    else:
+        draws = [
+            partial(_bars, means=own, high=high, title=plain(name, limit=40)) for name, own in means.items()
+        ]
     columns = min(3, len(draws))
     size = (3.1 * columns, 2.6 * -(-len(draws) // columns))
     worst = {name: max(own.values()) for name, own in means.items()}
@@ -73,18 +86,47 @@ def by_class(task: Task, instances: InstanceSet, scores: Mapping[str, tuple[floa
     return panels(text, draws, size=size, columns=columns)
 
 
-def _answer(axes: Axes, *, task: Pictured, instance: Instance, answer: bytes, title: str) -> None:
-    task.draw_answer(axes, instance, answer)
-    axes.set_title(title, loc="left")
+def _lane(axes: Axes, *, lane: Lane, title: str, end: float) -> None:
+    """Bars over time, coloured by their level."""
+    from matplotlib import colormaps
+
+    colours = [colormaps["YlOrRd"](0.05 + 0.8 * span.level) for span in lane.spans]
+    starts, lengths = [s.start for s in lane.spans], [s.end - s.start for s in lane.spans]
+    axes.barh(
+        [0.0] * len(starts),
+        lengths,
+        left=starts,
+        height=0.8,
+        color=colours,
+        edgecolor="#666666",
+        linewidth=0.3,
+    )
+    if len(lane.spans) <= NUMBERED:
+        for span in lane.spans:
+            middle = (span.start + span.end) / 2
+            axes.text(middle, 0, span.label, ha="center", va="center", fontsize=5, clip_on=True)
+    axes.set_yticks([])
+    axes.set_xlim(0, end)
+    axes.set_title(title, loc="left", fontsize=9)
 
 
-def _classes(
-    axes: Axes, *, task: Task, means: Mapping[str, float], low: float, high: float, title: str
-) -> None:
-    if isinstance(task, Pictured):
-        task.draw_classes(axes, means, low, high)
-    else:
-        axes.barh(range(len(means)), list(means.values()), color=GREY)
-        axes.set_yticks(range(len(means)), [plain(group, limit=30) for group in means], fontsize=7)
-        axes.set_xlim(min(0.0, low), high)
+def _grid(axes: Axes, *, grid: Grid, low: float, high: float, title: str) -> None:
+    shown = [[nan if v is None else v for v in row] for row in grid.values]
+    axes.imshow(shown, cmap="cividis_r", vmin=low, vmax=high, aspect="auto")
+    for y, row in enumerate(grid.values):
+        for x, value in enumerate(row):
+            if value is not None:
+                colour = "white" if value > low + 0.6 * (high - low) else "black"
+                axes.text(x, y, f"{value:.2g}", ha="center", va="center", fontsize=7, color=colour)
+    axes.set_xticks(range(len(grid.columns)), grid.columns)
+    axes.set_yticks(range(len(grid.rows)), grid.rows)
+    axes.set_xlabel(grid.column)
+    axes.set_ylabel(grid.row)
+    axes.set_title(title)
+
+
+def _bars(axes: Axes, *, means: Mapping[str, float], high: float, title: str) -> None:
+    axes.barh(range(len(means)), list(means.values()), color=GREY)
+    axes.set_yticks(range(len(means)), [plain(group, limit=30) for group in means], fontsize=7)
+    axes.set_xlim(min(0.0, *means.values()), high or 1.0)
     axes.set_title(title)

@@ -20,6 +20,8 @@ from evaluators.registry import load
 from evaluators.task import Task
 
 LEDGER = "ledger.sqlite"
+COLOURED = frozenset({"FORCE_COLOR", "CLICOLOR_FORCE"})
+"""Variables by which a notebook asks for colours, which its text outputs do not keep."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,8 @@ def seeded(task: str, *, samples: int, seed: int = 0) -> Demo:
 
 def python(folder: Path, *words: str, variables: Mapping[str, str] | None = None) -> None:
     """Run this interpreter in ``folder``, the ledger there as the default one. Raises NothingValid when it fails."""
-    environment: dict[str, Any] = {**os.environ, "DISCOVER_DB": str(folder / LEDGER), **(variables or {})}
+    environment: dict[str, Any] = {n: v for n, v in os.environ.items() if n not in COLOURED}
+    environment |= {"DISCOVER_DB": str(folder / LEDGER), **(variables or {})}
     done = subprocess.run(
         [sys.executable, *words], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )

@@ -16,6 +16,7 @@ COLOURS = {
     "archived": BLUE,
     "evicted": ORANGE,
     "scored": GREY,
+    "stopped": "#c0a080",
     "noted": GREY,
     "lost": RED,
 }
@@ -26,8 +27,8 @@ PLAIN = 0.5
 def lineage(data: Lineage) -> Picture:
     """Samples from left to right, ranks from the best at the top; what has no score in lanes below. The champion's line
     of descent is drawn strongly."""
-    lost = sum(n.state == "lost" for n in data.nodes)
-    text = f"lineage of {len(data.nodes)} entries, {lost} lost; the line that leads to the champion is strong"
+    stopped = sum(n.state == "stopped" for n in data.nodes)
+    text = f"lineage of {len(data.nodes)} entries, {stopped} stopped early; the champion's line is strong"
     return drawn(text, lambda axes: _draw(axes, data), size=(7.5, 4.2))
 
 

@@ -1,17 +1,21 @@
-"""The Gantt chart of a sequence, beside the proved optimal one where a witness ships."""
+"""The Gantt chart of a sequence, beside the proved optimal one where a witness ships, and scores on the grid of
+tardiness factor and due-date range."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 import numpy as np
 
-from evaluators.pictures import Lane, Span, Timeline
+from evaluators.pictures import Grid, Lane, Span, Timeline
 from evaluators.smtt import references, splits
 from evaluators.smtt.instances import FAMILIES
 from evaluators.smtt.problem import Ints, decode, total_tardiness
 from evaluators.task import Instance
+
+_CELL = re.compile(r"TF=([\d.]+) RDD=([\d.]+)")
 
 
 def pictures(instance: Instance, answer: bytes) -> tuple[Timeline, ...]:
@@ -30,6 +34,22 @@ def pictures(instance: Instance, answer: bytes) -> tuple[Timeline, ...]:
             lanes=tuple(_lane(name, processing_times, due_dates, s, worst) for name, s in shown),
         ),
     )
+
+
+def grid(means: Mapping[str, float]) -> Grid:
+    """The cells (TF, RDD), each the mean over sizes and families."""
+    cells: dict[tuple[str, str], list[float]] = {}
+    for group, mean in means.items():
+        found = _CELL.search(group)
+        if found is not None:
+            cells.setdefault((found[1], found[2]), []).append(mean)
+    rows, columns = (tuple(sorted({cell[k] for cell in cells})) for k in (0, 1))
+    values = tuple(tuple(_mean(cells.get((r, c), [])) for c in columns) for r in rows)
+    return Grid("tardiness factor, TF", "range of due dates, RDD", rows, columns, values)
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
 
 
 def _lane(name: str, processing_times: Ints, due_dates: Ints, sequence: Sequence[int], worst: int) -> Lane:

@@ -10,6 +10,7 @@ from evaluators.registry import bind
 from evaluators.smtt import catalogue, proving, reader, referee, references, splits
 from evaluators.smtt.hosts import HOSTS
 from evaluators.smtt.instances import FAMILIES
+from evaluators.smtt.pictures import grid
 from evaluators.smtt.pictures import pictures as gantt
 from evaluators.smtt.problem import limit
 from evaluators.task import (
@@ -110,6 +111,7 @@ class Smtt:
     figures = staticmethod(referee.figures)
     descriptors = staticmethod(referee.descriptors)
     pictures = staticmethod(gantt)
+    grid = staticmethod(grid)
 
     def prove(self, instances: InstanceSet, solver: str, seconds: float) -> Iterator[Proof]:
         """One proof an instance, in order. Raises TaskError for an unknown solver."""
