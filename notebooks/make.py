@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import nbformat
-from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
@@ -24,6 +24,7 @@ NOISE = (
     (re.compile(r"\b[0-9a-f]{64}\b"), "…"),
     (re.compile(r"/[\w./-]*discover-[\w-]+/?"), ""),
     (re.compile(r"\d+(\.\d+)? (s|seconds|ms)\b"), "… s"),
+    (re.compile(r"\d+(\.\d+)? kB\b"), "… kB"),
 )
 
 
@@ -31,8 +32,11 @@ def execute(path: Path) -> NotebookNode:
     """The notebook with fresh outputs. Raises nbclient's CellExecutionError when a cell fails."""
     notebook = nbformat.read(path, as_version=4)
     # Over sockets in a folder of the user's own, not over ports of the machine.
-    manager = AsyncKernelManager(kernel_name="python3", transport="ipc")
-    NotebookClient(notebook, km=manager, timeout=SECONDS).execute()
+    manager = KernelManager(kernel_name="python3", transport="ipc")
+    try:
+        NotebookClient(notebook, km=manager, timeout=SECONDS).execute()
+    finally:
+        manager.shutdown_kernel(now=True)
     return notebook
 
 

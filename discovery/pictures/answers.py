@@ -18,8 +18,8 @@ from evaluators.task import Instance, InstanceSet, Task
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-NUMBERED = 60
-"""Spans of a lane up to which they carry their labels."""
+READABLE = 0.016
+"""Length of a span, relative to the whole, from which it carries its label."""
 
 
 def measured(
@@ -101,8 +101,8 @@ def _lane(axes: Axes, *, lane: Lane, title: str, end: float) -> None:
         edgecolor="#666666",
         linewidth=0.3,
     )
-    if len(lane.spans) <= NUMBERED:
-        for span in lane.spans:
+    for span in lane.spans:
+        if span.end - span.start >= READABLE * end:
             middle = (span.start + span.end) / 2
             axes.text(middle, 0, span.label, ha="center", va="center", fontsize=5, clip_on=True)
     axes.set_yticks([])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DPI = 80
-COLOURS = 64
+COLOURS = 128
 BLUE, ORANGE, GREEN, RED, GREY = "#0072b2", "#e69f00", "#009e73", "#d55e00", "#8a8a8a"
 """Of a colour-blind-safe set (Okabe & Ito)."""
 STYLE = {
