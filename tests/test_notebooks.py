@@ -42,7 +42,8 @@ def test_it_runs_from_top_to_bottom(name: str) -> None:
     assert len(pictured) == {"from_idea_to_plugin": 0, "review": 6, "smtt": 3}[name]
     if name == "from_idea_to_plugin":
         said = "".join(o.text for c in done.cells for o in c.get("outputs", ()) if o.get("name") == "stdout")
-        assert "made anew by this version: yes" in said and re.search(r"press\D+\d+", said), "verified, and a CSV file was sequenced"
+        assert "made anew by this version: yes" in said, "it was verified"
+        assert re.search(r"press\D+\d+", said), "a CSV file was sequenced"
 
 
 @pytest.mark.parametrize("name", NAMES)
