@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from discovery.escape import marked, plain
 from discovery.wording import number
+from evaluators.task import Direction
 
 COLOURED = 40_000
 """Characters of code that are coloured at most: a candidate has 32 KB; a longer text is shown as it is."""
@@ -67,7 +68,9 @@ def label(name: str) -> str:
 
 def share(value: float | None) -> str:
     """A relative gain with its sign, in percent."""
-    return "–" if value is None else f"{100 * value:+.1f} %".replace("-", "−")
+    if value is None:
+        return "–"
+    return f"{100 * value:+.{0 if abs(value) >= 1 else 1}f} %".replace("-", "−")
 
 
 def milliseconds(seconds: float) -> str:
@@ -112,9 +115,35 @@ def line_numbers(text: str) -> str:
     return "\n".join(str(n) for n in range(1, text.count("\n") + 1 + (not text.endswith("\n"))))
 
 
-def largest(rows: Sequence[Mapping[str, Any]], field: str) -> float:
-    """What a full bar stands for: the largest share among the rows, whatever its sign, from 2 % to 100 %."""
-    return min(1.0, max((abs(row[field]) for row in rows if row[field] is not None), default=0.02) or 0.02)
+@dataclass(frozen=True)
+class Balance:
+    """Two scores of a class beside one another. ``better`` is by how much the first is better, in the score's unit;
+    unlike ``share``, the relative gain, it means something where the other score is 0."""
+
+    name: str
+    own: float
+    other: float | None
+    share: float | None
+    better: float | None
+
+
+def balance(
+    rows: Sequence[Mapping[str, Any]], own: str, other: str, share: str, direction: Direction
+) -> tuple[Balance, ...]:
+    """Rows of a table of classes, their fields named by the reference of ``show CANDIDATE`` and ``diff``; of a list
+    (the parents) the first counts."""
+    return tuple(_balance(row, own, other, share, direction) for row in rows)
+
+
+def _balance(row: Mapping[str, Any], own: str, other: str, share: str, direction: Direction) -> Balance:
+    value = row[other][0] if isinstance(row[other], list) else row[other]
+    difference = None if value is None else (value - row[own]) * (1 if direction == "minimize" else -1)
+    return Balance(row["class"], row[own], value, row[share], difference)
+
+
+def largest(rows: Sequence[Balance]) -> float:
+    """What a full bar stands for: the largest difference, whatever its sign."""
+    return max((abs(row.better) for row in rows if row.better is not None), default=0.0) or 1.0
 
 
 FILTERS: dict[str, Any] = {
@@ -127,5 +156,6 @@ FILTERS: dict[str, Any] = {
     "code": code,
     "difference": difference,
     "line_numbers": line_numbers,
+    "balance": balance,
     "largest": largest,
 }

@@ -19,8 +19,18 @@ from db.ledger import Ledger
 from db.records import Integration, NewEntry
 from discovery import review
 from discovery.web.guard import HEADERS, name_of
-from discovery.web.shown import code, difference, finalize, line_numbers, pieces
+from discovery.web.shown import (
+    balance,
+    code,
+    difference,
+    finalize,
+    largest,
+    line_numbers,
+    pieces,
+    share,
+)
 from discovery.web.site import Site
+from evaluators.task import Direction
 
 PAGES = (
     "/", "/?task=small", "/leaderboards", "/leaderboards?task=small", "/compare",
@@ -274,6 +284,25 @@ def test_lines_of_a_difference_have_their_kinds() -> None:
 @pytest.mark.parametrize("text, lines", [("a", 1), ("a\n", 1), ("a\nb", 2), ("", 1), ("\n\n", 2)])
 def test_lines_are_numbered(text: str, lines: int) -> None:
     assert line_numbers(text).count("\n") == lines - 1
+
+
+@pytest.mark.parametrize("direction, sign", [("minimize", 1), ("maximize", -1)])
+def test_a_difference_is_shown_where_a_share_means_nothing(direction: Direction, sign: int) -> None:
+    rows = [
+        {"class": "a", "score": 3.0, "baseline": 0.0, "against": None, "parents": [5.0, None]},
+        {"class": "b", "score": 1.0, "baseline": None, "against": None, "parents": [None]},
+    ]
+    against = balance(rows, "score", "baseline", "against", direction)
+    assert [row.better for row in against] == [-3.0 * sign, None] and largest(against) == 3.0
+    assert [row.better for row in balance(rows, "score", "parents", "against", direction)] == [
+        2.0 * sign,
+        None,
+    ]
+    assert largest(()) == 1.0
+
+
+def test_shares_have_their_sign() -> None:
+    assert [share(v) for v in (None, 0.123, -0.5, -27.34)] == ["–", "+12.3 %", "−50.0 %", "−2734 %"]
 
 
 def test_nothing_is_a_dash_and_markup_in_values_is_text() -> None:
