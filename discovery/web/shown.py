@@ -146,6 +146,11 @@ def largest(rows: Sequence[Balance]) -> float:
     return max((abs(row.better) for row in rows if row.better is not None), default=0.0) or 1.0
 
 
+def kind(picture: object) -> str:
+    """The macro that draws a picture: the name of its class."""
+    return type(picture).__name__.lower()
+
+
 FILTERS: dict[str, Any] = {
     "shown": shown,
     "label": label,
@@ -158,4 +163,5 @@ FILTERS: dict[str, Any] = {
     "line_numbers": line_numbers,
     "balance": balance,
     "largest": largest,
+    "kind": kind,
 }

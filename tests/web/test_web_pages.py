@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import review_samples as samples
 from review_samples import CHAMPION, CHILD, HOSTILE_HASH, MDD, RUN, TOO_HOSTILE
@@ -253,6 +254,21 @@ def test_code_of_200_kilobytes_is_a_page(client: TestClient, db: Path) -> None:
     answer = client.get(f"/candidates/{'ab' * 32}")
     assert answer.status_code == 200 and "\u202e" not in answer.text
     assert len(answer.content) < 80 * len(long)
+
+
+def test_the_tasks_picture_of_an_answer_is_drawn(client: TestClient, db: Path) -> None:
+    keep = samples.rule(0.11)
+    instances = samples.TASK.instances("search").instances
+    answers = b"".join(np.arange(i.answer_bytes // 8).astype("<i8").tobytes() for i in instances)
+    with Ledger.open(db) as ledger:
+        samples.store(ledger, keep, [1.0] * samples.SIZE, answers=answers)
+        entry = NewEntry(16, "own", "improve", "scored", keep.hash, score=1.0, m=samples.SIZE)
+        ledger.integrate(RUN, 2, Integration((entry,)))
+    outline = Outline(client.get(f"/candidates/{keep.hash}?instance={instances[1].id}").text)
+    jobs = [a for tag, a in outline.tags if tag == "rect" and str(a.get("class")).startswith("span-")]
+    assert len(jobs) == 2 * (instances[1].answer_bytes // 8)  # the sequence, and the optimum below it
+    assert "job 0: 0 to" in outline.text and "optimal sequence" in outline.text
+    assert client.get(f"/candidates/{keep.hash}?instance=nowhere").status_code == 404
 
 
 # -- text -------------------------------------------------------------------------------------------------------------
