@@ -7,7 +7,7 @@ comma := ,
 BIN := .venv/bin
 STAMP := .venv/.installed-$(subst $(comma),-,$(EXTRAS))
 
-.PHONY: run test lint format notebooks install clean
+.PHONY: run test lint format docs notebooks install clean
 
 run: $(STAMP)
 	@$(BIN)/discover run --task smtt --proposer genetic
@@ -24,6 +24,10 @@ format: $(STAMP)
 notebooks: $(STAMP)
 	@$(BIN)/python notebooks/make.py $(ARGS)
 
+docs:
+	@$(MAKE) --no-print-directory install EXTRAS=docs
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet && echo "Open build/site/index.html"
+
 install: $(STAMP)
 
 clean:
@@ -38,7 +42,7 @@ $(STAMP): pyproject.toml
 	  exit 1; }
 	@echo "Setting up .venv (once; a minute or two) ..."
 	@if command -v uv >/dev/null 2>&1; then \
-	  uv venv --quiet --allow-existing --python "$$(command -v $(PYTHON))" .venv && \
+	  uv venv --quiet --allow-existing --seed --python "$$(command -v $(PYTHON))" .venv && \
 	  uv pip install --quiet --python $(BIN)/python -e '.[$(EXTRAS)]'; \
 	elif ! $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then \
 	  echo "make: '$(PYTHON)' cannot make virtual environments. On Debian and Ubuntu: sudo apt install python3-venv"; exit 1; \
