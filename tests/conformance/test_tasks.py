@@ -64,3 +64,13 @@ class TestKnapsack(TaskConformance):
 
 class TestKnapsackPool(TestKnapsack):
     options: ClassVar[dict[str, str]] = {"gate": "pool"}
+
+
+class TestPlain(TaskConformance):
+    factory = "toy.picking:Picking"
+
+    def file_of(self, folder: Path) -> tuple[Path, list[str]]:
+        path = folder / "mine.jsonl"
+        one = {"values": [0.5, 0.25], "volumes": [2, 1], "capacity": 2}
+        path.write_text("".join(json.dumps({"id": name, **one}) + "\n" for name in ("second", "first")))
+        return path, ["second", "first"]
