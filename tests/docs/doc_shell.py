@@ -18,9 +18,9 @@ from doc_pages import ROOT
 
 SECONDS = 240
 BIN = Path(sys.executable).parent
-SMALL = {"--samples": 8, "--trials": 3, "--seconds": 5}
+SMALL = {"--samples": 4, "--trials": 2, "--seconds": 5}
 """The most that a flag may ask for."""
-ENVIRONMENT = {"DISCOVER_SAMPLES": "8", "DISCOVER_TRIALS": "3", "OPENAI_API_KEY": "none", "PIP_NO_INDEX": "1",
+ENVIRONMENT = {"DISCOVER_SAMPLES": "4", "DISCOVER_TRIALS": "2", "OPENAI_API_KEY": "none", "PIP_NO_INDEX": "1",
                "PIP_NO_BUILD_ISOLATION": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_QUIET": "1"}  # fmt: skip
 SERVERS = ("mock-llm", "ui")
 ADDRESS = re.compile(r"https?://(?:127\.0\.0\.1|[\w.-]+\.example(?:\.org)?)(?::\d+)?/v1")
