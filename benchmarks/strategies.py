@@ -183,7 +183,8 @@ def table(folder: Path) -> str:
     least: dict[tuple[Any, ...], float] = {}
     for name, found in rows.items():
         seconds = mean(m.seconds for m in found)
-        least[name[:2]] = min(least.get(name[:2], seconds), seconds)
+        if seconds:  # a ledger from elsewhere does not say
+            least[name[:2]] = min(least.get(name[:2], seconds), seconds)
     heads = (
         "task", "samples", "proposer", "strategy", "seeds", "gate", "gain over the best seed %", "valid %", "new %",
         "evaluations", "time",
@@ -191,7 +192,7 @@ def table(folder: Path) -> str:
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for name, found in sorted(rows.items()):
         gains = [m.gain for m in found]
-        ratio = mean(m.seconds for m in found) / least[name[:2]] if least[name[:2]] else 0.0
+        ratio = mean(m.seconds for m in found) / least[name[:2]] if name[:2] in least else 0.0
         figures = (
             len(found), f"{mean(m.gate for m in found):.3f}",
             f"{mean(gains):.1f} ({min(gains):.1f} … {max(gains):.1f})", f"{mean(m.valid for m in found):.0f}",
