@@ -93,7 +93,7 @@ class Writer:
         function = _main(tree)
         edits = [self._scale_default, self._scale_number, self._add_term]
         self.random.shuffle(edits)
-        if not any(edit(tree, function) for edit in edits):
+        if not any(edit(tree, function) for edit in (*edits, self._add_argument)):
             self._add_parameter(tree, function, 1.0, 0.0, 2.0)
         return ast.unparse(ast.fix_missing_locations(tree))
 
@@ -149,6 +149,18 @@ class Writer:
             ast.Name(name, ast.Load()), ast.Mult(), copy.deepcopy(self.random.choice([node.left, node.right]))
         )
         node.left, node.op, node.right = ast.BinOp(node.left, node.op, node.right), ast.Add(), term
+        return True
+
+    def _add_argument(self, tree: ast.Module, function: ast.FunctionDef) -> bool:
+        """Add a weighted argument to a result that is an argument itself: ``a`` becomes ``a + w * b``."""
+        given, last = [a.arg for a in function.args.args], function.body[-1]
+        if not (isinstance(last, ast.Return) and isinstance(last.value, ast.Name) and last.value.id in given):
+            return False
+        name = self._add_parameter(tree, function, round(self.random.uniform(-0.5, 0.5), 3), -1.0, 1.0)
+        other = ast.Name(self.random.choice(given), ast.Load())
+        last.value = ast.BinOp(
+            last.value, ast.Add(), ast.BinOp(ast.Name(name, ast.Load()), ast.Mult(), other)
+        )
         return True
 
     def _add_parameter(

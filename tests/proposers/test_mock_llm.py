@@ -23,6 +23,7 @@ from discovery.prompts.render import messages
 from discovery.proposers.base import Brief, Fault, Operator, Parent, Request
 from discovery.proposers.notes import note_text
 from discovery.proposers.reading import Unreadable, candidate_text
+from discovery.seeds import baseline_code
 from evaluators.registry import load
 from evaluators.task import Interface, Value
 
@@ -84,6 +85,16 @@ def test_edits_of_real_code_pass_the_check_and_change_it(path: Path) -> None:
         for seed in range(8):
             text = candidate_text(ask(server, {"messages": prompt(SMTT, code), "seed": seed}), (code,), SMTT)
             assert check(text, SMTT).hash != before.hash
+
+
+def test_a_rule_without_numbers_gets_a_term_that_counts() -> None:
+    task = load("tsp-construct")
+    code = baseline_code(task, "nearest-neighbour")
+    with MockServer() as server:
+        for seed in range(4):
+            asked = {"messages": prompt(task.interface, code), "seed": seed}
+            text = candidate_text(ask(server, asked), (code,), task.interface)
+            assert "return distances + w1 * " in text and check(text, task.interface).space
 
 
 @pytest.mark.parametrize("interface", [SMTT, INDEX, POLICY], ids=lambda i: i.function)
