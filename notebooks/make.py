@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import nbformat
 from jupyter_client.manager import KernelManager
@@ -31,12 +32,13 @@ NOISE = (
 def execute(path: Path) -> NotebookNode:
     """The notebook with fresh outputs. Raises nbclient's CellExecutionError when a cell fails."""
     notebook = nbformat.read(path, as_version=4)
-    # Over sockets in a folder of the user's own, not over ports of the machine.
-    manager = KernelManager(kernel_name="python3", transport="ipc")
-    try:
-        NotebookClient(notebook, km=manager, timeout=SECONDS).execute()
-    finally:
-        manager.shutdown_kernel(now=True)
+    # Over sockets in a folder of its own, not over ports that everybody on the machine can reach.
+    with TemporaryDirectory() as folder:
+        manager = KernelManager(kernel_name="python3", transport="ipc", ip=f"{folder}/kernel")
+        try:
+            NotebookClient(notebook, km=manager, timeout=SECONDS).execute()
+        finally:
+            manager.shutdown_kernel(now=True)
     return notebook
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -28,6 +29,13 @@ def note(text: str) -> None:
     """One line for the user on stderr."""
     sys.stderr.write(plain(text) + "\n")
     sys.stderr.flush()
+
+
+def urgent(text: str) -> None:
+    """One line on stderr from a signal handler, past the buffer: the handler may have interrupted a write to it, and a
+    second one inside it is refused."""
+    with contextlib.suppress(OSError, ValueError):
+        os.write(sys.stderr.fileno(), (plain(text) + "\n").encode())
 
 
 def console(stream: TextIO | None = None) -> Console:

@@ -6,6 +6,7 @@ zygotes end when their host does. A model's slow reply could otherwise hold the 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from discovery.cli.output import urgent
 from discovery.progress import StopSignal
 
 FIRST = "finishing what is running; Ctrl-C again to stop now, `discover resume` goes on later"
@@ -30,14 +32,20 @@ def listening(
     The handlers only count and say one sentence: they may run between any two instructions of the main thread."""
     stop = StopSignal()
 
+    def tell(text: str) -> None:
+        try:
+            say(text)
+        except RuntimeError:  # the signal came in the middle of a write to the same stream
+            urgent(text)
+
     def interrupted(_number: int, _frame: FrameType | None) -> None:
         if stop.request() == 1:
-            say(first)
+            tell(first)
             return
-        if sys.stderr.isatty():
-            sys.stderr.write(SHOW_CURSOR)
-        say(second)
-        sys.stderr.flush()
+        tell(second)
+        with contextlib.suppress(RuntimeError):
+            sys.stderr.write(SHOW_CURSOR if sys.stderr.isatty() else "")
+            sys.stderr.flush()
         os._exit(130)
 
     def terminated(_number: int, _frame: FrameType | None) -> None:

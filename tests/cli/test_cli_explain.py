@@ -154,7 +154,7 @@ def test_ctrl_c_tells_what_is_there(tmp_path: Path) -> None:
             started.send_signal(signal.SIGINT)
             break
     out, err = started.communicate(timeout=120)
-    assert started.returncode == 130 and "Traceback" not in err
+    assert started.returncode == 130 and "Traceback" not in err, err
     data = json.loads(out)
     assert (
         data["interrupted"] is True and 2 <= len(data["ablation"]["variants"]) < data["ablation"]["possible"]
