@@ -23,7 +23,7 @@ def pictures(instance: Instance, answer: bytes) -> tuple[Timeline, ...]:
     processing_times, due_dates = decode(instance.payload)
     shown = [("this sequence", np.frombuffer(answer, dtype="<i8").tolist())]
     witness = _witnesses().get(instance.id)
-    if witness is not None:
+    if witness is not None and _proves(witness, instance):
         shown.append(("optimal sequence", list(witness)))
     worst = max(int(_tardiness(processing_times, due_dates, s).max(initial=0)) for _, s in shown)
     return (
@@ -34,6 +34,13 @@ def pictures(instance: Instance, answer: bytes) -> tuple[Timeline, ...]:
             lanes=tuple(_lane(name, processing_times, due_dates, s, worst) for name, s in shown),
         ),
     )
+
+
+def _proves(witness: Sequence[int], instance: Instance) -> bool:
+    """Whether it is the optimum of just this instance: one of the user's own may have the same id."""
+    processing_times, due_dates = decode(instance.payload)
+    fits = instance.reference_kind == "proved optimum" and len(witness) == len(due_dates)
+    return fits and total_tardiness(processing_times, due_dates, list(witness)) == instance.reference
 
 
 def grid(means: Mapping[str, float]) -> Grid:
