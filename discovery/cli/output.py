@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from discovery.escape import plain
 from discovery.wording import number, percent
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 WIDTH = 120
 """Columns where the output is no terminal and COLUMNS is not set."""
+WHOLE = 40
+"""Characters of a first column up to which it is never broken."""
 
 
 def emit(data: Mapping[str, object]) -> None:
@@ -54,10 +56,14 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, numeric: 
     from rich.text import Text
 
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        made.add_column(Text(column), justify="right" if column in numeric else "left", overflow="fold")
-    for row in rows:
-        made.add_row(*(Text(plain(shown(cell))) for cell in row))
+    told = [[plain(shown(cell)) for cell in row] for row in rows]
+    # The first column is what people copy: on a narrow terminal the others give way.
+    whole = max((len(row[0]) for row in told), default=0) <= WHOLE
+    for place, column in enumerate(columns):
+        justify: Literal["left", "right"] = "right" if column in numeric else "left"
+        made.add_column(Text(column), justify=justify, overflow="fold", no_wrap=whole and not place)
+    for row in told:
+        made.add_row(*map(Text, row))
     console().print(made)
 
 

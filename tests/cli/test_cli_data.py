@@ -158,6 +158,16 @@ def test_source_is_verbatim_into_a_pipe_and_escaped_on_a_terminal(monkeypatch: p
     assert terminal.getvalue() == "x = 1  # \\x1b[31m\\r\n\ty"
 
 
+def test_a_narrow_terminal_leaves_the_names_whole(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    output.table(("name", "what it is"), [("plugin:a-name-to-copy-b76c4d6d", "words " * 20), ("b", 1.5)])
+    lines = capsys.readouterr().out.splitlines()
+    assert any("plugin:a-name-to-copy-b76c4d6d" in line for line in lines)
+    assert max(map(len, lines)) <= 50
+
+
 def test_details_shows_nested_objects_and_tables(capsys: pytest.CaptureFixture[str]) -> None:
     output.details(
         {"run": "r1", "best": {"score": 1.23456}, "rows": [{"id": "a", "x": 2.0}, {"id": "\x1b", "x": None}]}

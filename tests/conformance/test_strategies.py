@@ -39,7 +39,7 @@ class TestDocumented(StrategyConformance):
     def make(self) -> Strategy:
         text = (Path(__file__).parents[2] / "docs" / "adding-a-strategy.md").read_text()
         module = types.ModuleType("my_search")
-        code = text.split("```python\n")[1].split("```")[0]
+        code = text.split('```python title="my_search.py"\n')[1].split("```")[0]
         exec(compile(code, "my_search.py", "exec", dont_inherit=True), module.__dict__)  # noqa: S102
         made: Strategy = module.Smallest()
         return made

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
 import sys
 import venv
@@ -164,7 +163,7 @@ class Shell:
 
     def close(self) -> None:
         for server in self.servers:
-            server.send_signal(signal.SIGINT)
+            server.terminate()  # Ctrl-C would be ignored where the tests themselves run in the background
             server.communicate(timeout=30)
 
 

@@ -99,6 +99,7 @@ def discover(
     """The command line in this process, in the folder of the ledger."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DISCOVER_DB", "l.sqlite")
+    monkeypatch.setenv("COLUMNS", "200")
 
     def call(*words: object) -> Ended:
         with pytest.raises(SystemExit) as ended:
