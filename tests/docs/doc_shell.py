@@ -32,8 +32,9 @@ FOUND: dict[str, re.Pattern[str]] = {
     "NAME": re.compile(r"^([a-z]+(?:-[a-z]+)*-[0-9a-f]{8}) \S+ written to", re.M),
 }
 """What the words in capitals stand for: the last that a command printed. B is what A was before."""
-QUICK = {"report": "tsp-construct", "explain": "smtt-index"}
-"""For what takes minutes of processor time on `smtt`: the task on which it is done instead."""
+SLOW = re.compile(r"discover (?:report|explain) (RUN|CANDIDATE)\b")
+"""What takes minutes of processor time on `smtt`, whose best baseline is a search, and is done on another task instead."""
+QUICK = "tsp-construct"
 
 
 class Shell:
@@ -47,7 +48,7 @@ class Shell:
         self.where.write_text(str(self.home))
         self.exports.touch()
         self.seen: dict[str, str] = {}
-        self.beside: dict[str, dict[str, str]] = {}
+        self.beside: dict[str, str] = {}
         self.servers: list[subprocess.Popen[str]] = []
         programs = environment(folder / "venv") if own_environment else BIN
         (self.home / ".venv").symlink_to(programs.parent)
@@ -142,24 +143,19 @@ class Shell:
             return command
         if re.search(r"discover baselines .*--recompute", command) and "--split" not in command:
             command = command.replace("--recompute", "--recompute --split screen")
-        if (found := re.search(r"discover (report|explain) (RUN|CANDIDATE)\b", command)) and self.slow:
-            return command.replace(found[2], self.quick(QUICK[found[1]])[found[2]])
+        if (found := SLOW.search(command)) and self.seen.get("task") == "smtt":
+            return command.replace(found[1], self.quick()[found[1]])
         for word, value in ((w, v) for w, v in self.seen.items() if w.isupper()):
             command = re.sub(rf"(?<![\w./-]){word}(?![\w./=-])", value, command)
         return command
 
-    @property
-    def slow(self) -> bool:
-        """Whether what the page does is about `smtt`, whose best baseline takes its time."""
-        return self.seen.get("task") == "smtt"
-
-    def quick(self, task: str) -> dict[str, str]:
-        """What is printed by a run of another task, beside those of the page."""
-        if task not in self.beside:
+    def quick(self) -> dict[str, str]:
+        """What a run of the quick task prints, kept apart from what the page's own commands print."""
+        if not self.beside:
             before, self.seen = self.seen, {}
-            self.run(f"discover run --task {task} --samples 4 --quiet")
-            self.beside[task], self.seen = self.seen, before
-        return self.beside[task]
+            self.run(f"discover run --task {QUICK} --quiet")
+            self.beside, self.seen = self.seen, before
+        return self.beside
 
     def close(self) -> None:
         for server in self.servers:
