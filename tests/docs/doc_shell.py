@@ -33,7 +33,7 @@ FOUND: dict[str, re.Pattern[str]] = {
 }
 """What the words in capitals stand for: the last that a command printed. B is what A was before."""
 SLOW = re.compile(r"discover (?:report|explain) (RUN|CANDIDATE)\b")
-"""What takes minutes of processor time on `smtt`, whose best baseline is a search, and is done on another task instead."""
+"""What takes minutes on `smtt`, whose best baseline is a search, and is done on another task instead."""
 QUICK = "tsp-construct"
 
 
