@@ -26,7 +26,7 @@ notebooks: $(STAMP)
 
 docs:
 	@$(MAKE) --no-print-directory install EXTRAS=docs
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet && \
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict && \
 	  echo "Open build/site/index.html. Its search needs a server: python3 -m http.server --directory build/site"
 
 install: $(STAMP)
