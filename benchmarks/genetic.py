@@ -39,7 +39,6 @@ import numpy as np
 from db.records import EntryKey
 from discovery.candidate import Candidate, check, with_defaults
 from discovery.draws import generator, key
-from discovery.members import group_means
 from discovery.population.archive import Archive, Member, Snapshot
 from discovery.population.islands import Islands
 from discovery.population.operators import Shares
@@ -48,7 +47,16 @@ from discovery.proposers.base import Brief, Parent, ProposerRefused, Request
 from discovery.proposers.genetic import GeneticProposer
 from discovery.statistics import EarlyStop, alpha, gains, one_sided_p, paired_test
 from evaluators import registry
-from evaluators.task import Instance, InstanceSet, Interface, InvalidAnswer, Judgement, Value, aggregate
+from evaluators.task import (
+    Instance,
+    InstanceSet,
+    Interface,
+    InvalidAnswer,
+    Judgement,
+    Value,
+    aggregate,
+    in_classes,
+)
 from searchspaces.tuner import Finished, Tuner
 
 BATCH, TRIALS = 8, 20
@@ -318,7 +326,7 @@ class Run:
         score = aggregate(self.search, scores)
         return Member(
             EntryKey(*where), candidate.hash, candidate.code, score, scores, candidate.nodes, island,
-            group_means([i.group for i in self.search], scores),
+            in_classes(self.search, scores),
         )  # fmt: skip
 
     def _tuned(self, members: Sequence[Member], snapshot: Snapshot) -> list[Member]:
@@ -364,7 +372,7 @@ class Run:
         return replace(
             member, key=EntryKey(member.key.k, "tuned"), hash=child.hash, code=child.code, score=best.value,
             scores=best.scores, nodes=child.nodes,
-            by_group=group_means([i.group for i in self.search], best.scores),
+            by_group=in_classes(self.search, best.scores),
         )  # fmt: skip
 
     def _look(self, leader: Member, champion: Member) -> Member:

@@ -11,7 +11,7 @@ from discovery.candidate import Candidate
 from discovery.evaluation import Evaluated
 from discovery.population.archive import Member
 from discovery.population.novelty import NEAR_COPY
-from evaluators.task import Describing, Task, TaskError
+from evaluators.task import Describing, Task, TaskError, in_classes
 
 
 def member_of(
@@ -38,7 +38,7 @@ def scored_member(
         scores=evaluated.scores,
         nodes=candidate.nodes,
         island=island,
-        by_group=group_means([i.group for i in task.instances("search")], evaluated.scores),
+        by_group=in_classes(task.instances("search"), evaluated.scores),
         behaviour=evaluated.behaviour,
         lines=evaluated.lines,
         traits=traits_of(task, evaluated.values),
@@ -58,14 +58,6 @@ def traits_of(task: Task, values: Sequence[float]) -> dict[str, float]:
                 f"task {task.name!r} describes {name!r} as {value!r}; expected a number from 0 to 1"
             )
     return found
-
-
-def group_means(groups: list[str], scores: tuple[float, ...]) -> dict[str, float]:
-    """Mean score by class."""
-    cells: dict[str, list[float]] = {}
-    for group, score in zip(groups, scores, strict=False):
-        cells.setdefault(group, []).append(score)
-    return {g: sum(v) / len(v) for g, v in cells.items()}
 
 
 def marks(evaluated: Evaluated) -> frozenset[str]:

@@ -11,7 +11,7 @@ Everything a candidate may know about an instance is in :attr:`Instance.payload`
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -280,7 +280,13 @@ def aggregate(instances: Sequence[Instance], scores: Sequence[float]) -> float:
     """The score of a set: the mean over groups of the mean within the group, so that every class counts alike."""
     if not scores or len(scores) > len(instances):
         raise ValueError(f"{len(scores)} scores for {len(instances)} instances")
-    totals: dict[str, list[float]] = {}
+    means = in_classes(instances, scores)
+    return sum(means.values()) / len(means)
+
+
+def in_classes(instances: Iterable[Instance], scores: Sequence[float]) -> dict[str, float]:
+    """Mean score of each class over the first ``len(scores)`` instances, the classes in the order of their first."""
+    cells: dict[str, list[float]] = {}
     for instance, score in zip(instances, scores, strict=False):
-        totals.setdefault(instance.group, []).append(score)
-    return sum(sum(v) / len(v) for v in totals.values()) / len(totals)
+        cells.setdefault(instance.group, []).append(score)
+    return {group: sum(values) / len(values) for group, values in cells.items()}

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from db.ledger import Ledger
 from db.models import Evaluation
 from db.records import EntryRecord, EvaluationRecord, RunRecord
-from evaluators.task import InstanceSet, Task
+from evaluators.task import InstanceSet, Task, in_classes
 
 
 def on_search(ledger: Ledger, task: Task, record: RunRecord, entry: EntryRecord) -> EvaluationRecord | None:
@@ -51,8 +51,5 @@ def _sets(task: Task, blocks: Iterable[int]) -> Iterator[InstanceSet]:
 
 
 def class_means(instances: InstanceSet, scores: Sequence[float]) -> dict[str, float]:
-    """Mean score by class over the first ``len(scores)`` instances."""
-    cells: dict[str, list[float]] = {}
-    for instance, score in zip(instances, scores, strict=False):
-        cells.setdefault(instance.group, []).append(score)
-    return {group: sum(values) / len(values) for group, values in sorted(cells.items())}
+    """Mean score by class over the first ``len(scores)`` instances, the classes by name."""
+    return dict(sorted(in_classes(instances, scores).items()))
