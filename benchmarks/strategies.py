@@ -5,10 +5,12 @@
     python benchmarks/strategies.py --model NAME --base-url http://127.0.0.1:8085/v1 --samples 50 --seeds 0-2
     python benchmarks/strategies.py --table                                                  what is there so far
 
-Each cell (task, proposer, model, strategy, seed, samples) is one run, started as `discover run` starts it, in a ledger
-of its own in ``--folder``, so that no cell profits from another's evaluations. A cell that is done is not run again and
-an interrupted one is resumed, so the matrix can be run in parts, in any order and side by side. A row of the table is
-all seeds of a cell:
+Each cell (task, proposer, model, strategy, seed, samples, batch) is one run, started as `discover run` starts it, in a
+ledger of its own in ``--folder``, so that no cell profits from another's evaluations. A cell that is done is not run
+again and an interrupted one is resumed, so the matrix can be run in parts, in any order and side by side. With
+``--results FILE`` the figures of a finished cell are also kept in that file (JSON), which is enough for the table and
+for not running the cell again: a slow matrix can grow over many sittings and machines. A row of the table is all seeds
+of a cell:
 
 - gate: the champion's score on the report blocks, which no step of a run ever sees, and its gain over the best seed
   there, relative: mean (least … most) over the seeds. A run without a promotion has the gain 0;
@@ -21,13 +23,14 @@ all seeds of a cell:
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import resource
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -61,6 +64,7 @@ class Cell:
     strategy: str
     seed: int
     samples: int
+    batch: int
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ class Measured:
 
 def ledger_of(cell: Cell, folder: Path) -> Path:
     """The cell's ledger."""
-    words = (cell.task, cell.model or cell.proposer, cell.strategy, cell.samples, cell.seed)
+    words = (cell.task, cell.model or cell.proposer, cell.strategy, cell.samples, cell.batch, cell.seed)
     return folder / (re.sub(r"[^\w.-]+", "_", "--".join(map(str, words))) + ".sqlite")
 
 
@@ -85,8 +89,26 @@ def cell_of(record: RunRecord) -> Cell:
     """The cell that a run belongs to."""
     frozen = dict(record.settings["settings"])
     return Cell(
-        record.task, frozen["proposer"], frozen["model"], frozen["strategy"], record.seed, frozen["samples"]
-    )
+        record.task, frozen["proposer"], frozen["model"], frozen["strategy"], record.seed, frozen["samples"],
+        frozen["batch"],
+    )  # fmt: skip
+
+
+class Results:
+    """The figures of finished cells in one JSON file: a list of objects with "cell" and "measured", sorted."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        found = json.loads(path.read_text()) if path is not None and path.exists() else []
+        self.cells = {Cell(**row["cell"]): Measured(**row["measured"]) for row in found}
+
+    def keep(self, cell: Cell, measured: Measured) -> None:
+        """Add a cell and write the file."""
+        self.cells[cell] = measured
+        if self._path is not None:
+            rows = sorted(self.cells.items(), key=lambda row: repr(row[0]))
+            lines = (json.dumps({"cell": asdict(c), "measured": asdict(m)}) for c, m in rows)
+            self._path.write_text("[\n" + ",\n".join(lines) + "\n]\n")
 
 
 @contextmanager
@@ -120,7 +142,7 @@ def fill(cell: Cell, folder: Path, base_url: str | None, workers: int | None) ->
     else:
         flags = {
             "proposer": cell.proposer, "model": cell.model, "base_url": base_url, "strategy": cell.strategy,
-            "seed": cell.seed, "samples": cell.samples, "db": str(path), "workers": workers,
+            "seed": cell.seed, "samples": cell.samples, "batch": cell.batch, "db": str(path), "workers": workers,
         }  # fmt: skip
         settings = load(flags, folder=folder, environment={}).settings
         report = engine.start(RunSettings(cell.task, settings))
@@ -169,25 +191,30 @@ def new_behaviours(
     return new
 
 
-def table(folder: Path) -> str:
-    """All finished cells of the folder as a Markdown table."""
-    rows: dict[tuple[Any, ...], list[Measured]] = defaultdict(list)
+def finished(folder: Path, known: Container[Cell]) -> Iterator[tuple[Cell, Measured]]:
+    """The finished cells whose ledgers are in the folder, without the ``known`` ones."""
     for path in sorted(folder.glob("*.sqlite")):
         with opened(path) as ledger:
             done = next((r for r in ledger.runs() if r.status == "done"), None)
-            if done is not None:
-                cell = cell_of(done)
+            if done is not None and cell_of(done) not in known:
                 task = registry.load(done.task, {k: str(v) for k, v in done.options.items()})
-                name = (cell.task, cell.samples, cell.model or cell.proposer, cell.strategy)
-                rows[name].append(measure(ledger, task, done))
+                yield cell_of(done), measure(ledger, task, done)
+
+
+def table(cells: Mapping[Cell, Measured]) -> str:
+    """The cells as a Markdown table, a row for all seeds of one."""
+    rows: dict[tuple[Any, ...], list[Measured]] = defaultdict(list)
+    for cell, measured in cells.items():
+        name = (cell.task, f"{cell.samples} / {cell.batch}", cell.model or cell.proposer, cell.strategy)
+        rows[name].append(measured)
     least: dict[tuple[Any, ...], float] = {}
     for name, found in rows.items():
         seconds = mean(m.seconds for m in found)
         if seconds:  # a ledger from elsewhere does not say
             least[name[:2]] = min(least.get(name[:2], seconds), seconds)
     heads = (
-        "task", "samples", "proposer", "strategy", "seeds", "gate", "gain over the best seed %", "valid %", "new %",
-        "evaluations", "time",
+        "task", "samples / batch", "proposer", "strategy", "seeds", "gate", "gain over the best seed %", "valid %",
+        "new %", "evaluations", "time",
     )  # fmt: skip
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for name, found in sorted(rows.items()):
@@ -211,6 +238,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--strategies", nargs="+", default=list(STRATEGIES))
     parser.add_argument("--seeds", default="0-4", help="one seed or a range such as 0-4")
     parser.add_argument("--samples", type=int, default=50)
+    parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--proposer", choices=("genetic", "mock", "chat"), help="default: chat with --model")
     parser.add_argument("--model")
     parser.add_argument("--base-url")
@@ -218,6 +246,7 @@ def arguments() -> argparse.Namespace:
         "--workers", type=int, help="candidates run at once; no figure but the time depends on it"
     )
     parser.add_argument("--folder", type=Path, default=Path("strategies"), help="the cells' ledgers")
+    parser.add_argument("--results", type=Path, help="a file that keeps the figures of finished cells")
     parser.add_argument("--table", action="store_true", help="run nothing")
     chosen = parser.parse_args()
     chosen.proposer = chosen.proposer or ("chat" if chosen.model else "genetic")
@@ -234,21 +263,27 @@ def main() -> None:
         Cell(
             task, "genetic" if chosen.proposer == "genetic" else "chat",
             "mock" if chosen.proposer == "mock" else chosen.model, strategy, seed, chosen.samples,
+            chosen.batch,
         )
         for seed in range(int(low), int(high or low) + 1)
         for task in chosen.tasks
         for strategy in chosen.strategies
     ]  # fmt: skip
+    results = Results(chosen.results)
     server = MockServer() if chosen.proposer == "mock" and not chosen.table else None
     with server or nullcontext():
         for cell in [] if chosen.table else cells:
+            if cell in results.cells:
+                continue
             try:
                 fill(cell, chosen.folder, server.base_url if server else chosen.base_url, chosen.workers)
             except (UsageError, TaskError) as error:
                 print(f"left out: {cell}: {error}", flush=True)
             except EnvironmentProblem as error:
                 sys.exit(f"{error}\nThe cells so far are kept; start again to go on.")
-    print(table(chosen.folder))
+            for done, measured in list(finished(chosen.folder, results.cells)):
+                results.keep(done, measured)
+    print(table(results.cells | dict(finished(chosen.folder, results.cells))))
 
 
 if __name__ == "__main__":
