@@ -7,13 +7,18 @@ comma := ,
 BIN := .venv/bin
 STAMP := .venv/.installed-$(subst $(comma),-,$(EXTRAS))
 
-.PHONY: run test lint format docs notebooks install clean
+.PHONY: run test campaign lint format docs notebooks install clean
 
 run: $(STAMP)
 	@$(BIN)/discover run --task smtt --proposer genetic
 
 test: $(STAMP)
 	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+# What takes hours: the tests marked `campaign`.
+campaign: $(STAMP)
+	@echo "make campaign: the long tests and benchmarks. Expect hours on two cores; Ctrl-C stops it at any time."
+	@$(BIN)/python -m pytest -m campaign $(ARGS)
 
 lint: $(STAMP)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
