@@ -16,7 +16,7 @@ LEVELS = (
     # The rooms of the loop (every module of discovery that is named nowhere else here).
     (),
     # A whole run, and what is read from one.
-    ("graph", "run", "scoring", "review", "people", "plugins", "explain", "pictures"),
+    ("graph", "run", "scoring", "review", "people", "audit", "plugins", "explain", "pictures"),
     # What people touch in a browser, or an agent through its tools.
     ("web", "mcp_server"),
     ("cli",),

@@ -17,6 +17,7 @@ from discovery.wording import number
 
 if TYPE_CHECKING:
     from db.ledger import Ledger
+    from discovery.audit import Audit
     from discovery.config import Loaded
     from discovery.plugins import Exported, Verified
 
@@ -98,14 +99,18 @@ def verify(
     name: Annotated[
         str, typer.Argument(metavar="PACKAGE|WHEEL|plugin:NAME|RUN|CANDIDATE", show_default=False)
     ],
+    no_run: Annotated[
+        bool, typer.Option("--no-run", help="Run no candidate: check what follows from a run's kept answers.")
+    ] = False,
     db: Db = None,
     unsafe: Unsafe = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check a package, or a run's champion, by running it again.
+    """Check a package, a candidate or a whole run by computing it again.
 
-    Hashes of every file, and scores on search and gate; the final split stays closed."""
+    Of a package: hashes of every file, and scores on search and gate. Of a run: every score, from the answers kept or
+    by running the candidate again, and every decision. The final split stays closed."""
     from discovery import plugins, review
     from discovery.review.names import is_candidate
 
@@ -113,6 +118,8 @@ def verify(
     path = Path(name)
     if name.startswith(PLUGIN) or path.exists() or path.is_symlink():
         target = name.removeprefix(PLUGIN) if name.startswith(PLUGIN) else path
+        if no_run:
+            raise UsageError("--no-run is for runs and candidates of a ledger; a package has to run")
         with _perhaps(loaded) as known:
             found = plugins.verify_package(target, ledger=known, unsafe=unsafe, progress=progress)
     elif not name.startswith("r-") and not is_candidate(name):
@@ -121,7 +128,7 @@ def verify(
         )
     else:
         with review.opened(loaded.settings.db, readonly=True) as ledger:
-            found = plugins.verify_run(ledger, name, unsafe=unsafe, progress=progress)
+            found = plugins.verify_run(ledger, name, run=not no_run, unsafe=unsafe, progress=progress)
     emit(found.to_json()) if as_json else _tell_verify(found)
     if not found.ok:
         more = f" (and {len(found.problems) - 1} more)" if len(found.problems) > 1 else ""
@@ -150,6 +157,16 @@ def _perhaps(loaded: Loaded) -> Iterator[Ledger | None]:
         ledger.close()
 
 
+def _tell_audit(found: Audit) -> None:
+    say(
+        f"evaluations: {found.recomputed} recomputed from their answers, {found.rerun} run again; "
+        f"{found.trials} trials run again"
+    )
+    say(f"decided again: {found.entries} scores, {found.looks} looks, {found.promotions} promotions")
+    if found.left:
+        say("left alone: " + ", ".join(f"{count} ({reason})" for reason, count in sorted(found.left.items())))
+
+
 def _tell_verify(found: Verified) -> None:
     say(f"{found.name}: candidate {found.candidate[:8]} of run {found.run}, task {found.task}")
     if found.kind != "run":
@@ -165,6 +182,8 @@ def _tell_verify(found: Verified) -> None:
         ]
         columns = ("split", "instances", "recorded", "measured", "same answers", "agrees")
         table(columns, rows, numeric=columns[1:4])
+    if found.audit is not None:
+        _tell_audit(found.audit)
     if found.isolated is False:
         note("note: this was not isolated (--unsafe-no-sandbox)")
     if found.ok:

@@ -1,4 +1,5 @@
-"""Runs a package's heuristic, or a run's champion, again in the sandbox and compares with what is claimed.
+"""Runs a package's heuristic, a candidate or a run's champion again in the sandbox and compares with what is claimed;
+of a run, everything else is audited too (:mod:`discovery.audit`).
 
 The final split stays closed: what a package says of it is not run again here.
 """
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from db.ledger import Ledger
+from discovery.audit import Audit, audit
 from discovery.candidate import Candidate, Refused, check
 from discovery.config import cores
 from discovery.errors import EnvironmentProblem, NothingValid
@@ -28,6 +30,7 @@ from discovery.plugins.reading import Package, read_installed, read_package
 from discovery.plugins.rehearsal import calls, wrapped
 from discovery.plugins.rescoring import RERUN, Claim, Rescored, announced, complaints, rescored
 from discovery.plugins.winner import Winner, winner
+from discovery.review.names import is_candidate
 from evaluators.registry import load
 from evaluators.task import Task
 
@@ -52,6 +55,7 @@ class Verified:
     digest: str | None
     isolated: bool | None
     seconds: float
+    audit: Audit | None = None
 
     @property
     def ok(self) -> bool:
@@ -65,6 +69,7 @@ class Verified:
             **told,
             "problems": list(self.problems),
             "scores": [s.to_json() for s in self.scores],
+            "audit": self.audit.to_json() if self.audit is not None else None,
         }
 
 
@@ -108,34 +113,51 @@ def verify_package(
     )
 
 
-def verify_run(ledger: Ledger, name: str, *, unsafe: bool = False, progress: Say | None = None) -> Verified:
-    """Evaluate a run's champion again on search and gate, and compare instance by instance with the ledger.
+def verify_run(
+    ledger: Ledger, name: str, *, run: bool = True, unsafe: bool = False, progress: Say | None = None
+) -> Verified:
+    """Evaluate a candidate, or a run's champion, again on search and gate and compare instance by instance with the
+    ledger. Of a run (and its control) every other score and decision is audited. Without ``run`` no candidate runs:
+    only what follows from kept answers and stored scores is computed.
 
     Raises UsageError, NothingValid, LedgerError, TaskError, SandboxUnavailable."""
     start, say = time.monotonic(), progress or (lambda _: None)
     found = winner(ledger, name)
-    executor = make_executor(found.task, "local", cores(), unsafe=unsafe)
+    executor = make_executor(found.task, "local", cores(), unsafe=unsafe) if run else None
     try:
-        scores = _again(executor, found.task, found.candidate.code, _stored(ledger, found), say)
-        isolated = executor.isolated
+        code, claims = found.candidate.code, _stored(ledger, found)
+        scores = _again(executor, found.task, code, claims, say) if executor is not None else ()
+        audited = None if is_candidate(name) else _audited(ledger, found, executor, say)
     finally:
-        executor.close()
+        if executor is not None:
+            executor.close()
     return Verified(
         name=found.record.id,
         kind="run",
         task=found.task.name,
         run=found.record.id,
         candidate=found.candidate.hash,
-        problems=tuple(complaints(scores, found.task)),
+        problems=(*complaints(scores, found.task), *(audited.problems if audited is not None else ())),
         files=0,
         made_anew=None,
         golden=None,
         scores=scores,
         recorded=None,
         digest=None,
-        isolated=isolated,
+        isolated=executor.isolated if executor is not None else None,
         seconds=time.monotonic() - start,
+        audit=audited,
     )
+
+
+def _audited(ledger: Ledger, found: Winner, executor: Executor | None, say: Say) -> Audit:
+    """The audit of a winner's run together with that of its control."""
+    whole = Audit()
+    for record in ledger.runs():
+        if found.record.id in (record.id, record.control_of):
+            say(f"auditing {record.id}" + (", its control" if record.control_of else ""))
+            whole += audit(ledger, found.task, record, executor, say)
+    return whole
 
 
 # -- a package --------------------------------------------------------------------------------------------------------

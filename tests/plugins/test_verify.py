@@ -60,10 +60,27 @@ def test_the_command(discover: Callable, wheel: Path, folder: Path) -> None:
     assert ended.code == 0 and data["ok"] and data["recorded"] is True and ended.err == ""
     assert undocumented("verify", data) == []
     assert "verified in" in discover("verify", folder).out
-    for name in (RUN, CHAMPION.hash[:8]):
-        ended = discover("verify", name)
-        assert ended.code == 0 and "verified in" in ended.out
+    ended = discover("verify", CHAMPION.hash[:8])
+    assert ended.code == 0 and "verified in" in ended.out and "recomputed" not in ended.out
     assert discover("verify", "what").code == 2
+    ended = discover("verify", wheel, "--no-run")
+    assert ended.code == 2 and "a package has to run" in ended.sentence
+
+
+def test_the_command_audits_a_run(discover: Callable) -> None:
+    ended = discover("verify", IDLE, "--json", "-q")
+    data = json.loads(ended.out)
+    assert ended.code == 0 and data["ok"] and undocumented("verify", data) == []
+    assert data["audit"]["rerun"] >= 3 and [s["split"] for s in data["scores"]] == ["search", "gate"]
+    ended = discover("verify", IDLE, "--no-run")
+    assert ended.code == 0 and "3 (not run)" in ended.out and "verified in" in ended.out
+
+
+def test_a_look_that_nobody_made_is_found(discover: Callable) -> None:
+    """The look of RUN was written by hand."""
+    ended = discover("verify", RUN)
+    assert ended.code == 1 and "run r-0000aaaa does not hold" in ended.sentence.replace("discover: ", "run ")
+    assert "look 1 was made on another block" in ended.sentence
 
 
 def test_no_ledger_is_needed(wheel: Path, discover: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -296,12 +313,12 @@ def test_other_terms(folder: Path, discover: Callable, monkeypatch: pytest.Monke
 
 
 def test_a_run_holds(ledger: Ledger) -> None:
-    found = verify_run(ledger, RUN)
+    found = verify_run(ledger, IDLE)
     assert found.ok and [(s.split, s.same_answers) for s in found.scores] == [
         ("search", True),
         ("gate", True),
     ]
-    assert verify_run(ledger, IDLE).ok
+    assert verify_run(ledger, CHAMPION.hash).ok
 
 
 def test_a_run_whose_stored_scores_are_not_true(discover: Callable, tmp_path: Path) -> None:
