@@ -12,9 +12,11 @@ from pathlib import Path
 from toy.loop import TESTS
 
 
-def command(site: Path, folder: Path, *words: str) -> subprocess.Popen[str]:
+def command(site: Path, folder: Path, *words: str, first: str = "") -> subprocess.Popen[str]:
+    """``discover`` with these words in ``folder``; ``first`` is Python that its process runs before it."""
     path = os.pathsep.join([str(site), str(TESTS), *filter(None, sys.path)])
-    said = [sys.executable, "-c", "from discovery.cli.main import main; main()", *words, "--quiet", "--json"]
+    code = f"{first}\nfrom discovery.cli.main import main; main()"
+    said = [sys.executable, "-c", code, *words, "--quiet", "--json"]
     return subprocess.Popen(
         said,
         cwd=folder,
@@ -25,8 +27,8 @@ def command(site: Path, folder: Path, *words: str) -> subprocess.Popen[str]:
     )
 
 
-def wait(until: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+def wait(until: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> None:
     end = time.monotonic() + 120
-    while not until() and process.poll() is None:
+    while not until() and (process is None or process.poll() is None):
         assert time.monotonic() < end, "nothing happened"
         time.sleep(0.005)

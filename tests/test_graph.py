@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import random
 import re
-import signal
 import sqlite3
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from loop_processes import command, wait
 from toy.loop import TOKENS, Scripted, Toy, announced, by_slot, density, rule
 
 import discovery.graph as graph
@@ -23,7 +18,6 @@ from discovery.campaign import Campaign
 from discovery.errors import EnvironmentProblem
 from discovery.execution.base import Executor, StageJob
 from discovery.execution.local import InlineExecutor
-from discovery.mock_llm import MockServer
 from discovery.progress import StopSignal
 from discovery.proposers.base import ProposerUnavailable, Request
 
@@ -274,71 +268,3 @@ def test_a_finished_run_only_tells_its_report_again(toy: Toy, proposer: Scripted
     again = toy.resume(report.run)
     assert (again.best, again.failures, again.samples) == (report.best, report.failures, report.samples)
     assert len(proposer.keys) == asked and toy.digest(report.run) == digest
-
-
-# -- kill -9 of the real command line, with a model behind HTTP --
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[MockServer]:
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "HTTP_PROXY", "http_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    with MockServer(delay=0.05) as made:
-        yield made
-
-
-def open_intents(path: Path, run: str) -> int:
-    connection = sqlite3.connect(path)
-    try:
-        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        query = "SELECT count(*) FROM proposal WHERE run = ? AND state = 'intent'"
-        return int(connection.execute(query, (run,)).fetchone()[0])
-    finally:
-        connection.close()
-
-
-def test_killed_three_times_it_ends_the_same(installed: Path, tmp_path: Path, server: MockServer) -> None:
-    """SIGKILL at random moments of a run and of two sittings after it."""
-    words = ["run", "--task", "knapsack", "--model", "mock", "--base-url", server.base_url, "--samples", "14"]
-    words += ["--batch", "4", "--trials", "3", "--islands", "2", "--workers", "2"]
-    whole = command(installed, tmp_path, *words, "--db", "whole.sqlite")
-    _, err = whole.communicate(timeout=240)
-    assert whole.returncode == 0, err
-    requests = len(server.chats)
-    assert requests >= 14
-    with server.lock:
-        server.requests.clear()
-
-    draw, ledger_file, in_flight = random.Random(20), tmp_path / "killed.sqlite", 0
-    process = command(installed, tmp_path, *words, "--db", "killed.sqlite")
-    run, killed = "", 0
-    for goal in (draw.randrange(2, 5), draw.randrange(7, 9), draw.randrange(11, 13)):
-        wait(lambda goal=goal, extra=in_flight: len(server.chats) >= goal + extra, process)  # type: ignore[misc]
-        time.sleep(draw.random() * 0.2)
-        killed += process.poll() is None
-        process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=60)
-        opened = Ledger.open(ledger_file, create=False)
-        run = opened.runs()[0].id
-        opened.close()
-        in_flight += open_intents(ledger_file, run)
-        process = command(installed, tmp_path, "resume", run, "--db", "killed.sqlite")
-    _, err = process.communicate(timeout=240)
-    assert process.returncode == 0, err
-    assert killed >= 2, "kills that came too late test nothing"
-    assert open_intents(ledger_file, run) == 0
-
-    first, second = (
-        Ledger.open(tmp_path / "whole.sqlite", create=False),
-        Ledger.open(ledger_file, create=False),
-    )
-    try:
-        assert second.digest(run) == first.digest(first.runs()[0].id)
-        assert len(second.runs()) == 1 and second.spent(run).repeated == in_flight
-    finally:
-        first.close()
-        second.close()
-    assert requests <= len(server.chats) <= requests + in_flight, "nothing paid is asked again"
-    checkpoints = sqlite3.connect(tmp_path / "checkpoints" / f"{run}.sqlite")
-    assert checkpoints.execute("SELECT count(*) FROM checkpoints").fetchone()[0] <= graph.CHECKPOINTS_KEPT
-    checkpoints.close()
