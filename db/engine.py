@@ -35,6 +35,7 @@ from db.errors import (
     LedgerBehind,
     LedgerError,
     LedgerForeign,
+    LedgerLocked,
     LedgerMissing,
     LedgerNewer,
     LedgerUnwritable,
@@ -43,6 +44,9 @@ from db.errors import (
 from db.migrations import REVISIONS, VERSION_TABLE
 
 BUSY_TIMEOUT = 30.0
+"""Seconds that a statement waits for another process to let the database go."""
+OPENING_TIMEOUT = 5.0
+"""The same while a ledger is opened: nothing is at stake yet, and somebody waits for the first word."""
 _WRITES = "discover_writes"
 _MAGIC = b"SQLite format 3\x00"
 
@@ -57,13 +61,23 @@ class Store:
         self._lock = threading.RLock()
         self._one_connection = isinstance(engine.pool, StaticPool)
         self.where = name_of(engine.url)
+        self._given_up = 0.0
+        """When a wait for another process was last given up."""
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A write transaction: committed at the end, rolled back by an exception. Not to be nested.
         Raises LedgerError for the database's own failures."""
-        with self._lock, translated(self.where), self._writer.begin() as connection:
-            yield connection
+        asked = time.monotonic()
+        with self._lock:
+            if asked < self._given_up:  # it has waited as long as the one before it, in the same queue
+                raise translate("database is locked", self.where)
+            try:
+                with translated(self.where), self._writer.begin() as connection:
+                    yield connection
+            except LedgerLocked:
+                self._given_up = time.monotonic()
+                raise
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -77,11 +91,15 @@ class Store:
         with translated(self.where), self._engine.connect() as connection:
             driver = connection.connection.driver_connection
             assert isinstance(driver, sqlite3.Connection)
+            (patience,) = driver.execute("PRAGMA busy_timeout").fetchone()
+            driver.execute(f"PRAGMA busy_timeout={min(patience, int(OPENING_TIMEOUT * 1000))}")
             if driver.execute("PRAGMA journal_mode").fetchone() != ("wal",):
                 _switch_to_wal(driver)
-        # BEGIN IMMEDIATE alone succeeds on a read-only file, so a write is tried and rolled back.
-        with self._lock, translated(self.where), self._writer.connect() as connection:
-            connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = version_num"))
+            # BEGIN IMMEDIATE alone succeeds on a read-only file, so a write is tried and rolled back.
+            driver.execute("BEGIN IMMEDIATE")
+            driver.execute(f"UPDATE {VERSION_TABLE} SET version_num = version_num")
+            driver.execute("ROLLBACK")
+            driver.execute(f"PRAGMA busy_timeout={patience}")
 
     def close(self) -> None:
         self._engine.dispose()

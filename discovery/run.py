@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from db.errors import LedgerLocked, LedgerUnwritable
 from db.ledger import Ledger
 from db.records import RunRecord
 from discovery.assembly import brief_of, campaign_of
@@ -223,6 +224,8 @@ class _Sitting:
                 raise EnvironmentProblem(
                     f"{error} (run {record.id} is kept; `discover resume {record.id}` goes on with it)"
                 ) from error
+            except (LedgerLocked, LedgerUnwritable):
+                raise  # nor could it be told so; a run that nobody holds is shown as interrupted
             except BaseException as error:
                 ledger.set_status(record.id, "interrupted", f"{type(error).__name__}: {error}")
                 raise

@@ -7,7 +7,10 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,11 +18,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from ledger_samples import RUN, run_record, seeded
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, event, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 import db
+from db import engine as engines
 from db import errors
 from db.errors import (
     LedgerBehind,
@@ -201,6 +205,46 @@ def test_a_locked_ledger(path):
         holder.close()
 
 
+def test_opening_a_locked_ledger_is_given_up_soon(path, monkeypatch):
+    """With the patience of a run it would wait until the other process is done."""
+    Ledger.open(path).close()
+    monkeypatch.setattr(engines, "OPENING_TIMEOUT", 0.05)
+    with locked(path, seconds=3.0):
+        assert "in use by another process" in refused(LedgerLocked, path)
+
+
+def test_whoever_waits_in_the_queue_of_a_locked_ledger_waits_once(path):
+    with Ledger.open(path, busy_timeout=1.0) as ledger:
+        seeded(ledger)
+        begun: list[object] = []
+        event.listen(ledger._writer, "begin", lambda c: begun.append(c), insert=True)
+        with locked(path, seconds=20.0), ThreadPoolExecutor(6) as pool:
+            for future in [pool.submit(ledger.set_status, RUN, "done") for _ in range(6)]:
+                assert isinstance(future.exception(), LedgerLocked)
+        assert 0 < len(begun) < 3
+        ledger.set_status(RUN, "done")
+
+
+@contextmanager
+def locked(path: Path, seconds: float) -> Iterator[None]:
+    """Another connection holds the ledger's file, for so long or until the block is left."""
+    leave, held = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        holder = sqlite3.connect(path, isolation_level=None)
+        holder.execute("BEGIN IMMEDIATE")
+        held.set()
+        leave.wait(seconds)
+        holder.close()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait()
+    yield
+    leave.set()
+    thread.join()
+
+
 def test_urls_that_are_not_ours():
     assert "mysql" in refused(LedgerError, "mysql://u:secret@h/d")
     sentence = refused(LedgerError, "post gres://u:secret@h/d")
@@ -211,8 +255,6 @@ def test_urls_that_are_not_ours():
 
 def test_other_databases_must_be_upgraded_by_hand(path):
     """No PostgreSQL here: an empty SQLite file plays the database that is behind."""
-    from db import engine as engines
-
     engine = engines.connect(engines.address(path))
     with pytest.raises(LedgerBehind, match="discover db upgrade"):
         engines.require_head(engine, engines.revision(engine))
