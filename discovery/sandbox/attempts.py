@@ -35,8 +35,13 @@ class Attempt(NamedTuple):
     run: Callable[[], object]
 
 
+def numbers() -> dict[str, int]:
+    """The numbers of system calls on this machine, forbidden ones included; empty on a machine without a table."""
+    return {**_CALLS, **_MORE.get(machine(), {})}
+
+
 def _call(name: str, *arguments: int) -> Callable[[], object]:
-    number = _CALLS.get(name, _MORE.get(machine(), {}).get(name, -1))
+    number = numbers().get(name, -1)
 
     def run() -> object:
         result = kernel.syscall(number, *arguments)

@@ -21,6 +21,8 @@ from discovery.candidate import ALLOWED_IMPORTS
 from discovery.sandbox import frames, landlock, seccomp
 from discovery.sandbox.base import Layers, SandboxUnavailable
 
+ROOT = Path(__file__).resolve().parents[2]
+"""Where the zygote imports the sandbox from."""
 _START_SECONDS = 60
 _REPLY_SECONDS = 20
 _GRACE_TENTHS = 20
@@ -60,11 +62,10 @@ class Zygote:
             )
         self.landlock_abi = landlock.abi()
         chosen = [name for name in (*REQUIRED, "namespaces") if getattr(layers, name)]
-        root = Path(__file__).resolve().parents[2]
         stdlib = [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")]
         dynamic = str(Path(sysconfig.get_path("stdlib")) / "lib-dynload")
         config = {
-            "path": [*dict.fromkeys(stdlib), dynamic, str(Path(numpy.__file__).parents[1]), str(root)],
+            "path": [*dict.fromkeys(stdlib), dynamic, str(Path(numpy.__file__).parents[1]), str(ROOT)],
             "preload": sorted(ALLOWED_IMPORTS - {"__future__"}),
             "adapter": None if adapter is None else str(adapter.resolve()),
             "memory": memory,
@@ -108,7 +109,7 @@ class Zygote:
                 "-S",
                 "-P",
                 "-B",
-                str(Path(__file__).with_name("zygote.py")),
+                str(ROOT / "discovery" / "sandbox" / "zygote.py"),
                 str(theirs.fileno()),
             ],
             env=environment | {"PYTHONHASHSEED": "0"},

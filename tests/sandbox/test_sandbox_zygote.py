@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import numpy
 import pytest
+from attacks.plain import only_as_root, run_as_plain_user
 from sandbox_samples import ADAPTER, BARE, MEMORY, numbers, solve
 
 from discovery.sandbox.base import SandboxUnavailable
@@ -105,35 +105,8 @@ def test_a_killed_host_leaves_nothing_behind() -> None:
     assert all(_gone(pid) for pid in pids)
 
 
-def _interpreter() -> str | None:
-    """A Python that a plain user may run, of this version and with a numpy that it can read."""
-    for path in (sys.executable, "/usr/bin/python3", f"/usr/bin/python3.{sys.version_info.minor}"):
-        test = f"import sys, numpy, pytest; assert sys.version_info[:2] == {tuple(sys.version_info[:2])}"
-        with contextlib.suppress(OSError):
-            if subprocess.run([path, "-c", test], user=65534, group=65534, extra_groups=[], env=_plain(), check=False,
-                              capture_output=True, cwd="/").returncode == 0:  # fmt: skip
-                return path
-    return None
-
-
-def _plain() -> dict[str, str]:
-    packages = str(Path(numpy.__file__).parents[1])
-    return {
-        "PYTHONPATH": f"{ROOT}:{packages}",
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="these tests run as a plain user already")
-def test_attacks_as_a_plain_user() -> None:
+@only_as_root
+def test_the_layers_hold_for_a_plain_user() -> None:
     """Root has powers that a plain user lacks and the other way round; both must hold."""
-    python = _interpreter()
-    if python is None:
-        pytest.skip("a plain user can run no Python with numpy and pytest on this machine")
     here = Path(__file__).parent
-    names = ("test_sandbox_attacks.py", "test_sandbox_layers.py")
-    done = subprocess.run(
-        [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *(str(here / name) for name in names)],
-        user=65534, group=65534, extra_groups=[], env=_plain(), cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+    run_as_plain_user(str(here / "test_sandbox_channel.py"), str(here / "test_sandbox_layers.py"))
