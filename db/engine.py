@@ -2,6 +2,7 @@
 
 SQLite runs in WAL mode with ``synchronous=FULL``, so a killed process or a power cut loses nothing committed.
 Writes begin with BEGIN IMMEDIATE: a transaction that will write waits at its start, never in its middle.
+PostgreSQL reads at REPEATABLE READ and writes at READ COMMITTED, behind the locks that each write takes.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import StaticPool
 
+from db import postgresql as server
 from db.errors import (
     LedgerBehind,
     LedgerError,
@@ -57,6 +59,9 @@ class Store:
     def __init__(self, engine: Engine, clock: Callable[[], float] = time.time) -> None:
         self._engine = engine
         self._writer = engine.execution_options(**{_WRITES: True})
+        self._reader = engine
+        if engine.dialect.name == "postgresql":
+            self._reader = engine.execution_options(isolation_level="REPEATABLE READ")
         self._clock = clock
         self._lock = threading.RLock()
         self._one_connection = isinstance(engine.pool, StaticPool)
@@ -83,7 +88,7 @@ class Store:
     def reading(self) -> Iterator[Connection]:
         """A read transaction: one consistent state, whatever is written meanwhile."""
         lock = self._lock if self._one_connection else nullcontext()
-        with lock, translated(self.where), self._engine.connect() as connection:
+        with lock, translated(self.where), self._reader.connect() as connection:
             yield connection
 
     def prepare_file(self) -> None:
@@ -117,17 +122,19 @@ def translated(where: str) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        if type(error).__name__ not in ("OperationalError", "DatabaseError", "InternalError"):
+        refused = getattr(error.orig, "sqlstate", None) == server.NOT_ALLOWED
+        if not refused and type(error).__name__ not in ("OperationalError", "DatabaseError", "InternalError"):
             raise
-        raise translate(error.orig, where) from error
+        explain = translate if isinstance(error.orig, sqlite3.Error) else server.explain
+        raise explain(error.orig or error, where) from error
     except sqlite3.DatabaseError as error:  # from a pragma, which does not pass through SQLAlchemy
         raise translate(error, where) from error
 
 
 def name_of(url: URL) -> str:
-    """A database as sentences name it: the path of a file, else the URL without its password."""
+    """A database as sentences name it: the path of a file, else the URL without password and query."""
     path = file_of(url)
-    return str(path) if path is not None else url.render_as_string(hide_password=True)
+    return str(path) if path is not None else url.set(query={}).render_as_string(hide_password=True)
 
 
 def address(url_or_path: str | Path) -> URL:
@@ -136,12 +143,19 @@ def address(url_or_path: str | Path) -> URL:
         return URL.create("sqlite", database=str(Path(url_or_path).expanduser()))
     try:
         url = make_url(url_or_path)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         raise LedgerError(
             "the database URL cannot be read; write sqlite:///file or postgresql://host/name"
         ) from error
-    if url.get_backend_name() not in ("sqlite", "postgresql"):
-        raise LedgerError(f"{url.get_backend_name()} databases are not supported; use sqlite or postgresql")
+    kind = url.get_backend_name()
+    if kind in ("postgres", "postgresql"):
+        if "@" in (url.host or ""):
+            raise LedgerError("the database URL has an @ too many; write those of the password as %40")
+        return url.set(
+            drivername="postgresql"
+        )  # whatever driver it names: ours is psycopg, SQLAlchemy's default
+    if kind != "sqlite":
+        raise LedgerError(f"{kind} databases are not supported; use sqlite or postgresql")
     return url
 
 
@@ -151,12 +165,12 @@ def connect(url: URL, busy_timeout: float = BUSY_TIMEOUT, *, readonly: bool = Fa
     options: dict[str, Any] = {"pool_size": 16, "max_overflow": 16}
     if in_memory(url):
         options = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
+    elif url.get_backend_name() == "postgresql":
+        options |= server.ENGINE
     try:
         engine = create_engine(url, **options)
-    except ModuleNotFoundError as error:
-        raise LedgerError(
-            f"the driver {error.name} for this database is not installed; install it"
-        ) from error
+    except ImportError as error:  # without the package, or without libpq for it
+        raise LedgerError(server.EXTRA) from error
     if engine.dialect.name == "sqlite":
         _set_up_sqlite(engine, busy_timeout, readonly)
     elif readonly:

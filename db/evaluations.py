@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, cast, get_args
 
-from sqlalchemy import Connection, Row, Table, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, Row, Table, bindparam, or_, select, update
 
 from db.engine import Store, insert_new
 from db.errors import LedgerUnknown
@@ -33,7 +33,6 @@ _FIND_TWO = select(Evaluation.__table__).where(
     Evaluation.evaluator_version == bindparam("_version"),
     Evaluation.isolated == bindparam("_isolated"),
 )
-_INSERT = insert(Evaluation.__table__)  # type: ignore[arg-type]
 
 
 class Evaluations(Store):
@@ -113,8 +112,11 @@ class Evaluations(Store):
                 else _find(c, new.candidate, new.set_digest, new.evaluator_version, new.isolated, lock=True)
             )
             if row is None:
-                c.execute(_INSERT, _columns(new))
-                return replace(new, reason=clean(new.reason), output=_bounded(new.output))
+                if insert_new(c, cast(Table, Evaluation.__table__), _columns(new)):
+                    return replace(new, reason=clean(new.reason), output=_bounded(new.output))
+                # Another process has stored it since.
+                row = _find(c, new.candidate, new.set_digest, new.evaluator_version, new.isolated, lock=True)
+                assert row is not None
             old = _record(row)
             merged = extend(old, new)
             if merged != old:

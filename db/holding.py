@@ -6,14 +6,12 @@ ends; on PostgreSQL it is an advisory lock of a connection of its own, which the
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import text
-
+from db import postgresql
 from db.engine import Store, file_of, translated
 from db.errors import LedgerError, RunHeld
 
@@ -30,22 +28,26 @@ class Holding(Store):
             with _locked(path.parent / FOLDER / f"{run}.lock", run):
                 yield
         elif self._engine.dialect.name == "postgresql":
-            with translated(self.where), self._engine.connect() as connection:
-                connection = connection.execution_options(isolation_level="AUTOCOMMIT")
-                key = int.from_bytes(hashlib.sha256(run.encode()).digest()[:8], "big", signed=True)
-                if not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}).scalar():
+            with (
+                translated(self.where),
+                self._engine.connect() as connection,
+                postgresql.holding(connection, run) as held,
+            ):
+                if not held:
                     raise RunHeld(run)
-                try:
-                    yield
-                finally:
-                    connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
+                yield
         else:  # in memory: no other process can see it
             yield
 
     def abandoned(self, run: str) -> bool:
-        """Whether it is certain that no process works on the run now. Only a file's lock tells without taking it."""
+        """Whether it is certain that no process works on the run now."""
         path = file_of(self._engine.url)
-        return path is not None and not _is_locked(path.parent / FOLDER / f"{run}.lock")
+        if path is not None:
+            return not _is_locked(path.parent / FOLDER / f"{run}.lock")
+        if self._engine.dialect.name != "postgresql":
+            return False
+        with self.reading() as c:
+            return not postgresql.is_held(c, run)
 
 
 @contextmanager

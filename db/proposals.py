@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 
 from db.engine import Store
+from db.integration import lock_run
 from db.models import Event, Proposal
 from db.packing import clean, load, squeeze, stretch
 from db.records import SUBMITTED_FROM, ProposalRecord, ProposalState, Spent
@@ -35,6 +36,7 @@ _TABLE = Proposal.__table__
 _FIND = select(_TABLE).where(
     Proposal.run == bindparam("_run"), Proposal.k == bindparam("_k"), Proposal.r == bindparam("_r")
 )
+_FIND_LOCKED = _FIND.with_for_update()
 _INSERT = insert(_TABLE)  # type: ignore[arg-type]
 _REPLIED = Proposal.state == "replied"
 _UNCOUNTED = Proposal.prompt_tokens.is_(None) | Proposal.completion_tokens.is_(None)
@@ -87,7 +89,7 @@ class Proposals(Store):
         """Record that request (k, r) is about to be sent. One that has a row is returned as it stands; while it is
         still open, ``asked`` goes up by one, since it may be paid twice."""
         with self.writing() as c:
-            row = _find(c, run, k, r)
+            row = _find(c, run, k, r, lock=True)
             if row is None:
                 blank = _blank(run, k, r, batch, operator, proposer, seed, messages_json)
                 c.execute(_INSERT, {**blank, "arm": arm, "temperature": temperature})
@@ -117,7 +119,7 @@ class Proposals(Store):
         stored row is returned. Raises ValueError without an intent."""
         values = _answer(state, text, model, finish, prompt_tokens, completion_tokens, cost, seconds, reason)
         with self.writing() as c:
-            row = _find(c, run, k, r)
+            row = _find(c, run, k, r, lock=True)
             if row is None:
                 raise ValueError(f"request ({k}, {r}) of run {run} has no intent; record it before the call")
             if row.state != "intent":
@@ -130,7 +132,7 @@ class Proposals(Store):
         before: of two that answer at once, one is told so. Raises ValueError without a request."""
         values = _answer("replied", text, model, None, None, None, None, 0.0, "")
         with self.writing() as c:
-            row = _find(c, run, k, r)
+            row = _find(c, run, k, r, lock=True)
             if row is None:
                 raise ValueError(f"there is no request ({k}, {r}) in run {run}")
             if row.state != "intent":
@@ -146,6 +148,7 @@ class Proposals(Store):
         )
         counts = select(Event.data).where(Event.run == run, Event.kind == HANDED_OUT)
         with self.writing() as c:
+            lock_run(c, run, self.where)
             rows = c.execute(statement.order_by(Proposal.k, Proposal.r)).all()
             if not rows:
                 return None
@@ -180,7 +183,7 @@ class Proposals(Store):
         """Intent and reply in one transaction, for proposers that cost nothing. The first reply stands."""
         values = _answer(state, text, model, finish, prompt_tokens, completion_tokens, cost, seconds, reason)
         with self.writing() as c:
-            row = _find(c, run, k, r)
+            row = _find(c, run, k, r, lock=True)
             if row is None:
                 new = _blank(run, k, r, batch, operator, proposer, seed, messages_json) | values
                 new |= {"arm": arm, "temperature": temperature}
@@ -221,8 +224,8 @@ class Proposals(Store):
         return tuple((row.pop("batch"), Spent(**row)) for row in rows)
 
 
-def _find(c: Connection, run: str, k: int, r: int) -> Row[Any] | None:
-    return c.execute(_FIND, {"_run": run, "_k": k, "_r": r}).first()
+def _find(c: Connection, run: str, k: int, r: int, lock: bool = False) -> Row[Any] | None:
+    return c.execute(_FIND_LOCKED if lock else _FIND, {"_run": run, "_k": k, "_r": r}).first()
 
 
 def _found(c: Connection, run: str, k: int, r: int) -> Row[Any]:

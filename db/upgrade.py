@@ -6,10 +6,13 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, inspect, text
 
 from db import engine as engines
+from db.errors import LedgerForeign
 from db.migrations import REVISIONS
+from db.models import Base
+from db.postgresql import MIGRATING
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -41,6 +44,20 @@ def upgrade_engine(engine: Engine, target: str = REVISIONS[-1]) -> tuple[str | N
     if found is not None and REVISIONS.index(found) >= REVISIONS.index(target):
         return found, found
     with engines.Store(engine).writing() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATING})
         found = engines.revision_of(connection)
+        if found is None:
+            _refuse_others(connection)
         command.upgrade(config(connection), target)
     return found, target
+
+
+def _refuse_others(connection: Connection) -> None:
+    """Raises LedgerForeign when a database without a ledger has tables of the ledger's names."""
+    taken = sorted(set(inspect(connection).get_table_names()) & set(Base.metadata.tables))
+    if taken:
+        raise LedgerForeign(
+            f"{engines.name_of(connection.engine.url)} has a table {taken[0]!r} of something else; name a database of "
+            "its own"
+        )

@@ -243,8 +243,8 @@ def cores() -> int:
 
 
 def masked(url: str) -> str:
-    """``url`` without the password or token of its user part."""
-    return re.sub(r"(://)[^/@\s]*@", r"\1***@", url)
+    """``url`` without the password or token of its user part, and without passwords in its query."""
+    return re.sub(r"([?&]\w*password=)[^&\s]*", r"\1***", re.sub(r"(://)\S*@", r"\1***@", url))
 
 
 def _with_dependent_defaults(settings: Settings, origins: Mapping[str, str]) -> Settings:

@@ -6,26 +6,19 @@ looks there first. So a node may run twice, and a graph killed anywhere goes on 
 
 from __future__ import annotations
 
-import os
-import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import suppress
 from typing import Any, TypedDict
 
 from discovery.budget import Allowance, Budget
 from discovery.campaign import Campaign
-from discovery.errors import EnvironmentProblem
+from discovery.checkpoints import Saver
 from discovery.proposers.base import ProposerWaiting
 
-# Read once, when langgraph is imported: checkpoints are then plain data, never objects.
-os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
-
-from langgraph.checkpoint.sqlite import SqliteSaver
+# discovery.checkpoints comes first: it says how langgraph reads them.
+# isort: split
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Send
-
-CHECKPOINTS_KEPT = 2
 
 
 class State(TypedDict):
@@ -46,7 +39,7 @@ class Branch(TypedDict):
     k: int
 
 
-def build(campaign: Campaign, budget: Budget, saver: SqliteSaver) -> Any:
+def build(campaign: Campaign, budget: Budget, saver: Saver) -> Any:
     """The compiled graph over ``campaign``."""
 
     def propose(state: Branch) -> dict[str, int]:
@@ -127,35 +120,7 @@ def permit(campaign: Campaign, state: State) -> None:
     campaign.permit(state["cycle"], _now(state))
 
 
-@contextmanager
-def checkpoints(path: Path) -> Iterator[SqliteSaver]:
-    """The checkpointer of one run, in its own file. Raises EnvironmentProblem when it cannot be opened."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(path, check_same_thread=False)
-        saver = SqliteSaver(connection)
-        saver.setup()
-    except (OSError, sqlite3.Error) as error:
-        raise EnvironmentProblem(f"the checkpoints of the run cannot be opened at {path}: {error}") from error
-    try:
-        yield saver
-    finally:
-        connection.close()
-
-
-def prune(saver: SqliteSaver, thread: str) -> None:
-    """Delete all but the latest checkpoints of ``thread``; the saver keeps every one otherwise."""
-    with saver.lock:
-        for table in ("checkpoints", "writes"):
-            saver.conn.execute(
-                f"DELETE FROM {table} WHERE thread_id = ? AND checkpoint_id NOT IN (SELECT checkpoint_id FROM "
-                "checkpoints WHERE thread_id = ? ORDER BY checkpoint_id DESC LIMIT ?)",
-                (thread, thread, CHECKPOINTS_KEPT),
-            )
-        saver.conn.commit()
-
-
-def steps(campaign: Campaign, budget: Budget, saver: SqliteSaver) -> Iterator[None]:
+def steps(campaign: Campaign, budget: Budget, saver: Saver) -> Iterator[None]:
     """Run the graph, or go on with it, one super-step at a time; the checkpoint of a step is on disk when it is
     yielded. The caller may stop between any two."""
     graph = build(campaign, budget, saver)
@@ -178,5 +143,5 @@ def steps(campaign: Campaign, budget: Budget, saver: SqliteSaver) -> Iterator[No
     for _ in graph.stream(begin, config, stream_mode="values", durability="sync"):
         yield
         if campaign.done != done:
-            prune(saver, campaign.run)
+            saver.prune([campaign.run])
             done = campaign.done

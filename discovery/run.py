@@ -241,10 +241,11 @@ def _searched(ledger: Ledger, run: str, campaign: Campaign) -> bool:
 def _search(
     campaign: Campaign, budget: Budget, ledger: Ledger, db: str, monitor: Monitor, stop: StopSignal
 ) -> None:
-    from discovery.graph import checkpoints, steps
+    from discovery.checkpoints import checkpoints
+    from discovery.graph import steps
 
     monitor.phase("searching")
-    with checkpoints(_checkpoint_file(db, campaign.run)) as saver:
+    with checkpoints(db, campaign.run) as saver:
         for _ in steps(campaign, budget, saver):
             monitor.changed()
             if stop.finishing:
@@ -263,12 +264,3 @@ def _finish(campaign: Campaign, ledger: Ledger, monitor: Monitor) -> None:
         if member.hash not in read:
             found = {"candidate": member.hash, "outcome": result.outcome, "score": result.score}
             ledger.add_event(campaign.run, "report blocks", found)
-
-
-def _checkpoint_file(db: str, run: str) -> Path:
-    """Beside a SQLite ledger; under .discover/ for a server's database. Never inside the ledger itself."""
-    from db.engine import address, file_of
-
-    path = file_of(address(db))
-    folder = path.parent if path is not None else Path(".discover")
-    return folder / "checkpoints" / f"{run}.sqlite"

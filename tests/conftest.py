@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from postgres import Server, running
 from toy.loop import Toy, announced
 
 from db.ledger import Ledger
@@ -59,3 +60,28 @@ def bag_executor() -> Iterator[Executor]:
     executor = make_executor(Knapsack({}), "inline", 1)
     yield executor
     executor.close()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    """A real server. Skips where none is installed."""
+    with running() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def upgraded(postgresql: Server) -> str:
+    """The name of a database that was brought to the newest schema, to make others like it."""
+    from db.upgrade import upgrade
+    from discovery.checkpoints import prepare
+
+    postgresql.sql("CREATE DATABASE upgraded")
+    upgrade(postgresql.url("upgraded"))
+    prepare(postgresql.url("upgraded"))
+    return "upgraded"
+
+
+@pytest.fixture
+def pg_url(postgresql: Server, upgraded: str) -> str:
+    """The URL of a ledger of the test's own."""
+    return postgresql.database(upgraded)

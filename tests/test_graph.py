@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from toy.loop import TOKENS, Scripted, Toy, announced, by_slot, density, rule
 
-import discovery.graph as graph
 from db.ledger import Ledger
 from discovery.campaign import Campaign
+from discovery.checkpoints import CHECKPOINTS_KEPT, FileSaver
 from discovery.errors import EnvironmentProblem
 from discovery.execution.base import Executor, StageJob
 from discovery.execution.local import InlineExecutor
@@ -99,7 +99,7 @@ def broken(name: str) -> Callable[[pytest.MonkeyPatch, int], None]:
         "reply": (Ledger, "record_reply"),
         "trial": (Ledger, "add_trial"),
         "evaluation": (Ledger, "store_evaluation"),
-        "prune": (graph, "prune"),
+        "prune": (FileSaver, "prune"),
     }[where]
 
     def patch(monkeypatch: pytest.MonkeyPatch, nth: int) -> None:
@@ -186,16 +186,16 @@ def test_checkpoints_hold_two_counters_and_stay_few(
     toy: Toy, proposer: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept: list[int] = []
-    prune = graph.prune
+    prune = FileSaver.prune
 
-    def counting(saver: Any, thread: str) -> None:
-        prune(saver, thread)
+    def counting(saver: Any, threads: list[str]) -> None:
+        prune(saver, threads)
         kept.append(saver.conn.execute("SELECT count(*) FROM checkpoints").fetchone()[0])
 
-    monkeypatch.setattr(graph, "prune", counting)
+    monkeypatch.setattr(FileSaver, "prune", counting)
     report = toy.start(**SHAPE)
-    assert kept == [graph.CHECKPOINTS_KEPT] * 3
-    assert toy.checkpoints(report.run) <= graph.CHECKPOINTS_KEPT
+    assert kept == [CHECKPOINTS_KEPT] * 3
+    assert toy.checkpoints(report.run) <= CHECKPOINTS_KEPT
     connection = sqlite3.connect(toy.folder / "checkpoints" / f"{report.run}.sqlite")
     rows = connection.execute("SELECT checkpoint FROM checkpoints").fetchall()
     connection.close()

@@ -88,7 +88,7 @@ def _packages() -> Iterator[Check]:
 
 
 def _ledger(name: str) -> Iterator[Check]:
-    from db.engine import address, check_file, connect, file_of, revision
+    from db.engine import address, check_file, connect, file_of, require_head, revision
     from db.errors import LedgerError
 
     try:
@@ -108,6 +108,8 @@ def _ledger(name: str) -> Iterator[Check]:
         engine = connect(url)
         try:
             found = revision(engine)
+            if path is None:
+                require_head(engine, found)
         finally:
             engine.dispose()
         writable = path is None or (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))

@@ -58,12 +58,16 @@ def _database() -> None:
 
 def upgrade(db: Db = None, as_json: AsJson = False) -> None:
     """Bring the ledger to the newest schema."""
-    from db.engine import address
+    from db.engine import address, name_of
     from db.upgrade import upgrade as bring
 
-    target = address(settings({"db": db}).settings.db)
-    before, after = bring(target.render_as_string(hide_password=False))
-    data = {"db": target.render_as_string(hide_password=True), "before": before, "after": after}
+    target = settings({"db": db}).settings.db
+    before, after = bring(target)
+    if "://" in target:
+        from discovery.checkpoints import prepare
+
+        prepare(target)
+    data = {"db": name_of(address(target)), "before": before, "after": after}
     emit(data) if as_json else details(data)
 
 

@@ -26,7 +26,7 @@ PATIENCE = 60.0
 
 
 @contextmanager
-def asked(db: Path) -> Iterator[TestClient]:
+def asked(db: Path | str) -> Iterator[TestClient]:
     """A client of the pages over a ledger."""
     with Ledger.open(db, readonly=True, busy_timeout=0.1) as ledger:
         made = application(Site(ledger, str(db), TOKEN))
