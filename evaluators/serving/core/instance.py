@@ -1,0 +1,260 @@
+"""An engine instance: continuous batching over a paged cache, with the cost of a decode iteration independent of how
+many calls take part.
+
+The sums over decoding calls are kept as running totals. A call that joins at step j with L tokens in the cache holds
+L + (s - j) of them at step s, so it needs a new block at the steps with (j - L) mod B = s mod B: one counter a residue
+says how many blocks a step takes. Calls leave at a step known when they join, so a heap by step finds the next one.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from heapq import heappop, heappush
+
+from evaluators.serving.core.calls import DECODE, DONE, PREFILL, WAITING, Call
+from evaluators.serving.core.costs import Costs, fitting, lasting
+
+Chunk = tuple[Call, int]
+
+
+class Instance:
+    """One engine. ``blocks`` of ``block`` tokens each are its cache, ``cap`` calls at most run at once, ``budget``
+    tokens at most are computed in an iteration."""
+
+    __slots__ = (
+        "number", "costs", "block", "blocks", "cap", "budget", "free", "waiting", "prefilling", "decoding",
+        "step", "kv", "busy", "iterations", "running",
+        "_residues", "_leaving", "_ends", "_longest", "_chunks", "_start", "_first", "_growth", "_count",
+    )  # fmt: skip
+
+    def __init__(self, number: int, costs: Costs, *, blocks: int, block: int, cap: int, budget: int) -> None:
+        self.number, self.costs = number, costs
+        self.block, self.blocks, self.cap, self.budget = block, blocks, cap, budget
+        self.free = blocks
+        self.waiting: list[Call] = []
+        self.prefilling: list[Call] = []
+        self.decoding: dict[int, Call] = {}
+        self.step = self.kv = 0
+        self.busy = self.iterations = 0
+        self.running = False
+        self._residues = [0] * block
+        self._leaving: list[tuple[int, int, int]] = []
+        self._ends: list[int] = []
+        self._longest: list[int] = []
+        self._chunks: tuple[Chunk, ...] = ()
+        self._start = self._first = self._growth = self._count = 0
+
+    # -- what an iteration needs ---------------------------------------------------------------------------------------
+
+    @property
+    def sequences(self) -> int:
+        """Calls that hold a place: decoding and partly prefilled ones."""
+        return len(self.decoding) + len(self.prefilling)
+
+    @property
+    def needed(self) -> int:
+        """Blocks that the next decode iteration takes."""
+        return self._residues[self.step % self.block]
+
+    def blocks_for(self, call: Call, tokens: int) -> int:
+        """Blocks that ``tokens`` more of a call's prompt take."""
+        return -(-(call.computed + tokens) // self.block) - call.blocks
+
+    def taken(self, chunks: tuple[Chunk, ...]) -> int:
+        """Blocks that chunks of prefill take."""
+        return sum(self.blocks_for(call, tokens) for call, tokens in chunks)
+
+    @property
+    def under_way(self) -> tuple[int, int, int, int, int]:
+        """(start, first, growth, count, decoding calls) of the iteration or stretch under way."""
+        return self._start, self._first, self._growth, self._count, len(self.decoding)
+
+    # -- iterations ----------------------------------------------------------------------------------------------------
+
+    def begin(self, now: int, chunks: tuple[Chunk, ...], steps: int) -> int:
+        """Start an iteration with ``chunks`` of prefill, or a stretch of at most ``steps`` decode iterations, cut where
+        a call ends or blocks run out. Blocks must be there for the first. Returns when it ends."""
+        count, decodes = 1, len(self.decoding)
+        if chunks:
+            parts = []
+            for call, tokens in chunks:
+                parts.append((tokens, call.computed))
+                taken = self.blocks_for(call, tokens)
+                call.blocks += taken
+                self.free -= taken
+                if call.state == WAITING:
+                    self._admit(call, now)
+            self._first, self._growth = self.costs.mixture(decodes, self.kv, parts), 0
+        else:
+            self._first, self._growth = self.costs.stretch(decodes, self.kv)
+            if steps > 1:
+                count = min(steps, self._next_leaving() - self.step)
+                if count > 1:
+                    count = self._affordable(count)
+        if decodes:
+            self.free -= self._taken(0, 1)
+        self._chunks, self._start, self._count = chunks, now, count
+        self.running = True
+        return now + lasting(self._first, self._growth, count)
+
+    def cut(self, now: int) -> int | None:
+        """Something happened at ``now``: let the stretch end with the iteration under way. Returns its new end, None
+        when that is as it was."""
+        if self._count <= 1:
+            return None
+        done = fitting(self._first, self._growth, now - self._start)
+        if lasting(self._first, self._growth, done) < now - self._start or not done:
+            done += 1
+        if done >= self._count:
+            return None
+        self._count = done
+        return self._start + lasting(self._first, self._growth, done)
+
+    def settle(self, now: int) -> list[Call]:
+        """End the iteration or stretch. Returns the calls that ended with it."""
+        count, decodes = self._count, len(self.decoding)
+        self.running = False
+        self.busy += now - self._start
+        self.iterations += count
+        ended: list[Call] = []
+        if decodes:
+            if count > 1:
+                self.free -= self._taken(1, count)
+            self.step += count
+            self.kv += count * decodes
+            longest, ends, lengths = self._first + self._growth * (count - 1), self._ends, self._longest
+            while lengths and lengths[-1] <= longest:
+                lengths.pop()
+                ends.pop()
+            ends.append(self.step)
+            lengths.append(longest)
+            leaving = self._leaving
+            while leaving and leaving[0][0] <= self.step:
+                _, number, joined = heappop(leaving)
+                call = self.decoding.get(number)
+                if call is not None and call.joined == joined:
+                    self.leave(call, now)
+                    ended.append(call)
+        for call, tokens in self._chunks:
+            call.computed += tokens
+            if call.computed == call.length:
+                self.prefilling.remove(call)
+                self._token(call, now)
+                if call.generated == call.request.output:
+                    self._release(call)
+                    ended.append(call)
+                else:
+                    self._join(call)
+        for call in ended:
+            call.state, call.ended = DONE, now
+        self._chunks = ()
+        return ended
+
+    def peek(self, now: int) -> tuple[int, int]:
+        """(KV tokens of decoding calls, free blocks) at ``now`` within a stretch, as if each iteration had ended
+        by itself before anything else happened at that moment."""
+        if not self.running or self._count <= 1:
+            return self.kv, self.free
+        done = fitting(self._first, self._growth, now - self._start)
+        if done and lasting(self._first, self._growth, done) == now - self._start:
+            done -= 1
+        done = min(done, self._count - 1)
+        return self.kv + done * len(self.decoding), self.free - self._taken(1, done + 1)
+
+    # -- calls come and go ---------------------------------------------------------------------------------------------
+
+    def preempt(self, call: Call, now: int) -> None:
+        """Take a running call's place and cache away; it waits again, first in the queue, and computes everything anew."""
+        if call.state == DECODE:
+            self.leave(call, now)
+            call.last = now
+        else:
+            self.prefilling.remove(call)
+            self._release(call)
+        call.length = call.request.prompt + call.generated
+        call.computed = 0
+        call.state = WAITING
+        call.preempted += 1
+        self.waiting.insert(0, call)
+
+    def leave(self, call: Call, now: int) -> None:
+        """A decoding call gives up its place and its blocks at the present step."""
+        steps = self.step - call.joined
+        call.generated += steps
+        del self.decoding[call.number]
+        self.kv -= call.length + steps
+        self._residues[(call.joined - call.length) % self.block] -= 1
+        call.blocks = -(-(call.length + steps) // self.block)
+        self._release(call)
+        if steps:
+            call.last = now
+            # Lengths decrease with later ends, so the first iteration after it joined was the longest.
+            call.worst = max(call.worst, self._longest[bisect_right(self._ends, call.joined)])
+        if not self.decoding:
+            self._ends.clear()
+            self._longest.clear()
+            self._leaving.clear()
+
+    def youngest(self) -> Call | None:
+        """The call that was admitted last."""
+        if self.prefilling:
+            return self.prefilling[-1]
+        return max(self.decoding.values(), key=lambda c: (c.entered, c.number), default=None)
+
+    def _admit(self, call: Call, now: int) -> None:
+        self.waiting.remove(call)
+        call.state, call.entered = PREFILL, now
+        self.prefilling.append(call)
+
+    def _token(self, call: Call, now: int) -> None:
+        """The token that the end of a prefill gives."""
+        call.generated += 1
+        if call.first < 0:
+            call.first = now
+        else:
+            call.worst = max(call.worst, now - call.last)
+        call.last = now
+
+    def _join(self, call: Call) -> None:
+        call.state, call.joined = DECODE, self.step
+        call.finish = self.step + call.request.output - call.generated
+        self.decoding[call.number] = call
+        self.kv += call.length
+        self._residues[(call.joined - call.length) % self.block] += 1
+        heappush(self._leaving, (call.finish, call.number, call.joined))
+
+    def _release(self, call: Call) -> None:
+        self.free += call.blocks
+        call.blocks = 0
+
+    def _next_leaving(self) -> int:
+        """The step at which the next call ends."""
+        leaving = self._leaving
+        while True:
+            finish, number, joined = leaving[0]
+            call = self.decoding.get(number)
+            if call is not None and call.joined == joined:
+                return finish
+            heappop(leaving)
+
+    def _taken(self, start: int, stop: int) -> int:
+        """Blocks that decode iterations ``start`` … ``stop - 1`` from now take."""
+        size, residues, step = self.block, self._residues, self.step
+        rounds, rest = divmod(stop - start, size)
+        taken = rounds * len(self.decoding) if rounds else 0
+        for k in range(step + start, step + start + rest):
+            taken += residues[k % size]
+        return taken
+
+    def _affordable(self, count: int) -> int:
+        """How many of ``count`` decode iterations the free blocks allow, at least one."""
+        size, decodes = self.block, len(self.decoding)
+        rounds = min(count // size, self.free // decodes)
+        done, left = rounds * size, self.free - rounds * decodes
+        residues, step = self._residues, self.step
+        while done < count:
+            left -= residues[(step + done) % size]
+            if left < 0:
+                break
+            done += 1
+        return max(1, done)

@@ -1,0 +1,226 @@
+"""The event loop: arrivals, iterations, and the decisions between them.
+
+:func:`simulate` is a generator. It yields a :class:`Decision` and is sent what the policy answers; in process the
+caller calls the policy, over a pipe it sends records, and both give the same events. Moments at which there is
+nothing to decide are passed over, unless the scenario asks at every iteration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from typing import Literal
+
+from evaluators.serving.core.calls import REFUSED, Call, Request
+from evaluators.serving.core.costs import Costs
+from evaluators.serving.core.instance import Instance
+from evaluators.serving.core.plans import Plan, Refused, checked
+from evaluators.serving.core.views import ClusterView, StepView
+
+FOREVER = 1 << 62
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An instance as a scenario describes it: see :class:`~evaluators.serving.core.instance.Instance`."""
+
+    costs: Costs
+    blocks: int
+    block: int = 16
+    cap: int = 128
+    budget: int = 2048
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """``every``: ask ``step`` at each iteration, else only where there is something to decide. ``until`` ends a run whose
+    policy lets calls starve (ps after the last arrival)."""
+
+    engines: tuple[Engine, ...]
+    requests: tuple[Request, ...]
+    every: bool = False
+    until: int = 600 * 10**12
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a policy is asked: ``step`` wants a :class:`Plan`, ``route`` the number of an instance."""
+
+    hook: Literal["step", "route"]
+    view: StepView | ClusterView
+
+
+@dataclass
+class Outcome:
+    """What happened. ``refusals`` counts illegal answers of the policy by the reason; ``forced`` preemptions are those
+    that the engine made because the policy left it no memory. ``starved``: calls that had not ended when time was up."""
+
+    calls: list[Call]
+    end: int = 0
+    decisions: int = 0
+    forced: int = 0
+    preemptions: int = 0
+    refusals: dict[str, int] = field(default_factory=dict)
+    starved: int = 0
+    rejected: int = 0
+    busy: tuple[int, ...] = ()
+    iterations: int = 0
+
+
+Log = Callable[[int, int, int, int, int, int], None]
+"""Told of every stretch when it ends: instance, start (ps), first, growth, count, decoding calls."""
+
+
+def simulate(scenario: Scenario, log: Log | None = None) -> Generator[Decision, object, Outcome]:
+    """Run ``scenario``; the generator's value is the :class:`Outcome`. Requests are in order of arrival."""
+    calls = [Call(request, number) for number, request in enumerate(scenario.requests)]
+    return (yield from _Run(scenario, calls, log).loop())
+
+
+class _Run:
+    def __init__(self, scenario: Scenario, calls: list[Call], log: Log | None) -> None:
+        self._scenario, self._calls, self._log = scenario, calls, log
+        self._outcome = Outcome(calls)
+        self._instances = [
+            Instance(n, e.costs, blocks=e.blocks, block=e.block, cap=e.cap, budget=e.budget)
+            for n, e in enumerate(scenario.engines)
+        ]
+        self._ends = [FOREVER] * len(self._instances)
+        self._heap: list[tuple[int, int]] = []
+        """(end of an iteration, instance); an entry that is not the instance's present end is stale."""
+
+    def loop(self) -> Generator[Decision, object, Outcome]:
+        calls, heap, ends, instances = self._calls, self._heap, self._ends, self._instances
+        following, total = 0, len(calls)
+        limit = (calls[-1].request.arrival if calls else 0) + self._scenario.until
+        dirty: list[int] = []
+        now = 0
+        while True:
+            while heap and ends[heap[0][1]] != heap[0][0]:
+                heappop(heap)
+            arrival = calls[following].request.arrival if following < total else FOREVER
+            now = min(arrival, heap[0][0] if heap else FOREVER)
+            if now > limit or now == FOREVER:
+                break
+            # Arrivals first: a call that comes as an iteration ends may be in the next one.
+            while following < total and calls[following].request.arrival == now:
+                where = yield from self._arrive(calls[following], now)
+                if where >= 0 and where not in dirty:
+                    dirty.append(where)
+                following += 1
+            while heap and heap[0][0] == now:
+                where = heappop(heap)[1]
+                if ends[where] == now:
+                    self._settle(instances[where], now)
+                    if where not in dirty:
+                        dirty.append(where)
+            for where in sorted(dirty):
+                if not instances[where].running:
+                    yield from self._decide(instances[where], now)
+            dirty.clear()
+        return self._finished(now if now < FOREVER else max((c.ended for c in calls), default=0))
+
+    def _arrive(self, call: Call, now: int) -> Generator[Decision, object, int]:
+        """Put a call into an instance's queue. Its number, or -1 for a call that none can hold."""
+        where = 0
+        if len(self._instances) > 1:
+            self._outcome.decisions += 1
+            answer = yield Decision("route", ClusterView(now, call, self._instances))
+            if isinstance(answer, int) and 0 <= answer < len(self._instances):
+                where = answer
+            else:
+                self._refuse("route: no such instance")
+        instance = self._instances[where]
+        if call.request.prompt + call.request.output > instance.blocks * instance.block:
+            call.state = REFUSED
+            self._outcome.rejected += 1
+            return -1
+        call.instance = where
+        instance.waiting.append(call)
+        if instance.running:
+            end = instance.cut(now)
+            if end is not None:
+                self._schedule(where, end)
+        return where
+
+    def _settle(self, instance: Instance, now: int) -> None:
+        if self._log is not None:
+            self._log(instance.number, *instance.under_way)
+        instance.settle(now)
+        self._ends[instance.number] = FOREVER
+
+    def _decide(self, instance: Instance, now: int) -> Generator[Decision, object, None]:
+        """Start the instance's next iteration, asking the policy where there is a choice."""
+        queued = instance.waiting or instance.prefilling
+        short = instance.needed > instance.free if instance.decoding else False
+        plan = Plan((), (), FOREVER)
+        if queued or short or (self._scenario.every and instance.decoding):
+            self._outcome.decisions += 1
+            view = StepView(now, instance)
+            answer = yield Decision("step", view)
+            try:
+                plan = checked(answer, instance, view)
+            except Refused as refusal:
+                self._refuse(str(refusal))
+                plan = Plan((), (), 1)
+        for call in plan.preempt:
+            instance.preempt(call, now)
+            self._outcome.preemptions += 1
+        chunks = plan.chunks
+        while instance.decoding and instance.needed > instance.free - instance.taken(chunks):
+            chunks = self._force(instance, chunks, now)
+        if not chunks and not instance.decoding:
+            return
+        end = instance.begin(now, chunks, 1 if self._scenario.every else plan.steps)
+        self._schedule(instance.number, end)
+
+    def _force(
+        self, instance: Instance, chunks: tuple[tuple[Call, int], ...], now: int
+    ) -> tuple[tuple[Call, int], ...]:
+        """Make room: give up the plan's last chunk, else the call that was admitted last."""
+        if chunks:
+            return chunks[:-1]
+        victim = instance.youngest()
+        if victim is None:
+            raise RuntimeError("an instance is short of memory and holds no call")
+        instance.preempt(victim, now)
+        self._outcome.forced += 1
+        self._outcome.preemptions += 1
+        return ()
+
+    def _schedule(self, where: int, end: int) -> None:
+        self._ends[where] = end
+        heappush(self._heap, (end, where))
+
+    def _refuse(self, reason: str) -> None:
+        self._outcome.refusals[reason] = self._outcome.refusals.get(reason, 0) + 1
+
+    def _finished(self, now: int) -> Outcome:
+        outcome = self._outcome
+        outcome.end = now
+        outcome.starved = sum(c.ended < 0 and c.state != REFUSED for c in self._calls)
+        outcome.busy = tuple(i.busy for i in self._instances)
+        outcome.iterations = sum(i.iterations for i in self._instances)
+        return outcome
+
+
+def played(scenario: Scenario, policy: object, log: Log | None = None) -> Outcome:
+    """Run ``scenario`` with a policy in this process: an object with ``step(view)`` and, for several instances,
+    ``route(view)``."""
+    run = simulate(scenario, log)
+    hooks = {name: getattr(policy, name, None) for name in ("step", "route")}
+    step = hooks["step"]
+    try:
+        decision = next(run)
+        while True:
+            ask = step if decision.hook == "step" else hooks[decision.hook]
+            if ask is None:
+                raise TypeError(f"the policy has no {decision.hook}")
+            decision = run.send(ask(decision.view))
+    except StopIteration as ended:
+        outcome: Outcome = ended.value
+        return outcome
+
+
+__all__: Sequence[str] = ["Decision", "Engine", "Outcome", "Scenario", "played", "simulate"]

@@ -1,0 +1,128 @@
+"""What a policy may see: what a real engine knows of itself. True output lengths and later arrivals are not in it.
+
+Views are made for each decision and read lazily, so that a policy pays for what it looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+from evaluators.serving.core.calls import Call
+from evaluators.serving.core.instance import Instance
+
+
+class StepView:
+    """One instance between two iterations. Arrays have one entry a call of the queue (partly prefilled calls in the
+    order of their admission, then waiting ones in their order) or a decoding call (in the order in which they began)."""
+
+    def __init__(self, now: int, instance: Instance) -> None:
+        self._now, self._instance = now, instance
+
+    @cached_property
+    def queue(self) -> list[Call]:
+        """For the simulator: the calls that chunks name by their place."""
+        return self._instance.prefilling + self._instance.waiting
+
+    @cached_property
+    def decoding(self) -> list[Call]:
+        """For the simulator: the calls that preempt names by their place."""
+        return list(self._instance.decoding.values())
+
+    @property
+    def time(self) -> int:
+        """ps"""
+        return self._now
+
+    @property
+    def budget(self) -> int:
+        """Tokens left for prefill in this iteration."""
+        return self._instance.budget - len(self._instance.decoding)
+
+    @property
+    def places(self) -> int:
+        """Calls that may still be admitted."""
+        return self._instance.cap - self._instance.sequences
+
+    @property
+    def free(self) -> int:
+        """Free blocks, without those that the decodes of this iteration take."""
+        return self._instance.free - self._instance.needed
+
+    @property
+    def blocks(self) -> int:
+        return self._instance.blocks
+
+    @property
+    def block(self) -> int:
+        return self._instance.block
+
+    @property
+    def sequences(self) -> int:
+        """Decoding calls."""
+        return len(self._instance.decoding)
+
+    @property
+    def kv(self) -> int:
+        """Tokens that they hold."""
+        return self._instance.kv
+
+    @property
+    def started(self) -> int:
+        """How many calls of the queue are partly prefilled."""
+        return len(self._instance.prefilling)
+
+    def left(self) -> Sequence[int]:
+        """Tokens that each call of the queue has left to prefill."""
+        return [c.length - c.computed for c in self.queue]
+
+    def waited(self) -> Sequence[int]:
+        """ps since the arrival of each call of the queue."""
+        now = self._now
+        return [now - c.request.arrival for c in self.queue]
+
+    def generated(self) -> Sequence[int]:
+        """Tokens that each decoding call has generated."""
+        step = self._instance.step
+        return [c.generated + step - c.joined for c in self.decoding]
+
+    def cached(self) -> Sequence[int]:
+        """Tokens that each decoding call holds."""
+        step = self._instance.step
+        return [c.length + step - c.joined for c in self.decoding]
+
+
+class ClusterView:
+    """All instances at the arrival of a call."""
+
+    def __init__(self, now: int, call: Call, instances: Sequence[Instance]) -> None:
+        self._now, self._call, self._instances = now, call, instances
+
+    @property
+    def time(self) -> int:
+        """ps"""
+        return self._now
+
+    @property
+    def prompt(self) -> int:
+        """Tokens of the call that has come."""
+        return self._call.request.prompt
+
+    @property
+    def kind(self) -> int:
+        return self._call.request.kind
+
+    def queued(self) -> Sequence[int]:
+        """Prompt tokens still to be computed, by instance."""
+        return [sum(c.length - c.computed for c in i.prefilling + i.waiting) for i in self._instances]
+
+    def outstanding(self) -> Sequence[int]:
+        """Calls that have not ended, by instance."""
+        return [i.sequences + len(i.waiting) for i in self._instances]
+
+    def free(self) -> Sequence[int]:
+        """Free blocks, by instance."""
+        return [i.peek(self._now)[1] for i in self._instances]
+
+    def kv(self) -> Sequence[int]:
+        """Tokens that decoding calls hold, by instance."""
+        return [i.peek(self._now)[0] for i in self._instances]

@@ -1,0 +1,145 @@
+"""A slow, obvious engine: every iteration by itself, every call counted one by one, every block a list entry.
+
+It shares no code with the simulator but the requests and the decisions of the policy that it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from evaluators.serving.core.calls import Request
+from evaluators.serving.core.costs import Costs
+
+
+@dataclass
+class Job:
+    request: Request
+    need: int
+    have: int = 0
+    made: int = 0
+    place: str = "queue"
+    tokens: list[int] = field(default_factory=list)
+    admitted: int = -1
+    began: int = -1
+    lost: int = 0
+
+
+@dataclass
+class Moment:
+    """What the oracle's policy sees: lists of jobs."""
+
+    now: int
+    started: list[Job]
+    waiting: list[Job]
+    decoding: list[Job]
+    free: int
+    places: int
+    budget: int
+
+
+Policy = Callable[[Moment], tuple[list[tuple[int, int]], list[int]]]
+
+
+def iteration_time(costs: Costs, decodes: list[Job], chunks: list[tuple[Job, int]]) -> int:
+    tokens = len(decodes) + sum(n for _, n in chunks)
+    table = costs.tokens
+    time = table[tokens] if tokens < len(table) else table[-1] + (tokens - len(table) + 1) * (table[-1] - table[-2])
+    if decodes:
+        fixed, each, read = costs.mixed if chunks else costs.decode
+        time += fixed
+        for job in decodes:
+            time += each + (job.have + 1) * read
+    halves = 0
+    for job, n in chunks:
+        time += n * costs.chunk[0] + job.have * costs.chunk[2]
+        halves += n * (2 * job.have + n) * costs.chunk[1]
+    return time + halves // 2 + costs.host[0] + (len(decodes) + len(chunks)) * costs.host[1]
+
+
+def serve(
+    costs: Costs, requests: tuple[Request, ...], policy: Policy, *, blocks: int, block: int, cap: int, budget: int
+) -> tuple[list[Job], list[tuple[int, int, int]]]:
+    """The jobs, with the moment of every token, and the iterations as (start, end, decoding jobs)."""
+
+    def held(job: Job) -> int:
+        return -(-job.have // block)
+
+    jobs = [Job(r, r.prompt) for r in requests]
+    fit = [j for j in jobs if j.request.prompt + j.request.output <= blocks * block]
+    started: list[Job] = []
+    waiting: list[Job] = []
+    decoding: list[Job] = []
+    log, order, now, coming = [], 0, 0, list(fit)
+    while coming or started or waiting or decoding:
+        while coming and coming[0].request.arrival <= now:
+            waiting.append(coming.pop(0))
+        if not (started or waiting or decoding):
+            now = coming[0].request.arrival
+            continue
+
+        def free() -> int:
+            return blocks - sum(map(held, started + decoding))
+
+        def growing() -> int:
+            return sum(j.have % block == 0 for j in decoding)
+
+        chunks: list[tuple[Job, int]] = []
+        if started or waiting or growing() > free():
+            seen = Moment(
+                now, list(started), list(waiting), list(decoding), free() - growing(),
+                cap - len(started) - len(decoding), budget - len(decoding),
+            )  # fmt: skip
+            parts, gone = policy(seen)
+            queue = started + waiting
+            chunks = [(queue[place], n) for place, n in parts]
+            for job in [decoding[place] for place in gone]:
+                decoding.remove(job)
+                job.need, job.have, job.place = job.request.prompt + job.made, 0, "queue"
+                job.lost += 1
+                waiting.insert(0, job)
+
+        def wanted() -> int:
+            return growing() + sum(-(-(j.have + n) // block) - held(j) for j, n in chunks)
+
+        while decoding and wanted() > free():
+            if chunks:
+                chunks.pop()
+                continue
+            victim = started[-1] if started else max(decoding, key=lambda j: (j.admitted, jobs.index(j)))
+            (started if started else decoding).remove(victim)
+            victim.need, victim.have = victim.request.prompt + victim.made, 0
+            victim.lost += 1
+            waiting.insert(0, victim)
+        if not chunks and not decoding:
+            if not coming:
+                break
+            now = coming[0].request.arrival
+            continue
+        for job, _ in chunks:
+            if job in waiting:
+                waiting.remove(job)
+                started.append(job)
+                job.admitted = now
+        end = now + iteration_time(costs, decoding, chunks)
+        log.append((now, end, len(decoding)))
+        now = end
+        for job in list(decoding):
+            job.have += 1
+            job.made += 1
+            job.tokens.append(now)
+            if job.made == job.request.output:
+                decoding.remove(job)
+                job.place = "done"
+        for job, n in chunks:
+            job.have += n
+            if job.have == job.need:
+                started.remove(job)
+                job.made += 1
+                job.tokens.append(now)
+                if job.made == job.request.output:
+                    job.place = "done"
+                else:
+                    order += 1
+                    job.began = order
+                    decoding.append(job)
+    return jobs, log
