@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from serving_oracle import Moment, serve
 
-from evaluators.serving.core.calls import DONE, REFUSED, Request
-from evaluators.serving.core.costs import Costs, fitting, lasting
-from evaluators.serving.core.simulation import Engine, Outcome, Scenario, played
+from evaluators.serving.core.cache import PrefixCache
+from evaluators.serving.core.calls import DONE, Request
+from evaluators.serving.core.costs import Costs
+from evaluators.serving.core.simulation import Engine, Scenario, played
 from evaluators.serving.core.views import StepView
 
 COSTS = Costs(
@@ -116,3 +118,99 @@ def test_the_simulator_is_the_oracle(
         if done:
             assert (call.first, call.ended) == (job.tokens[0], job.tokens[-1])
             assert call.worst == max(gaps, default=0)
+
+
+class Checking(Chosen):
+    """Counts every block at every decision."""
+
+    def step(self, view: StepView) -> Any:
+        instance = view._instance
+        cache, size = instance.cache, instance.cache.span
+        own = sum(c.blocks for c in instance.prefilling) + sum(map(instance.frees, instance.decoding.values()))
+        assert own + len(cache) * size + (instance.free - cache.idle) == instance.blocks
+        assert 0 <= cache.idle <= instance.free
+        used = {id_ for c in [*instance.prefilling, *instance.decoding.values()]
+                for id_ in c.request.prefix[: c.shared]}  # fmt: skip
+        assert len(cache) * size == cache.idle + len(used) * size, "a span is idle just when no call uses it"
+        assert instance.kv == sum(c.length + instance.step - c.joined for c in instance.decoding.values())
+        left = list(view.left())
+        blocks, have = [], []
+        for call, tokens in zip(view.queue, left, strict=True):
+            have.append(call.length - tokens)
+            blocks.append(call.blocks + call.shared * size if call.computed else have[-1] // instance.block)
+        parts, gone = self.choose(
+            view.started, left, blocks, have, view.free - cache.idle, view.places, view.budget, view.sequences
+        )
+        return parts, gone, 1
+
+
+@given(
+    rows=REQUESTS, engine=ENGINES, seed=st.integers(0, 999), chunk=st.integers(1, 100), span=st.sampled_from([0, 1, 2]),
+    families=st.integers(1, 3),
+)  # fmt: skip
+@settings(max_examples=150)
+def test_blocks_and_tokens_add_up(
+    rows: list[tuple[int, int, int]], engine: Engine, seed: int, chunk: int, span: int, families: int
+) -> None:
+    """Under a policy that decides by chance, with prompts that begin alike."""
+    work = tuple(
+        Request(r.id, r.arrival, r.prompt, r.output, prefix=prefix_of(r, number % families, span * engine.block))
+        for number, r in enumerate(requests(rows))
+    )
+    outcome = played(Scenario((replace(engine, span=span),), work), Checking(seed, chunk, engine.block))
+    assert not outcome.refusals
+    ended = [c for c in outcome.calls if c.state == DONE]
+    assert len(ended) + outcome.rejected + outcome.starved == len(work)
+    for call in ended:
+        assert call.generated == call.request.output and call.first >= call.request.arrival
+        assert call.blocks == call.shared == 0
+    assert outcome.starved == 0 or not any(c.state == DONE and c.ended < 0 for c in outcome.calls)
+
+
+def prefix_of(request: Request, family: int, tokens: int) -> tuple[int, ...]:
+    """Names of the spans of a prompt that begins as all of its family do, up to its half; the rest is its own."""
+    spans = request.prompt // tokens if tokens else 0
+    return tuple(
+        1000 * family + k if k < 2 else 10**6 + 1000 * int(request.id) + k for k in range(spans)
+    )
+
+
+class First:
+    """The first of the queue, with all that fits."""
+
+    def step(self, view: StepView) -> Any:
+        return ([(0, min(view.left()[0], view.budget))] if view.queue else [], (), 1)
+
+
+def test_a_prefix_is_computed_once() -> None:
+    engine = Engine(COSTS, blocks=40, block=4, cap=4, budget=200, span=2)
+    work = (
+        Request("a", 0, 20, 3, prefix=(1, 2)),
+        Request("b", 10**6, 20, 3, prefix=(1, 2)),
+        Request("c", 2 * 10**6, 20, 3, prefix=(1, 9)),
+        Request("d", 3 * 10**6, 16, 3, prefix=(1, 2)),  # its last token is computed all the same
+    )
+    chunks: list[int] = []
+
+    class Watching(First):
+        def step(self, view: StepView) -> Any:
+            chunks.extend(view.left())
+            return super().step(view)
+
+    outcome = played(Scenario((engine,), work), Watching())
+    assert chunks == [20, 4, 12, 8] and not outcome.refusals
+
+
+def test_the_longest_unused_span_is_given_up_from_its_end() -> None:
+    cache = PrefixCache(3)
+    for ids in ((1, 2), (1, 3), (7,)):
+        for id_ in ids:
+            if not cache.put(id_):
+                cache.use((id_,))
+        cache.release(ids)
+    assert cache.idle == 12 and len(cache) == 4
+    cache.give_up(1)
+    assert 2 not in cache and cache.idle == 9
+    assert cache.use((1,)) == 3
+    cache.give_up(6)
+    assert [id_ for id_ in (1, 2, 3, 7) if id_ in cache] == [1] and cache.idle == 0

@@ -11,6 +11,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from heapq import heappop, heappush
 
+from evaluators.serving.core.cache import PrefixCache
 from evaluators.serving.core.calls import DECODE, DONE, PREFILL, WAITING, Call
 from evaluators.serving.core.costs import Costs, fitting, lasting
 
@@ -19,18 +20,22 @@ Chunk = tuple[Call, int]
 
 class Instance:
     """One engine. ``blocks`` of ``block`` tokens each are its cache, ``cap`` calls at most run at once, ``budget``
-    tokens at most are computed in an iteration."""
+    tokens at most are computed in an iteration. ``span`` blocks make a span of the prefix cache; 0: there is none.
+    ``free`` blocks can be taken; those of unused prefixes are among them."""
 
     __slots__ = (
-        "number", "costs", "block", "blocks", "cap", "budget", "free", "waiting", "prefilling", "decoding",
+        "number", "costs", "block", "blocks", "cap", "budget", "cache", "free", "waiting", "prefilling", "decoding",
         "step", "kv", "busy", "iterations", "running",
         "_residues", "_leaving", "_ends", "_longest", "_chunks", "_start", "_first", "_growth", "_count",
     )  # fmt: skip
 
-    def __init__(self, number: int, costs: Costs, *, blocks: int, block: int, cap: int, budget: int) -> None:
+    def __init__(
+        self, number: int, costs: Costs, *, blocks: int, block: int, cap: int, budget: int, span: int = 0
+    ) -> None:
         self.number, self.costs = number, costs
         self.block, self.blocks, self.cap, self.budget = block, blocks, cap, budget
         self.free = blocks
+        self.cache = PrefixCache(span)
         self.waiting: list[Call] = []
         self.prefilling: list[Call] = []
         self.decoding: dict[int, Call] = {}
@@ -56,13 +61,40 @@ class Instance:
         """Blocks that the next decode iteration takes."""
         return self._residues[self.step % self.block]
 
-    def blocks_for(self, call: Call, tokens: int) -> int:
-        """Blocks that ``tokens`` more of a call's prompt take."""
-        return -(-(call.computed + tokens) // self.block) - call.blocks
+    def found(self, call: Call) -> int:
+        """How many spans of a waiting call's prompt are in the cache; its last token is always computed."""
+        cache = self.cache
+        if not cache.span or not call.request.prefix:
+            return 0
+        return cache.matching(call.request.prefix, (call.length - 1) // (cache.span * self.block))
+
+    def left(self, call: Call) -> int:
+        """Tokens that a call of the queue still has to compute."""
+        if call.state == WAITING:
+            return call.length - self.found(call) * self.cache.span * self.block
+        return call.length - call.computed
+
+    def wants(self, call: Call, tokens: int, locked: set[int]) -> int:
+        """Free blocks that ``tokens`` more of a call's prompt take. A waiting call takes the unused spans that it finds
+        as well, but for those in ``locked``, which an earlier call of the plan takes; they are added."""
+        if call.state != WAITING:
+            return -(-(call.computed + tokens) // self.block) - call.blocks - call.shared * self.cache.span
+        spans, size = self.found(call), self.cache.span
+        taken = -(-(spans * size * self.block + tokens) // self.block) - spans * size
+        for id_ in call.request.prefix[:spans]:
+            if id_ not in locked and self.cache.unused(id_):
+                locked.add(id_)
+                taken += size
+        return taken
+
+    def frees(self, call: Call) -> int:
+        """Blocks that a decoding call would give back at once."""
+        return -(-(call.length + self.step - call.joined) // self.block) - call.shared * self.cache.span
 
     def taken(self, chunks: tuple[Chunk, ...]) -> int:
         """Blocks that chunks of prefill take."""
-        return sum(self.blocks_for(call, tokens) for call, tokens in chunks)
+        locked: set[int] = set()
+        return sum(self.wants(call, tokens, locked) for call, tokens in chunks)
 
     @property
     def under_way(self) -> tuple[int, int, int, int, int]:
@@ -76,14 +108,15 @@ class Instance:
         a call ends or blocks run out. Blocks must be there for the first. Returns when it ends."""
         count, decodes = 1, len(self.decoding)
         if chunks:
-            parts = []
-            for call, tokens in chunks:
-                parts.append((tokens, call.computed))
-                taken = self.blocks_for(call, tokens)
-                call.blocks += taken
-                self.free -= taken
+            parts, nothing = [], set[int]()
+            for call, _ in chunks:  # all spans are held before any block is taken, which might give them up
                 if call.state == WAITING:
                     self._admit(call, now)
+            for call, tokens in chunks:
+                parts.append((tokens, call.computed))
+                taken = self.wants(call, tokens, nothing)
+                call.blocks += taken
+                self._take(taken)
             self._first, self._growth = self.costs.mixture(decodes, self.kv, parts), 0
         else:
             self._first, self._growth = self.costs.stretch(decodes, self.kv)
@@ -92,7 +125,7 @@ class Instance:
                 if count > 1:
                     count = self._affordable(count)
         if decodes:
-            self.free -= self._taken(0, 1)
+            self._take(self._taken(0, 1))
         self._chunks, self._start, self._count = chunks, now, count
         self.running = True
         return now + lasting(self._first, self._growth, count)
@@ -119,7 +152,7 @@ class Instance:
         ended: list[Call] = []
         if decodes:
             if count > 1:
-                self.free -= self._taken(1, count)
+                self._take(self._taken(1, count))
             self.step += count
             self.kv += count * decodes
             longest, ends, lengths = self._first + self._growth * (count - 1), self._ends, self._longest
@@ -137,6 +170,8 @@ class Instance:
                     ended.append(call)
         for call, tokens in self._chunks:
             call.computed += tokens
+            if call.request.prefix and self.cache.span:
+                self._share(call)
             if call.computed == call.length:
                 self.prefilling.remove(call)
                 self._token(call, now)
@@ -180,11 +215,11 @@ class Instance:
     def leave(self, call: Call, now: int) -> None:
         """A decoding call gives up its place and its blocks at the present step."""
         steps = self.step - call.joined
+        call.blocks = self.frees(call)
         call.generated += steps
         del self.decoding[call.number]
         self.kv -= call.length + steps
         self._residues[(call.joined - call.length) % self.block] -= 1
-        call.blocks = -(-(call.length + steps) // self.block)
         self._release(call)
         if steps:
             call.last = now
@@ -203,8 +238,31 @@ class Instance:
 
     def _admit(self, call: Call, now: int) -> None:
         self.waiting.remove(call)
+        call.shared = self.found(call)
         call.state, call.entered = PREFILL, now
+        if call.request.prefix and self.cache.span:
+            self.cache.lookups += len(call.request.prefix)
+            self.cache.hits += call.shared
+            self.free -= self.cache.use(call.request.prefix[: call.shared])
+            call.computed = call.shared * self.cache.span * self.block
         self.prefilling.append(call)
+
+    def _share(self, call: Call) -> None:
+        """Spans that a call has computed go to the cache, where others find them; it gives its own copy of one that
+        another call has put there meanwhile."""
+        cache, prefix = self.cache, call.request.prefix
+        whole = min(call.computed // (cache.span * self.block), len(prefix))
+        while call.shared < whole:
+            id_ = prefix[call.shared]
+            if not cache.put(id_):
+                self.free += cache.span - cache.use((id_,))
+            call.blocks -= cache.span
+            call.shared += 1
+
+    def _take(self, blocks: int) -> None:
+        self.free -= blocks
+        if self.free < self.cache.idle:
+            self.cache.give_up(self.cache.idle - self.free)
 
     def _token(self, call: Call, now: int) -> None:
         """The token that the end of a prefill gives."""
@@ -226,6 +284,9 @@ class Instance:
     def _release(self, call: Call) -> None:
         self.free += call.blocks
         call.blocks = 0
+        if call.shared:
+            self.free += self.cache.release(call.request.prefix[: call.shared])
+            call.shared = 0
 
     def _next_leaving(self) -> int:
         """The step at which the next call ends."""

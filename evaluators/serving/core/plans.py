@@ -34,11 +34,11 @@ def checked(answer: object, instance: Instance, view: StepView) -> Plan:
     if type(steps) is not int or steps < 1:
         raise Refused("step: steps is a whole number from 1")
     queue, gone = view.queue, _preempted(preempt, view)
-    free = instance.free + sum(-(-(c.length + instance.step - c.joined) // instance.block) for c in gone)
+    free = instance.free + sum(instance.frees(c) for c in gone)
     left = instance.budget - len(instance.decoding) + len(gone)
     places = instance.cap - instance.sequences + len(gone)
     found: list[tuple[Call, int]] = []
-    seen: set[int] = set()
+    seen, locked = set[int](), set[int]()
     admitted = len(instance.prefilling)
     for item in chunks:
         try:
@@ -48,10 +48,10 @@ def checked(answer: object, instance: Instance, view: StepView) -> Plan:
         if type(place) is not int or type(tokens) is not int or not 0 <= place < len(queue) or place in seen:
             raise Refused("step: a chunk names no call of the queue, or one twice")
         call = queue[place]
-        if not 0 < tokens <= call.length - call.computed:
+        if not 0 < tokens <= instance.left(call):
             raise Refused("step: a chunk has more tokens than its call has left, or none")
         left -= tokens
-        free -= instance.blocks_for(call, tokens)
+        free -= instance.wants(call, tokens, locked)
         places -= place >= admitted
         if left < 0 or free < 0 or places < 0:
             raise Refused(

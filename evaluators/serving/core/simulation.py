@@ -30,6 +30,7 @@ class Engine:
     block: int = 16
     cap: int = 128
     budget: int = 2048
+    span: int = 0
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class _Run:
         self._scenario, self._calls, self._log = scenario, calls, log
         self._outcome = Outcome(calls)
         self._instances = [
-            Instance(n, e.costs, blocks=e.blocks, block=e.block, cap=e.cap, budget=e.budget)
+            Instance(n, e.costs, blocks=e.blocks, block=e.block, cap=e.cap, budget=e.budget, span=e.span)
             for n, e in enumerate(scenario.engines)
         ]
         self._ends = [FOREVER] * len(self._instances)

@@ -72,8 +72,9 @@ class StepView:
         return len(self._instance.prefilling)
 
     def left(self) -> Sequence[int]:
-        """Tokens that each call of the queue has left to prefill."""
-        return [c.length - c.computed for c in self.queue]
+        """Tokens that each call of the queue has left to compute; what the prefix cache holds counts as computed."""
+        left = self._instance.left
+        return [left(c) for c in self.queue]
 
     def waited(self) -> Sequence[int]:
         """ps since the arrival of each call of the queue."""
@@ -113,11 +114,15 @@ class ClusterView:
 
     def queued(self) -> Sequence[int]:
         """Prompt tokens still to be computed, by instance."""
-        return [sum(c.length - c.computed for c in i.prefilling + i.waiting) for i in self._instances]
+        return [sum(map(i.left, i.prefilling + i.waiting)) for i in self._instances]
 
     def outstanding(self) -> Sequence[int]:
         """Calls that have not ended, by instance."""
         return [i.sequences + len(i.waiting) for i in self._instances]
+
+    def found(self) -> Sequence[int]:
+        """Tokens of the call's prompt that are in the prefix cache, by instance."""
+        return [self._call.request.prompt - i.left(self._call) for i in self._instances]
 
     def free(self) -> Sequence[int]:
         """Free blocks, by instance."""
