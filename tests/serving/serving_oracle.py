@@ -43,7 +43,11 @@ Policy = Callable[[Moment], tuple[list[tuple[int, int]], list[int]]]
 def iteration_time(costs: Costs, decodes: list[Job], chunks: list[tuple[Job, int]]) -> int:
     tokens = len(decodes) + sum(n for _, n in chunks)
     table = costs.tokens
-    time = table[tokens] if tokens < len(table) else table[-1] + (tokens - len(table) + 1) * (table[-1] - table[-2])
+    time = (
+        table[tokens]
+        if tokens < len(table)
+        else table[-1] + (tokens - len(table) + 1) * (table[-1] - table[-2])
+    )
     if decodes:
         fixed, each, read = costs.mixed if chunks else costs.decode
         time += fixed
@@ -57,8 +61,9 @@ def iteration_time(costs: Costs, decodes: list[Job], chunks: list[tuple[Job, int
 
 
 def serve(
-    costs: Costs, requests: tuple[Request, ...], policy: Policy, *, blocks: int, block: int, cap: int, budget: int
-) -> tuple[list[Job], list[tuple[int, int, int]]]:
+    costs: Costs, requests: tuple[Request, ...], policy: Policy, *, blocks: int, block: int, cap: int, budget: int,
+    poll: int, until: int,
+) -> tuple[list[Job], list[tuple[int, int, int]]]:  # fmt: skip
     """The jobs, with the moment of every token, and the iterations as (start, end, decoding jobs)."""
 
     def held(job: Job) -> int:
@@ -71,6 +76,8 @@ def serve(
     decoding: list[Job] = []
     log, order, now, coming = [], 0, 0, list(fit)
     while coming or started or waiting or decoding:
+        if now > requests[-1].arrival + until:
+            break
         while coming and coming[0].request.arrival <= now:
             waiting.append(coming.pop(0))
         if not (started or waiting or decoding):
@@ -92,16 +99,16 @@ def serve(
             parts, gone = policy(seen)
             queue = started + waiting
             chunks = [(queue[place], n) for place, n in parts]
-            for job in [decoding[place] for place in gone]:
-                decoding.remove(job)
+            for job in [(decoding + started)[place] for place in gone]:
+                (decoding if job in decoding else started).remove(job)
                 job.need, job.have, job.place = job.request.prompt + job.made, 0, "queue"
                 job.lost += 1
                 waiting.insert(0, job)
 
-        def wanted() -> int:
-            return growing() + sum(-(-(j.have + n) // block) - held(j) for j, n in chunks)
+        def wanted(parts: list[tuple[Job, int]]) -> int:
+            return growing() + sum(-(-(j.have + n) // block) - held(j) for j, n in parts)
 
-        while decoding and wanted() > free():
+        while decoding and wanted(chunks) > free():
             if chunks:
                 chunks.pop()
                 continue
@@ -111,9 +118,7 @@ def serve(
             victim.lost += 1
             waiting.insert(0, victim)
         if not chunks and not decoding:
-            if not coming:
-                break
-            now = coming[0].request.arrival
+            now = min(now + poll, coming[0].request.arrival if coming else now + poll)
             continue
         for job, _ in chunks:
             if job in waiting:
@@ -121,6 +126,8 @@ def serve(
                 started.append(job)
                 job.admitted = now
         end = now + iteration_time(costs, decoding, chunks)
+        if end > requests[-1].arrival + until:
+            break
         log.append((now, end, len(decoding)))
         now = end
         for job in list(decoding):

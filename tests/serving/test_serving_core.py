@@ -6,15 +6,17 @@ import random
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from serving_oracle import Moment, serve
 
 from evaluators.serving.core.cache import PrefixCache
-from evaluators.serving.core.calls import DONE, Request
-from evaluators.serving.core.costs import Costs
+from evaluators.serving.core.calls import DONE, REFUSED, Request
+from evaluators.serving.core.costs import SECOND, Costs, fitting, lasting
+from evaluators.serving.core.metrics import Objective, figures
 from evaluators.serving.core.simulation import Engine, Scenario, played
-from evaluators.serving.core.views import StepView
+from evaluators.serving.core.views import ClusterView, StepView
 
 COSTS = Costs(
     tokens=tuple(1000 + 7 * n + (n // 64) * 90 for n in range(200)),
@@ -36,12 +38,14 @@ class Chosen:
         roll = self._random.random()
         if roll < 0.1:
             return [], []
-        gone = [self._random.randrange(decoding)] if roll > 0.95 and decoding else []
+        gone = [self._random.randrange(decoding + started)] if roll > 0.95 and decoding + started else []
         order = list(range(len(left)))
         if roll > 0.7:
             self._random.shuffle(order)
         parts, room = [], min(budget, self._chunk)
         for place in order:
+            if decoding + place in gone and place < started:
+                continue
             if place >= started:
                 if places <= 0:
                     continue
@@ -103,10 +107,12 @@ def test_the_simulator_is_the_oracle(
             log.append((start, end, decodes))
             start = end
 
-    outcome = played(Scenario((engine,), work), Chosen(seed, chunk, engine.block), told)
+    outcome = played(
+        Scenario((engine,), work, poll=777, until=10**6), Chosen(seed, chunk, engine.block), told
+    )
     jobs, iterations = serve(
         COSTS, work, Chosen(seed, chunk, engine.block).oracle,
-        blocks=engine.blocks, block=engine.block, cap=engine.cap, budget=engine.budget,
+        blocks=engine.blocks, block=engine.block, cap=engine.cap, budget=engine.budget, poll=777, until=10**6,
     )  # fmt: skip
     assert not outcome.refusals
     assert log == iterations
@@ -124,9 +130,11 @@ class Checking(Chosen):
     """Counts every block at every decision."""
 
     def step(self, view: StepView) -> Any:
-        instance = view._instance
+        instance = view.instance
         cache, size = instance.cache, instance.cache.span
-        own = sum(c.blocks for c in instance.prefilling) + sum(map(instance.frees, instance.decoding.values()))
+        own = sum(c.blocks for c in instance.prefilling) + sum(
+            map(instance.frees, instance.decoding.values())
+        )
         assert own + len(cache) * size + (instance.free - cache.idle) == instance.blocks
         assert 0 <= cache.idle <= instance.free
         used = {id_ for c in [*instance.prefilling, *instance.decoding.values()]
@@ -154,10 +162,15 @@ def test_blocks_and_tokens_add_up(
 ) -> None:
     """Under a policy that decides by chance, with prompts that begin alike."""
     work = tuple(
-        Request(r.id, r.arrival, r.prompt, r.output, prefix=prefix_of(r, number % families, span * engine.block))
+        Request(
+            r.id, r.arrival, r.prompt, r.output, prefix=prefix_of(r, number % families, span * engine.block)
+        )
         for number, r in enumerate(requests(rows))
     )
-    outcome = played(Scenario((replace(engine, span=span),), work), Checking(seed, chunk, engine.block))
+    outcome = played(
+        Scenario((replace(engine, span=span),), work, poll=10**5, until=10**7),
+        Checking(seed, chunk, engine.block),
+    )
     assert not outcome.refusals
     ended = [c for c in outcome.calls if c.state == DONE]
     assert len(ended) + outcome.rejected + outcome.starved == len(work)
@@ -170,9 +183,7 @@ def test_blocks_and_tokens_add_up(
 def prefix_of(request: Request, family: int, tokens: int) -> tuple[int, ...]:
     """Names of the spans of a prompt that begins as all of its family do, up to its half; the rest is its own."""
     spans = request.prompt // tokens if tokens else 0
-    return tuple(
-        1000 * family + k if k < 2 else 10**6 + 1000 * int(request.id) + k for k in range(spans)
-    )
+    return tuple(1000 * family + k if k < 2 else 10**6 + 1000 * int(request.id) + k for k in range(spans))
 
 
 class First:
@@ -214,3 +225,125 @@ def test_the_longest_unused_span_is_given_up_from_its_end() -> None:
     assert cache.use((1,)) == 3
     cache.give_up(6)
     assert [id_ for id_ in (1, 2, 3, 7) if id_ in cache] == [1] and cache.idle == 0
+
+
+class Wrong:
+    """Answers what is given to it in turn, then serves first come, first served."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = list(answers)
+
+    def step(self, view: StepView) -> Any:
+        return self.answers.pop(0) if self.answers else First().step(view)
+
+
+@pytest.mark.parametrize(
+    "answer, told",
+    [
+        (None, "a plan is"),
+        (([(0, 1)], ()), "a plan is"),
+        (([(0, 1)], (), 0), "steps is a whole number"),
+        (([(0, 1)], (), True), "steps is a whole number"),
+        (([(0,)], (), 1), "a chunk is"),
+        (([(1, 1)], (), 1), "names no call"),
+        (([(-1, 1)], (), 1), "names no call"),
+        (([(0, 1), (0, 1)], (), 1), "or one twice"),
+        (([(0, 0)], (), 1), "or none"),
+        (([(0, 31)], (), 1), "more tokens than its call"),
+        (([(0, 30)], (), 1), "more tokens than the budget"),
+        (([(0, 1)], (0,), 1), "names no running call"),
+        (([(0, 1)], 5, 1), "a sequence of places"),
+    ],
+)
+def test_an_illegal_plan_is_refused_counted_and_survived(answer: Any, told: str) -> None:
+    work = (Request("a", 0, 30, 3), Request("late", 10**6, 2, 1))
+    outcome = played(Scenario((Engine(COSTS, 10, 4, 4, 25),), work), Wrong(answer))
+    (reason,) = outcome.refusals
+    assert told in reason and outcome.refusals[reason] == 1
+    assert all(c.state == DONE for c in outcome.calls)
+
+
+def test_places_and_memory_are_kept() -> None:
+    work = (Request("a", 0, 8, 3), Request("b", 0, 8, 3))
+    both = ([(0, 8), (1, 8)], (), 1)
+    for engine, told in (
+        (Engine(COSTS, 3, 4, 4, 99), "no memory"),
+        (Engine(COSTS, 9, 4, 1, 99), "no place free"),
+    ):
+        outcome = played(Scenario((engine,), work), Wrong(both))
+        assert list(outcome.refusals) == [f"step: {told}"] and outcome.starved == 0
+
+
+class Never:
+    def step(self, view: StepView) -> Any:  # noqa: ARG002
+        return (), (), 1
+
+
+def test_a_policy_that_admits_nothing_starves_its_calls_and_ends() -> None:
+    work = (Request("a", 0, 8, 3), Request("b", 5, 8, 3))
+    outcome = played(Scenario((Engine(COSTS, 9, 4),), work), Never())
+    assert outcome.starved == 2 and outcome.iterations == 0 and outcome.decisions == 60_002
+
+
+def test_a_call_that_no_cache_can_hold_is_rejected() -> None:
+    work = (Request("a", 0, 30, 7), Request("b", 0, 30, 6))
+    outcome = played(Scenario((Engine(COSTS, 9, 4),), work), First())
+    assert outcome.rejected == 1 and [c.state for c in outcome.calls] == [REFUSED, DONE]
+
+
+class Least(First):
+    """Routes to the instance with the fewest calls."""
+
+    def route(self, view: ClusterView) -> int:
+        assert list(view.free()) == [i.peek(view.time)[1] for i in view._instances]
+        outstanding = list(view.outstanding())
+        return outstanding.index(min(outstanding))
+
+
+@given(rows=REQUESTS, engine=ENGINES, every=st.booleans())
+@settings(max_examples=40)
+def test_routing_sees_the_same_however_time_passes(
+    rows: list[tuple[int, int, int]], engine: Engine, every: bool
+) -> None:
+    """What an instance is seen to hold within a stretch is what it holds when every iteration is an event."""
+    seen: list[list[tuple[int, ...]]] = []
+    for steps in (1, 10**6):
+
+        class Seeing(Least):
+            patience = steps
+
+            def step(self, view: StepView) -> Any:
+                parts = super().step(view)
+                return (*parts[:2], self.patience)
+
+            def route(self, view: ClusterView) -> int:
+                seen[-1].append((view.time, *view.free(), *view.kv(), *view.outstanding()))
+                return super().route(view)
+
+        seen.append([])
+        outcome = played(
+            Scenario((engine, engine), requests(rows), every=every and steps == 1, poll=10**5, until=10**7),
+            Seeing(),
+        )
+        seen[-1].append(tuple(c.ended for c in outcome.calls))
+    if outcome.refusals:  # a chunk that does not fit: asked once or at each iteration, which differs
+        return
+    assert seen[0] == seen[1]
+
+
+def test_figures() -> None:
+    work = tuple(Request(str(n), n * SECOND, 4, 2) for n in range(4))
+    costs = Costs((0, SECOND, SECOND, SECOND, SECOND), (0, 0, 0), (0, 0, 0), (0, 0, 0), (0, 0))
+    outcome = played(Scenario((Engine(costs, 9, 4, cap=1),), work), First())
+    found = figures(outcome, Objective(ttft=2 * SECOND, tbt=SECOND))
+    # Each call takes its prefill and one decode, two seconds, after the one before it: first tokens after 1, 2, 3, 4 s.
+    assert (found.ttft_p50, found.ttft_p99, found.tbt_p99) == (2.0, 4.0, 1.0)
+    assert found.goodput == 2 / 8 and found.throughput == 4 / 8 and found.tokens == 1.0
+    assert found.fairness == pytest.approx((2 + 3 + 4 + 5) ** 2 / (4 * (4 + 9 + 16 + 25)))
+
+
+@given(first=st.integers(1, 50), growth=st.integers(0, 20), time=st.integers(0, 5000))
+def test_the_closed_form_is_the_sum(first: int, growth: int, time: int) -> None:
+    count = fitting(first, growth, time)
+    assert lasting(first, growth, count) == sum(first + k * growth for k in range(count))
+    assert lasting(first, growth, count) <= time < lasting(first, growth, count + 1)

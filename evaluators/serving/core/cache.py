@@ -1,4 +1,4 @@
-"""Prefixes of prompts that stay in an instance's cache: reference-counted spans of blocks, the oldest unused given up first.
+"""Prefixes of prompts that stay in an instance's cache: counted spans of blocks, the longest unused given up first.
 
 A prompt names what it begins with by ids, one for each span of tokens, so that equal ids mean equal tokens from the
 beginning on. A call that finds its first spans here computes only the rest of its prompt. Spans are free memory as
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 class PrefixCache:
     """Spans of ``span`` blocks each. ``idle`` blocks belong to spans that no call uses."""
 
-    __slots__ = ("hits", "idle", "lookups", "span", "_unused", "_users")
+    __slots__ = ("_unused", "_users", "hits", "idle", "lookups", "span")
 
     def __init__(self, span: int) -> None:
         self.span = span

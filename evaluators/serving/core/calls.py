@@ -29,8 +29,23 @@ class Call:
     generated before it last lost its place), ``computed`` of them are. Times in ps."""
 
     __slots__ = (
-        "request", "number", "state", "instance", "length", "computed", "generated", "joined", "finish",
-        "blocks", "shared", "entered", "first", "last", "worst", "preempted", "ended",
+        "blocks",
+        "computed",
+        "ended",
+        "entered",
+        "finish",
+        "first",
+        "generated",
+        "instance",
+        "joined",
+        "last",
+        "length",
+        "number",
+        "preempted",
+        "request",
+        "shared",
+        "state",
+        "worst",
     )  # fmt: skip
 
     def __init__(self, request: Request, number: int) -> None:

@@ -24,9 +24,31 @@ class Instance:
     ``free`` blocks can be taken; those of unused prefixes are among them."""
 
     __slots__ = (
-        "number", "costs", "block", "blocks", "cap", "budget", "cache", "free", "waiting", "prefilling", "decoding",
-        "step", "kv", "busy", "iterations", "running",
-        "_residues", "_leaving", "_ends", "_longest", "_chunks", "_start", "_first", "_growth", "_count",
+        "_chunks",
+        "_count",
+        "_ends",
+        "_first",
+        "_growth",
+        "_leaving",
+        "_longest",
+        "_residues",
+        "_start",
+        "block",
+        "blocks",
+        "budget",
+        "busy",
+        "cache",
+        "cap",
+        "costs",
+        "decoding",
+        "free",
+        "iterations",
+        "kv",
+        "number",
+        "prefilling",
+        "running",
+        "step",
+        "waiting",
     )  # fmt: skip
 
     def __init__(
@@ -88,7 +110,9 @@ class Instance:
         return taken
 
     def frees(self, call: Call) -> int:
-        """Blocks that a decoding call would give back at once."""
+        """Blocks that a running call would give back at once."""
+        if call.state != DECODE:
+            return call.blocks
         return -(-(call.length + self.step - call.joined) // self.block) - call.shared * self.cache.span
 
     def taken(self, chunks: tuple[Chunk, ...]) -> int:
@@ -199,7 +223,8 @@ class Instance:
     # -- calls come and go ---------------------------------------------------------------------------------------------
 
     def preempt(self, call: Call, now: int) -> None:
-        """Take a running call's place and cache away; it waits again, first in the queue, and computes everything anew."""
+        """Take a running call's place and cache away; it waits again, first in the queue, and computes all
+        anew."""
         if call.state == DECODE:
             self.leave(call, now)
             call.last = now

@@ -1,16 +1,15 @@
 """The event loop: arrivals, iterations, and the decisions between them.
 
-:func:`simulate` is a generator. It yields a :class:`Decision` and is sent what the policy answers; in process the
-caller calls the policy, over a pipe it sends records, and both give the same events. Moments at which there is
-nothing to decide are passed over, unless the scenario asks at every iteration.
+:func:`simulate` is a generator. It yields a view, whose ``hook`` says what is asked, and is sent what the policy
+answers; in process the caller calls the policy, over a pipe it sends records, and both give the same events. Moments at
+which there is nothing to decide are passed over, unless the scenario asks at every iteration.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from typing import Literal
 
 from evaluators.serving.core.calls import REFUSED, Call, Request
 from evaluators.serving.core.costs import Costs
@@ -19,6 +18,8 @@ from evaluators.serving.core.plans import Plan, Refused, checked
 from evaluators.serving.core.views import ClusterView, StepView
 
 FOREVER = 1 << 62
+_DECODE, _NOTHING = Plan((), (), FOREVER, 0), Plan((), (), 1, 0)
+"""Where there is nothing to decide, and instead of an illegal plan."""
 
 
 @dataclass(frozen=True)
@@ -35,27 +36,21 @@ class Engine:
 
 @dataclass(frozen=True)
 class Scenario:
-    """``every``: ask ``step`` at each iteration, else only where there is something to decide. ``until`` ends a run whose
-    policy lets calls starve (ps after the last arrival)."""
+    """``every``: ask ``step`` at each iteration, else only where there is something to decide. An instance that
+    computes nothing though calls wait asks again after ``poll``. ``until`` after the last arrival the run ends with
+    whatever still waits. Both in ps."""
 
     engines: tuple[Engine, ...]
     requests: tuple[Request, ...]
     every: bool = False
+    poll: int = 10**10
     until: int = 600 * 10**12
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What a policy is asked: ``step`` wants a :class:`Plan`, ``route`` the number of an instance."""
-
-    hook: Literal["step", "route"]
-    view: StepView | ClusterView
 
 
 @dataclass
 class Outcome:
     """What happened. ``refusals`` counts illegal answers of the policy by the reason; ``forced`` preemptions are those
-    that the engine made because the policy left it no memory. ``starved``: calls that had not ended when time was up."""
+    that the engine made because the policy left it no memory. ``starved``: calls that had not ended at the end."""
 
     calls: list[Call]
     end: int = 0
@@ -69,11 +64,12 @@ class Outcome:
     iterations: int = 0
 
 
+Simulation = Generator[StepView | ClusterView, object, Outcome]
 Log = Callable[[int, int, int, int, int, int], None]
 """Told of every stretch when it ends: instance, start (ps), first, growth, count, decoding calls."""
 
 
-def simulate(scenario: Scenario, log: Log | None = None) -> Generator[Decision, object, Outcome]:
+def simulate(scenario: Scenario, log: Log | None = None) -> Simulation:
     """Run ``scenario``; the generator's value is the :class:`Outcome`. Requests are in order of arrival."""
     calls = [Call(request, number) for number, request in enumerate(scenario.requests)]
     return (yield from _Run(scenario, calls, log).loop())
@@ -91,7 +87,7 @@ class _Run:
         self._heap: list[tuple[int, int]] = []
         """(end of an iteration, instance); an entry that is not the instance's present end is stale."""
 
-    def loop(self) -> Generator[Decision, object, Outcome]:
+    def loop(self) -> Simulation:
         calls, heap, ends, instances = self._calls, self._heap, self._ends, self._instances
         following, total = 0, len(calls)
         limit = (calls[-1].request.arrival if calls else 0) + self._scenario.until
@@ -106,75 +102,89 @@ class _Run:
                 break
             # Arrivals first: a call that comes as an iteration ends may be in the next one.
             while following < total and calls[following].request.arrival == now:
-                where = yield from self._arrive(calls[following], now)
-                if where >= 0 and where not in dirty:
+                call, where = calls[following], 0
+                if len(instances) > 1:
+                    self._outcome.decisions += 1
+                    where = self._routed((yield ClusterView(now, call, instances)))
+                if self._arrive(call, instances[where], now) and where not in dirty:
                     dirty.append(where)
                 following += 1
             while heap and heap[0][0] == now:
                 where = heappop(heap)[1]
                 if ends[where] == now:
-                    self._settle(instances[where], now)
+                    ends[where] = FOREVER
+                    if instances[where].running:
+                        self._settle(instances[where], now)
                     if where not in dirty:
                         dirty.append(where)
-            for where in sorted(dirty):
-                if not instances[where].running:
-                    yield from self._decide(instances[where], now)
+            if len(dirty) > 1:
+                dirty.sort()
+            for where in dirty:
+                instance = instances[where]
+                if instance.running:
+                    continue
+                if self._asks(instance):
+                    self._outcome.decisions += 1
+                    view = StepView(now, instance)
+                    self._start(instance, now, self._planned((yield view), view))
+                elif instance.decoding:
+                    self._start(instance, now, _DECODE)
             dirty.clear()
         return self._finished(now if now < FOREVER else max((c.ended for c in calls), default=0))
 
-    def _arrive(self, call: Call, now: int) -> Generator[Decision, object, int]:
-        """Put a call into an instance's queue. Its number, or -1 for a call that none can hold."""
-        where = 0
-        if len(self._instances) > 1:
-            self._outcome.decisions += 1
-            answer = yield Decision("route", ClusterView(now, call, self._instances))
-            if isinstance(answer, int) and 0 <= answer < len(self._instances):
-                where = answer
-            else:
-                self._refuse("route: no such instance")
-        instance = self._instances[where]
+    def _routed(self, answer: object) -> int:
+        """The instance that a policy named; the first where it named none."""
+        if isinstance(answer, int) and 0 <= answer < len(self._instances):
+            return answer
+        self._refuse("route: no such instance")
+        return 0
+
+    def _arrive(self, call: Call, instance: Instance, now: int) -> bool:
+        """Put a call into an instance's queue. False for a call that its cache cannot hold."""
         if call.request.prompt + call.request.output > instance.blocks * instance.block:
             call.state = REFUSED
             self._outcome.rejected += 1
-            return -1
-        call.instance = where
+            return False
+        call.instance = instance.number
         instance.waiting.append(call)
         if instance.running:
             end = instance.cut(now)
             if end is not None:
-                self._schedule(where, end)
-        return where
+                self._schedule(instance.number, end)
+        return True
 
     def _settle(self, instance: Instance, now: int) -> None:
         if self._log is not None:
             self._log(instance.number, *instance.under_way)
         instance.settle(now)
-        self._ends[instance.number] = FOREVER
 
-    def _decide(self, instance: Instance, now: int) -> Generator[Decision, object, None]:
-        """Start the instance's next iteration, asking the policy where there is a choice."""
-        queued = instance.waiting or instance.prefilling
-        short = instance.needed > instance.free if instance.decoding else False
-        plan = Plan((), (), FOREVER)
-        if queued or short or (self._scenario.every and instance.decoding):
-            self._outcome.decisions += 1
-            view = StepView(now, instance)
-            answer = yield Decision("step", view)
-            try:
-                plan = checked(answer, instance, view)
-            except Refused as refusal:
-                self._refuse(str(refusal))
-                plan = Plan((), (), 1)
+    def _asks(self, instance: Instance) -> bool:
+        """Whether there is something to decide before the instance's next iteration."""
+        if instance.waiting or instance.prefilling:
+            return True
+        return bool(instance.decoding) and (self._scenario.every or instance.needed > instance.free)
+
+    def _planned(self, answer: object, view: StepView) -> Plan:
+        try:
+            return checked(answer, view)
+        except Refused as refusal:
+            self._refuse(str(refusal))
+            return _NOTHING
+
+    def _start(self, instance: Instance, now: int, plan: Plan) -> None:
+        """Start the next iteration as planned; where memory is short all the same, make room."""
         for call in plan.preempt:
             instance.preempt(call, now)
             self._outcome.preemptions += 1
-        chunks = plan.chunks
-        while instance.decoding and instance.needed > instance.free - instance.taken(chunks):
+        chunks, taken, steps = plan.chunks, plan.blocks, plan.steps
+        while instance.decoding and instance.needed > instance.free - taken:
             chunks = self._force(instance, chunks, now)
-        if not chunks and not instance.decoding:
-            return
-        end = instance.begin(now, chunks, 1 if self._scenario.every else plan.steps)
-        self._schedule(instance.number, end)
+            taken, steps = instance.taken(chunks), 1  # the plan could not be kept: another is made at once
+        if chunks or instance.decoding:
+            end = instance.begin(now, chunks, 1 if self._scenario.every else steps)
+            self._schedule(instance.number, end)
+        else:
+            self._schedule(instance.number, now + self._scenario.poll)
 
     def _force(
         self, instance: Instance, chunks: tuple[tuple[Call, int], ...], now: int
@@ -210,18 +220,13 @@ def played(scenario: Scenario, policy: object, log: Log | None = None) -> Outcom
     """Run ``scenario`` with a policy in this process: an object with ``step(view)`` and, for several instances,
     ``route(view)``."""
     run = simulate(scenario, log)
-    hooks = {name: getattr(policy, name, None) for name in ("step", "route")}
-    step = hooks["step"]
+    step, route = getattr(policy, "step", None), getattr(policy, "route", None)
+    if step is None or (route is None and len(scenario.engines) > 1):
+        raise TypeError("a policy has step(view), and route(view) where there are several instances")
     try:
-        decision = next(run)
+        view = next(run)
         while True:
-            ask = step if decision.hook == "step" else hooks[decision.hook]
-            if ask is None:
-                raise TypeError(f"the policy has no {decision.hook}")
-            decision = run.send(ask(decision.view))
+            view = run.send(step(view) if view.hook == "step" else route(view))  # type: ignore[misc]
     except StopIteration as ended:
         outcome: Outcome = ended.value
         return outcome
-
-
-__all__: Sequence[str] = ["Decision", "Engine", "Outcome", "Scenario", "played", "simulate"]

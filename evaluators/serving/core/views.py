@@ -5,7 +5,6 @@ Views are made for each decision and read lazily, so that a policy pays for what
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 
 from evaluators.serving.core.calls import Call
 from evaluators.serving.core.instance import Instance
@@ -13,95 +12,107 @@ from evaluators.serving.core.instance import Instance
 
 class StepView:
     """One instance between two iterations. Arrays have one entry a call of the queue (partly prefilled calls in the
-    order of their admission, then waiting ones in their order) or a decoding call (in the order in which they began)."""
+    order of their admission, then waiting ones in their order) or a decoding call (in the order in which they came)."""
+
+    __slots__ = ("_decoding", "_queue", "instance", "time")
+    hook = "step"
 
     def __init__(self, now: int, instance: Instance) -> None:
-        self._now, self._instance = now, instance
-
-    @cached_property
-    def queue(self) -> list[Call]:
-        """For the simulator: the calls that chunks name by their place."""
-        return self._instance.prefilling + self._instance.waiting
-
-    @cached_property
-    def decoding(self) -> list[Call]:
-        """For the simulator: the calls that preempt names by their place."""
-        return list(self._instance.decoding.values())
+        self.time = now
+        """ps"""
+        self.instance = instance
+        """For the simulator, as :attr:`queue` and :attr:`decoding` are."""
+        self._queue: list[Call] | None = None
+        self._decoding: list[Call] | None = None
 
     @property
-    def time(self) -> int:
-        """ps"""
-        return self._now
+    def queue(self) -> list[Call]:
+        """The calls that chunks name by their place."""
+        if self._queue is None:
+            self._queue = self.instance.prefilling + self.instance.waiting
+        return self._queue
+
+    @property
+    def decoding(self) -> list[Call]:
+        """The decoding calls in their order."""
+        if self._decoding is None:
+            self._decoding = list(self.instance.decoding.values())
+        return self._decoding
+
+    @property
+    def running(self) -> list[Call]:
+        """The calls that preempt names by their place: decoding ones, then partly prefilled ones."""
+        return self.decoding + self.instance.prefilling
 
     @property
     def budget(self) -> int:
         """Tokens left for prefill in this iteration."""
-        return self._instance.budget - len(self._instance.decoding)
+        return self.instance.budget - len(self.instance.decoding)
 
     @property
     def places(self) -> int:
         """Calls that may still be admitted."""
-        return self._instance.cap - self._instance.sequences
+        return self.instance.cap - self.instance.sequences
 
     @property
     def free(self) -> int:
         """Free blocks, without those that the decodes of this iteration take."""
-        return self._instance.free - self._instance.needed
+        return self.instance.free - self.instance.needed
 
     @property
     def blocks(self) -> int:
-        return self._instance.blocks
+        return self.instance.blocks
 
     @property
     def block(self) -> int:
-        return self._instance.block
+        return self.instance.block
 
     @property
     def sequences(self) -> int:
         """Decoding calls."""
-        return len(self._instance.decoding)
+        return len(self.instance.decoding)
 
     @property
     def kv(self) -> int:
         """Tokens that they hold."""
-        return self._instance.kv
+        return self.instance.kv
 
     @property
     def started(self) -> int:
         """How many calls of the queue are partly prefilled."""
-        return len(self._instance.prefilling)
+        return len(self.instance.prefilling)
 
     def left(self) -> Sequence[int]:
         """Tokens that each call of the queue has left to compute; what the prefix cache holds counts as computed."""
-        left = self._instance.left
+        left = self.instance.left
         return [left(c) for c in self.queue]
 
     def waited(self) -> Sequence[int]:
         """ps since the arrival of each call of the queue."""
-        now = self._now
+        now = self.time
         return [now - c.request.arrival for c in self.queue]
 
     def generated(self) -> Sequence[int]:
         """Tokens that each decoding call has generated."""
-        step = self._instance.step
+        step = self.instance.step
         return [c.generated + step - c.joined for c in self.decoding]
 
     def cached(self) -> Sequence[int]:
         """Tokens that each decoding call holds."""
-        step = self._instance.step
+        step = self.instance.step
         return [c.length + step - c.joined for c in self.decoding]
 
 
 class ClusterView:
     """All instances at the arrival of a call."""
 
-    def __init__(self, now: int, call: Call, instances: Sequence[Instance]) -> None:
-        self._now, self._call, self._instances = now, call, instances
+    __slots__ = ("_call", "_instances", "time")
+    hook = "route"
 
-    @property
-    def time(self) -> int:
+    def __init__(self, now: int, call: Call, instances: Sequence[Instance]) -> None:
+        self.time = now
         """ps"""
-        return self._now
+        self._call, self._instances = call, instances
 
     @property
     def prompt(self) -> int:
@@ -126,8 +137,8 @@ class ClusterView:
 
     def free(self) -> Sequence[int]:
         """Free blocks, by instance."""
-        return [i.peek(self._now)[1] for i in self._instances]
+        return [i.peek(self.time)[1] for i in self._instances]
 
     def kv(self) -> Sequence[int]:
         """Tokens that decoding calls hold, by instance."""
-        return [i.peek(self._now)[0] for i in self._instances]
+        return [i.peek(self.time)[0] for i in self._instances]

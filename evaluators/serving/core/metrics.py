@@ -1,0 +1,75 @@
+"""What a run was worth: goodput and the figures beside it, from what happened to its calls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from evaluators.serving.core.calls import DONE, Call
+from evaluators.serving.core.costs import SECOND
+from evaluators.serving.core.simulation import Outcome
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What a call needs to count (a service level objective): at most ``ttft`` to its first token and at most ``tbt``
+    between two tokens, in ps."""
+
+    ttft: int
+    tbt: int
+
+    def met(self, call: Call) -> bool:
+        return call.state == DONE and call.ttft <= self.ttft and call.worst <= self.tbt
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Rates are calls or tokens a second of simulated time, from the first arrival to the later of the last arrival and
+    the last end; times are seconds. ``fairness`` is Jain's index of the calls' slowdowns (time in the system over
+    tokens), 1 when all are alike. None where nothing ended."""
+
+    goodput: float
+    throughput: float
+    tokens: float
+    ttft_p50: float | None
+    ttft_p99: float | None
+    tbt_p99: float | None
+    fairness: float | None
+    preemptions: int
+    starved: int
+
+
+def figures(outcome: Outcome, objective: Objective) -> Figures:
+    """The figures of a run."""
+    ended = [c for c in outcome.calls if c.state == DONE]
+    first = min((c.request.arrival for c in outcome.calls), default=0)
+    last = max((max(c.request.arrival, c.ended) for c in outcome.calls), default=0)
+    seconds = max(last - first, 1) / SECOND
+    waits = sorted(c.ttft for c in ended)
+    gaps = sorted(c.worst for c in ended if c.request.output > 1)
+    return Figures(
+        goodput=sum(map(objective.met, ended)) / seconds,
+        throughput=len(ended) / seconds,
+        tokens=sum(c.request.output for c in ended) / seconds,
+        ttft_p50=_quantile(waits, 0.5),
+        ttft_p99=_quantile(waits, 0.99),
+        tbt_p99=_quantile(gaps, 0.99),
+        fairness=_jain(
+            [(c.ended - c.request.arrival) / (c.request.prompt + c.request.output) for c in ended]
+        ),
+        preemptions=outcome.preemptions,
+        starved=outcome.starved,
+    )
+
+
+def _quantile(ordered: Sequence[int], q: float) -> float | None:
+    """The smallest value that at least a share ``q`` of the ordered ones do not exceed, s."""
+    if not ordered:
+        return None
+    return ordered[max(0, -int(-q * len(ordered) // 1) - 1)] / SECOND
+
+
+def _jain(values: Sequence[float]) -> float | None:
+    """(Σx)² / (n Σx²) (Jain, Chiu & Hawe, DEC-TR-301, 1984)."""
+    squares = sum(v * v for v in values)
+    return sum(values) ** 2 / (len(values) * squares) if squares else None
