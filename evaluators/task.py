@@ -15,13 +15,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, get_args, runtime_checkable
 
 Direction = Literal["minimize", "maximize"]
 Split = Literal["screen", "search", "gate", "final"]
 ReferenceKind = Literal["proved optimum", "bound", "best known", "baseline"]
 ValueKind = Literal["scalar", "array", "mask", "permutation"]
 DType = Literal["int64", "float64", "bool"]
+
+Tier = Literal["strict", "library"]
+"""What the child may read: nothing, or the libraries that it uses."""
 
 SPLITS: tuple[Split, ...] = ("screen", "search", "gate", "final")
 
@@ -252,6 +255,15 @@ class Describing(Protocol):
         ...
 
 
+@runtime_checkable
+class Tiered(Protocol):
+    """A task whose adapter, or what that calls, imports modules while it runs. Tasks are strict unless they say so."""
+
+    tier: Tier
+    """``"library"`` lets the child read the standard library and the packages that the adapter has imported, never
+    write or execute; the price is told in docs/threat-model.md."""
+
+
 @dataclass(frozen=True)
 class HostAdapter:
     """A file of exported plugins through which another program (the host) uses them.
@@ -274,6 +286,14 @@ class Hosted(Protocol):
     """A task whose exported plugins bring adapters to hosts (``discover export``)."""
 
     hosts: tuple[HostAdapter, ...]
+
+
+def tier_of(task: Task) -> Tier:
+    """What the child of ``task`` may read. Raises TaskError when it declares a tier that there is not."""
+    tier = task.tier if isinstance(task, Tiered) else "strict"
+    if tier not in get_args(Tier):
+        raise TaskError(f"task {task.name!r} declares the tier {tier!r}; expected strict or library")
+    return tier
 
 
 def aggregate(instances: Sequence[Instance], scores: Sequence[float]) -> float:

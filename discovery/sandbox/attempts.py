@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import importlib
 import os
 import signal
 import struct
@@ -22,6 +23,7 @@ _MORE = {
     "x86_64": {"unshare": 272, "keyctl": 250, "mount": 165, "setuid": 105, "setitimer": 38, "tgkill": 234}
 }
 _MORE["aarch64"] = {"unshare": 97, "keyctl": 219, "mount": 40, "setuid": 146, "setitimer": 103, "tgkill": 131}
+_UNUSED = "this"
 _HERE = ctypes.create_string_buffer(b"/")
 _AT_FDCWD = -100
 _PASSED = (errno.EFAULT, errno.EINVAL, errno.ESRCH, errno.ENOENT, errno.EISDIR, errno.EBADF)
@@ -82,8 +84,9 @@ def _grow(size: int) -> None:
     _map(3, size)
 
 
-def attempts(abi: int, memory: int) -> list[Attempt]:
-    """All attempts that the layers must refuse on a machine with Landlock version ``abi``."""
+def attempts(abi: int, memory: int, *, library: bool = False) -> list[Attempt]:
+    """All attempts that the layers must refuse on a machine with Landlock version ``abi``, in the strict tier or in
+    that of the ``library``."""
     path, reading = ctypes.addressof(_HERE), os.O_RDONLY | os.O_CLOEXEC
     parent = os.getpid()
     listed = [
@@ -93,6 +96,7 @@ def attempts(abi: int, memory: int) -> list[Attempt]:
         Attempt("open a file", "landlock", True, _call("openat", _AT_FDCWD, path, reading, 0)),
         Attempt("open for writing", "seccomp", True, _call("openat", _AT_FDCWD, path, os.O_WRONLY, 0)),
         Attempt("executable memory", "seccomp", True, lambda: _map(7, 4096)),
+        Attempt("executable memory for reading", "seccomp", True, lambda: _map(5, 4096)),
         Attempt("fork", "seccomp", True, _call("clone", signal.SIGCHLD)),
         Attempt("socket", "seccomp", True, _call("socket", 2, 2, 0)),
         Attempt("signal the zygote", "seccomp", True, _call("kill", parent, 0)),
@@ -101,7 +105,6 @@ def attempts(abi: int, memory: int) -> list[Attempt]:
         Attempt("read other memory", "seccomp", False, _call("process_vm_readv", os.getpid(), 0, 0, 0, 0, 0)),
         Attempt("memfd", "seccomp", False, _call("memfd_create", path, 0)),
         Attempt("open as path", "seccomp", False, _call("openat", _AT_FDCWD, path, 0o10000000, 0)),
-        Attempt("status of a file", "seccomp", False, lambda: Path("/").stat()),
         Attempt("unix socket", "seccomp", False, _call("socket", 1, 1, 0)),
         Attempt("new namespace", "seccomp", False, _call("unshare", 0x1000_0000)),
         Attempt("timer", "seccomp", False, lambda: signal.setitimer(signal.ITIMER_REAL, 0)),
@@ -112,6 +115,8 @@ def attempts(abi: int, memory: int) -> list[Attempt]:
         Attempt("bpf", "seccomp", False, _call("bpf", 0, 0, 0)),
         Attempt("io_uring", "seccomp", False, _call("io_uring_setup", 1, 0)),
     ]
+    if not library:
+        listed.append(Attempt("status of a file", "seccomp", False, lambda: Path("/").stat()))
     if abi >= 4:
         listed.append(Attempt("connect by TCP", "landlock", False, _connect_tcp))
     if abi >= 6:
@@ -170,14 +175,16 @@ def _readable(descriptor: int) -> bool:
     return bool(select.select([descriptor], [], [], 0)[0])
 
 
-def honest(lock: Lock, write_end: int, read_end: int) -> bool:
-    """Whether an honest computation works under the whole ``lock``."""
+def honest(lock: Lock, write_end: int, read_end: int, *, library: bool = False) -> bool:
+    """Whether an honest computation works under the whole ``lock``, and with a ``library`` an import, too."""
     pid = os.fork()
     if pid == 0:
         try:
             import numpy
 
             lock.apply(write_end, os.getppid())
+            if library:
+                importlib.import_module(_UNUSED)
             total = float(numpy.arange(100.0).reshape(10, 10).dot(numpy.ones(10)).sum())
             os.write(SESSION, struct.pack("<d", total))
             os._exit(0)

@@ -18,6 +18,7 @@ from discovery.sandbox import frames
 from discovery.sandbox.base import Answer, CandidateFailure, Closing, FailureKind, Layers, SandboxUnavailable
 from discovery.sandbox.process import REQUIRED, Ending, Zygote, ZygoteDied, clock
 from discovery.sandbox.selftest import LayerReport, examine
+from evaluators.task import Tier
 
 LOAD_SECONDS = 1.0
 CLOSE_SECONDS = 1.0
@@ -40,8 +41,9 @@ _SIGNALS: dict[int, str] = {
 class ZygoteSandbox:
     """A warm zygote for the adapter at ``adapter`` (trusted code with ``answer(function, payload, parameters)``).
 
-    ``memory`` is what a candidate may allocate, in bytes. Raises SandboxUnavailable when a required layer is off or
-    missing, unless ``unsafe``: then it goes on with the layers that hold, and ``isolated`` is False.
+    ``memory`` is what a candidate may allocate, in bytes; ``tier`` is what it may read. Raises SandboxUnavailable when
+    a required layer is off or missing, unless ``unsafe``: then it goes on with the layers that hold, and ``isolated``
+    is False.
     """
 
     isolated: bool
@@ -54,9 +56,11 @@ class ZygoteSandbox:
         *,
         memory: int,
         layers: Layers = Layers(),  # noqa: B008 - frozen
+        tier: Tier = "strict",
         unsafe: bool = False,
     ) -> None:
         self._adapter, self._memory, self._layers, self._unsafe = adapter, memory, layers, unsafe
+        self._tier: Tier = tier
         self._closed = False
         self._zygote = self._start()
 
@@ -81,7 +85,7 @@ class ZygoteSandbox:
         self.close()
 
     def _start(self) -> Zygote:
-        zygote = Zygote(self._adapter, self._memory, self._layers)
+        zygote = Zygote(self._adapter, self._memory, self._layers, self._tier)
         try:
             self.report = examine(zygote, self._layers, full=False)
             complaint = self.report.complaint()

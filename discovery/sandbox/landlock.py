@@ -1,14 +1,18 @@
-"""Landlock: a ruleset without any rule, which denies every file, TCP port, outside signal and abstract socket that
-the kernel's version of it can deny."""
+"""Landlock: a ruleset which denies every file, TCP port, outside signal and abstract socket that the kernel's version
+of it can deny. It has no rule at all in the strict tier, and rules for reading libraries in the library tier."""
 
 from __future__ import annotations
 
 import ctypes
+import os
+import stat
 import struct
 
 from discovery.sandbox import kernel
 
-CREATE_RULESET, RESTRICT_SELF = 444, 446
+CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
+_PATH_BENEATH = 1
+_READ_FILE, _READ_DIR = 1 << 2, 1 << 3
 _VERSION = 1
 
 
@@ -37,6 +41,19 @@ def ruleset(body: bytes) -> int:
     """A descriptor of the ruleset with attributes ``body``. Raises OSError."""
     buffer = ctypes.create_string_buffer(body, len(body))
     return kernel.syscall(CREATE_RULESET, ctypes.addressof(buffer), len(body), 0)
+
+
+def allow_reading(descriptor: int, path: str) -> None:
+    """Let the ruleset pass reading, not executing, of the file at ``path`` or of all below the folder there. Raises
+    OSError."""
+    opened = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        folder = stat.S_ISDIR(os.fstat(opened).st_mode)
+        body = struct.pack("<Qi", _READ_FILE | (_READ_DIR if folder else 0), opened)
+        buffer = ctypes.create_string_buffer(body, len(body))
+        kernel.syscall(ADD_RULE, descriptor, _PATH_BENEATH, ctypes.addressof(buffer), 0)
+    finally:
+        os.close(opened)
 
 
 def restrict(descriptor: int) -> None:

@@ -24,8 +24,9 @@ _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REC, _MS_PRIVATE, _MS_RDONLY, _MS_REMOUNT
 _MNT_DETACH = 2
 
 
-def enter() -> tuple[str, ...]:
-    """Leave the host's namespaces as far as possible; the names of what was left. Never raises."""
+def enter(*, keep_files: bool = False) -> tuple[str, ...]:
+    """Leave the host's namespaces as far as possible, but for the file tree where ``keep_files``; the names of what was
+    left. Never raises."""
     flags = _NET | _IPC | _UTS | _MOUNT
     entered: tuple[str, ...] = ("net", "ipc", "uts")
     uid, gid = os.geteuid(), os.getegid()
@@ -43,6 +44,8 @@ def enter() -> tuple[str, ...]:
             Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
         except OSError:
             pass
+    if keep_files:
+        return entered
     try:
         _empty_root()
     except OSError:

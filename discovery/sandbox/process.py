@@ -20,6 +20,7 @@ import numpy
 from discovery.candidate import ALLOWED_IMPORTS
 from discovery.sandbox import frames, landlock, seccomp
 from discovery.sandbox.base import Layers, SandboxUnavailable
+from evaluators.task import Tier
 
 ROOT = Path(__file__).resolve().parents[2]
 """Where the zygote imports the sandbox from."""
@@ -53,8 +54,9 @@ class Ending:
 class Zygote:
     """One running zygote. Raises SandboxUnavailable when it cannot start."""
 
-    def __init__(self, adapter: Path | None, memory: int, layers: Layers) -> None:
+    def __init__(self, adapter: Path | None, memory: int, layers: Layers, tier: Tier = "strict") -> None:
         self.pid = 0
+        self.tier = tier
         if sys.platform != "linux" or seccomp.machine() not in seccomp.TABLES:
             raise SandboxUnavailable(
                 f"the native sandbox needs Linux on x86_64 or aarch64, this is {sys.platform} on "
@@ -63,16 +65,20 @@ class Zygote:
         self.landlock_abi = landlock.abi()
         chosen = [name for name in (*REQUIRED, "namespaces") if getattr(layers, name)]
         stdlib = [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")]
-        dynamic = str(Path(sysconfig.get_path("stdlib")) / "lib-dynload")
+        stdlib = [*dict.fromkeys(stdlib), str(Path(stdlib[0]) / "lib-dynload")]
+        packages = str(Path(numpy.__file__).parents[1])
         config = {
-            "path": [*dict.fromkeys(stdlib), dynamic, str(Path(numpy.__file__).parents[1]), str(ROOT)],
+            "path": [*stdlib, packages, str(ROOT)],
+            "stdlib": stdlib,
+            "packages": packages,
             "preload": sorted(ALLOWED_IMPORTS - {"__future__"}),
             "adapter": None if adapter is None else str(adapter.resolve()),
             "memory": memory,
             "layers": chosen,
             "landlock_abi": self.landlock_abi,
             "landlock": landlock.attributes(self.landlock_abi).hex(),
-            "seccomp": seccomp.program().hex(),
+            "seccomp": seccomp.program(tier=tier).hex(),
+            "tier": tier,
         }
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from discovery.sandbox.base import Layers, SandboxUnavailable
 from discovery.sandbox.process import REQUIRED, Zygote, ZygoteDied
+from evaluators.task import Tier
 
 _ADVICE = {
     "rlimits": "allow setrlimit for this user",
@@ -29,6 +30,7 @@ class LayerReport:
     namespaces: tuple[str, ...]
     kernel: str
     machine: str
+    tier: Tier
 
     def missing(self) -> list[str]:
         """The required layers that are off or do not hold."""
@@ -52,12 +54,17 @@ class LayerReport:
             "namespaces": list(self.namespaces),
             "kernel": self.kernel,
             "machine": self.machine,
+            "tier": self.tier,
         }
 
 
-def probe(layers: Layers = Layers(), memory: int = 256 << 20) -> LayerReport:  # noqa: B008 - frozen
+def probe(
+    layers: Layers = Layers(),  # noqa: B008 - frozen
+    memory: int = 256 << 20,
+    tier: Tier = "strict",
+) -> LayerReport:
     """The full self-test in a zygote of its own. Raises SandboxUnavailable when not even a zygote starts."""
-    zygote = Zygote(None, memory, layers)
+    zygote = Zygote(None, memory, layers, tier)
     try:
         return examine(zygote, layers, full=True)
     finally:
@@ -84,4 +91,5 @@ def examine(zygote: Zygote, layers: Layers, *, full: bool) -> LayerReport:
         zygote.namespaces,
         platform.release(),
         platform.machine(),
+        zygote.tier,
     )

@@ -55,10 +55,21 @@ class _Zygote:
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
         sys.path = config["path"]
         preload(config["preload"])
-        from discovery.sandbox import attempts, child, frames, kernel, landlock, namespaces, rlimits, seccomp
+        from discovery.sandbox import (
+            attempts,
+            child,
+            frames,
+            kernel,
+            landlock,
+            library,
+            namespaces,
+            rlimits,
+            seccomp,
+        )  # fmt: skip
 
         self._attempts, self._frames, self._serve = attempts, frames, child.serve
-        self._adapter = _adapter(config["adapter"]) if config["adapter"] else None
+        adapter, self._library = config["adapter"], config["tier"] == "library"
+        self._adapter = _adapter(adapter) if adapter else None
         self._tasks = os.open("/proc/self/task", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         layers = config["layers"]
         self._abi = config["landlock_abi"]
@@ -66,17 +77,21 @@ class _Zygote:
         self._limits = rlimits.limits(self._memory)
         attributes = bytes.fromhex(config["landlock"])
         self._ruleset = landlock.ruleset(attributes) if attributes else None
+        if self._library and self._ruleset is not None:
+            for path in library.readable(config["stdlib"], config["packages"], adapter):
+                landlock.allow_reading(self._ruleset, path)
         program = bytes.fromhex(config["seccomp"])
         self._filter = seccomp.Filter(program) if program else None
-        entered = namespaces.enter() if "namespaces" in layers else ()
+        entered = namespaces.enter(keep_files=self._library) if "namespaces" in layers else ()
         kernel.drop_capabilities()
         # the kernel sends this also when only the host's thread that started us ends, hence no SIGKILL
         signal.signal(signal.SIGUSR1, self._orphaned)
         kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGUSR1)
         self._orphaned()
         self._lock = self._locked(layers)
-        sys.path = []
-        sys.path_importer_cache.clear()
+        sys.path = config["stdlib"] if self._library else []  # loaded packages find their own modules
+        if not self._library:
+            sys.path_importer_cache.clear()
         sys.argv = [""]
         sys.orig_argv[:] = []
         os.environ.clear()
@@ -171,13 +186,13 @@ class _Zygote:
     def _probe(self, wanted: dict[str, Any]) -> dict[str, Any]:
         """Try the forbidden calls of each layer under that layer alone, then honest work under all of them."""
         read_end, write_end = os.pipe()
-        listed = self._attempts.attempts(self._abi, self._memory)
+        listed = self._attempts.attempts(self._abi, self._memory, library=self._library)
         found = {}
         for layer in wanted["layers"]:
             chosen = [a for a in listed if a.layer == layer and (a.quick or wanted["full"])]
             lock = self._locked([layer, *({"no_new_privs"} & set(wanted["layers"]))])
             found[layer] = self._attempts.breaches(lock, chosen, write_end, read_end)
-        works = self._attempts.honest(self._lock, write_end, read_end)
+        works = self._attempts.honest(self._lock, write_end, read_end, library=self._library)
         os.close(read_end)
         os.close(write_end)
         tried = [a.name for a in listed if a.quick or wanted["full"]]

@@ -28,6 +28,7 @@ from discovery.sandbox.base import Layers
 from discovery.sandbox.host import ZygoteSandbox
 from discovery.sandbox.selftest import LayerReport
 from evaluators.smtt.task import Smtt
+from evaluators.task import Tier
 
 HERE = Path(__file__).parent
 MEMORY = 32 << 20
@@ -54,13 +55,15 @@ class Trial:
 class Bench:
     """Attacks run here one after another. ``off``: the defences that are off."""
 
-    def __init__(self, world: World, layers: Layers, off: frozenset[str] = frozenset()) -> None:
+    def __init__(self, world: World, layers: Layers, off: frozenset[str], tier: Tier) -> None:
         self._world, self._off = world, off
         adapter = HERE / ("lenient.py" if "adapter" in off else "adapter.py")
         self._made: list[ZygoteSandbox] = []
 
         def make() -> ZygoteSandbox:
-            self._made.append(ZygoteSandbox(adapter, memory=MEMORY, layers=layers, unsafe=bool(off)))
+            self._made.append(
+                ZygoteSandbox(adapter, memory=MEMORY, layers=layers, tier=tier, unsafe=bool(off))
+            )
             return self._made[-1]
 
         self._executor = InlineExecutor(TASK, make)
@@ -191,7 +194,9 @@ class OwnProcess:
 
 
 @contextmanager
-def bench(world: World, layers: Layers, off: Iterable[str] = ()) -> Iterator[Bench | OwnProcess]:
+def bench(
+    world: World, layers: Layers, off: Iterable[str] = (), tier: Tier = "strict"
+) -> Iterator[Bench | OwnProcess]:
     """A bench with the defences ``off``, patient for no longer than a test may be."""
     names = frozenset(off)
     layers = replace(layers, **{w.layer: False for n in names if (w := WEAKENINGS[n]).layer})
@@ -208,7 +213,7 @@ def bench(world: World, layers: Layers, off: Iterable[str] = ()) -> Iterator[Ben
             patch.setattr(process, "ROOT", folder)
         if names:
             patch.setattr(host, "examine", _unexamined)
-        made = OwnProcess(world) if "own process" in names else Bench(world, layers, names)
+        made = OwnProcess(world) if "own process" in names else Bench(world, layers, names, tier)
         stack.callback(made.close)
         yield made
 
@@ -216,4 +221,4 @@ def bench(world: World, layers: Layers, off: Iterable[str] = ()) -> Iterator[Ben
 def _unexamined(zygote: process.Zygote, layers: Layers, *, full: bool) -> LayerReport:  # noqa: ARG001
     """In place of the self-test, which would take a weak layer off altogether."""
     held = dict.fromkeys(process.REQUIRED, True)
-    return LayerReport(held, (), True, (), zygote.landlock_abi, zygote.namespaces, "", "")
+    return LayerReport(held, (), True, (), zygote.landlock_abi, zygote.namespaces, "", "", zygote.tier)

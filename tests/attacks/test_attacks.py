@@ -18,15 +18,20 @@ from discovery.sandbox.base import Layers
 
 DOCS = Path(__file__).parents[2] / "docs" / "threat-model.md"
 BENCHES = [
-    pytest.param(Layers(namespaces=False), id="bare"),
-    pytest.param(Layers(), id="namespaces", marks=pytest.mark.campaign),
+    pytest.param((Layers(namespaces=False), "strict"), id="bare"),
+    pytest.param((Layers(), "strict"), id="namespaces", marks=pytest.mark.campaign),
+    pytest.param((Layers(namespaces=False), "library"), id="library", marks=pytest.mark.campaign),
+    pytest.param((Layers(), "library"), id="library and namespaces", marks=pytest.mark.campaign),
 ]
 """Namespaces are an extra that many machines lack, so the suite tests the guarantees without them."""
+WEAKER = {"file_metadata"}
+"""What the library tier gives away."""
 
 
 @pytest.fixture(scope="module", params=BENCHES)
 def strong(world: World, request: pytest.FixtureRequest) -> Iterator[Bench]:
-    with bench(world, request.param) as made:
+    layers, tier = request.param
+    with bench(world, layers, tier=tier) as made:
         assert isinstance(made, Bench)
         yield made
 
@@ -35,6 +40,9 @@ def strong(world: World, request: pytest.FixtureRequest) -> Iterator[Bench]:
 def test_attack(strong: Bench, name: str) -> None:
     attack = ATTACKS[name]
     trial = strong.run(attack)
+    if strong.report.tier == "library" and name in WEAKER:
+        assert trial.lit, "the tier's price is told in the threat model"
+        return
     assert trial.outcome in attack.safe.split(), trial
     assert not trial.lit and not trial.changed, trial
     # with namespaces the file tree is empty, so that what Landlock would refuse is not there

@@ -8,9 +8,11 @@ import struct
 import pytest
 
 from discovery.sandbox import seccomp
-from discovery.sandbox.seccomp import ALLOW, ALLOWED, ARCHES, KILL, NO_ACCESS, NOT_PERMITTED, TABLES
+from discovery.sandbox.seccomp import ALLOW, ALLOWED, ARCHES, KILL, LIBRARY, NO_ACCESS, NOT_PERMITTED, TABLES
+from evaluators.task import Tier
 
 REFUSED = {seccomp.ERRNO | 1, seccomp.ERRNO | 13}
+TIERS: tuple[Tier, ...] = ("strict", "library")
 CONDITIONAL = ("mmap", "mprotect", "openat")
 
 
@@ -29,14 +31,15 @@ def verdict(code: bytes, arch: int, number: int, *arguments: int) -> int:
         at += yes if held else no
 
 
+@pytest.mark.parametrize("tier", TIERS)
 @pytest.mark.parametrize("machine", TABLES)
-def test_exactly_the_listed_calls(machine: str) -> None:
-    code, table, arch = seccomp.program(machine), TABLES[machine], ARCHES[machine]
+def test_exactly_the_listed_calls(machine: str, tier: Tier) -> None:
+    code, table, arch = seccomp.program(machine, tier), TABLES[machine], ARCHES[machine]
     names = {number: name for name, number in table.items()}
     for number in range(1024):
         name = names.get(number, "")
         found = verdict(code, arch, number)
-        if name in ALLOWED:
+        if name in ALLOWED or (tier == "library" and name in LIBRARY):
             assert found == ALLOW, name
         elif name in NO_ACCESS or name in NOT_PERMITTED:
             assert found in REFUSED, name
@@ -59,6 +62,16 @@ def test_conditions(machine: str) -> None:
     temporary = os.O_TMPFILE & ~os.O_DIRECTORY
     for flag in (os.O_WRONLY, os.O_RDWR, os.O_CREAT, os.O_TRUNC, os.O_APPEND, temporary, os.O_PATH):
         assert verdict(code, arch, table["openat"], 0, 0, flag | os.O_CLOEXEC) in REFUSED
+
+
+@pytest.mark.parametrize("machine", TABLES)
+def test_the_library_tier_maps_code_of_files_only(machine: str) -> None:
+    code, table, arch = seccomp.program(machine, "library"), TABLES[machine], ARCHES[machine]
+    for protection in range(8):
+        for anonymous in (0, 0x20):
+            found = verdict(code, arch, table["mmap"], 0, 0, protection, 2 | anonymous)
+            assert (found == ALLOW) is (not protection & 4 or (not protection & 2 and not anonymous))
+        assert (verdict(code, arch, table["mprotect"], 0, 0, protection) == ALLOW) is not bool(protection & 4)
 
 
 @pytest.mark.parametrize("machine", TABLES)

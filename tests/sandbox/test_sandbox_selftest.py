@@ -39,13 +39,13 @@ BROKEN = {"all": ALLOW_ALL, "kill": _kill_turned(seccomp.ALLOW), "short": _one_j
 
 @pytest.mark.parametrize("code", BROKEN.values(), ids=BROKEN)
 def test_a_filter_that_lets_through_is_noticed(monkeypatch: pytest.MonkeyPatch, code: bytes) -> None:
-    monkeypatch.setattr(seccomp, "program", lambda: code)
+    monkeypatch.setattr(seccomp, "program", lambda **_: code)
     with pytest.raises(SandboxUnavailable, match="seccomp"):
         ZygoteSandbox(ADAPTER, memory=MEMORY, layers=BARE)
 
 
 def test_a_filter_that_refuses_honest_work_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(seccomp, "program", lambda: REFUSE_ALL)
+    monkeypatch.setattr(seccomp, "program", lambda **_: REFUSE_ALL)
     with pytest.raises(SandboxUnavailable):
         ZygoteSandbox(ADAPTER, memory=MEMORY, layers=BARE)
 
@@ -81,7 +81,7 @@ def test_the_full_self_test_passes_here(layers: Layers) -> None:
 
 
 def test_the_full_self_test_names_each_breach(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(seccomp, "program", lambda: ALLOW_ALL)
+    monkeypatch.setattr(seccomp, "program", lambda **_: ALLOW_ALL)
     report = probe(BARE)
     assert report.missing() == ["seccomp"]
     named = {breach.removeprefix("seccomp: ").partition(" (")[0] for breach in report.breaches}
