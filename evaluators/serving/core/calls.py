@@ -26,7 +26,9 @@ class Request:
 
 class Call:
     """A request on its way. ``length`` tokens must be in the cache before its next token comes (the prompt and what was
-    generated before it last lost its place), ``computed`` of them are. Times in ps."""
+    generated before it last lost its place), ``computed`` of them are. It holds ``blocks`` of its own on its instance
+    and uses ``shared`` spans there; ``held`` are its blocks on the host, ``reserved`` those where it goes. Times in
+    ps."""
 
     __slots__ = (
         "blocks",
@@ -36,6 +38,7 @@ class Call:
         "finish",
         "first",
         "generated",
+        "held",
         "instance",
         "joined",
         "last",
@@ -43,6 +46,7 @@ class Call:
         "number",
         "preempted",
         "request",
+        "reserved",
         "shared",
         "state",
         "worst",
@@ -53,7 +57,7 @@ class Call:
         self.state, self.instance = WAITING, -1
         self.length, self.computed, self.generated = request.prompt, 0, 0
         self.joined = self.finish = 0
-        self.blocks = self.shared = 0
+        self.blocks = self.shared = self.held = self.reserved = 0
         self.entered = request.arrival
         self.first = self.last = -1
         self.worst = 0

@@ -21,7 +21,8 @@ Chunk = tuple[Call, int]
 class Instance:
     """One engine. ``blocks`` of ``block`` tokens each are its cache, ``cap`` calls at most run at once, ``budget``
     tokens at most are computed in an iteration. ``span`` blocks make a span of the prefix cache; 0: there is none.
-    ``free`` blocks can be taken; those of unused prefixes are among them."""
+    ``free`` blocks can be taken; those of unused prefixes are among them. ``host`` blocks fit into the host's memory, a
+    block has ``block_bytes``. An instance for ``prefill`` alone hands its calls over at their first token."""
 
     __slots__ = (
         "_chunks",
@@ -29,11 +30,14 @@ class Instance:
         "_ends",
         "_first",
         "_growth",
+        "_late",
         "_leaving",
         "_longest",
         "_residues",
         "_start",
+        "arriving",
         "block",
+        "block_bytes",
         "blocks",
         "budget",
         "busy",
@@ -42,23 +46,36 @@ class Instance:
         "costs",
         "decoding",
         "free",
+        "handed",
+        "host_free",
         "iterations",
         "kv",
         "number",
+        "prefill",
         "prefilling",
+        "ready",
         "running",
         "step",
+        "stopping",
+        "swapped",
         "waiting",
     )  # fmt: skip
 
     def __init__(
-        self, number: int, costs: Costs, *, blocks: int, block: int, cap: int, budget: int, span: int = 0
-    ) -> None:
+        self, number: int, costs: Costs, *, blocks: int, block: int, cap: int, budget: int, span: int = 0,
+        block_bytes: int = 0, host: int = 0, prefill: bool = False,
+    ) -> None:  # fmt: skip
         self.number, self.costs = number, costs
         self.block, self.blocks, self.cap, self.budget = block, blocks, cap, budget
         self.free = blocks
         self.cache = PrefixCache(span)
+        self.block_bytes, self.host_free, self.prefill = block_bytes, host, prefill
         self.waiting: list[Call] = []
+        self.swapped: list[Call] = []
+        self.ready: list[Call] = []
+        self.stopping: list[Call] = []
+        self.handed: list[Call] = []
+        self.arriving = 0
         self.prefilling: list[Call] = []
         self.decoding: dict[int, Call] = {}
         self.step = self.kv = 0
@@ -68,6 +85,7 @@ class Instance:
         self._leaving: list[tuple[int, int, int]] = []
         self._ends: list[int] = []
         self._longest: list[int] = []
+        self._late: list[Call] = []
         self._chunks: tuple[Chunk, ...] = ()
         self._start = self._first = self._growth = self._count = 0
 
@@ -75,8 +93,12 @@ class Instance:
 
     @property
     def sequences(self) -> int:
-        """Calls that hold a place: decoding and partly prefilled ones."""
-        return len(self.decoding) + len(self.prefilling)
+        """Calls that hold a place: decoding and partly prefilled ones, and those whose cache is here or on its way."""
+        return len(self.decoding) + len(self.prefilling) + len(self.ready) + self.arriving
+
+    def has_room(self, blocks: int) -> bool:
+        """Whether one more call with ``blocks`` blocks can come, beside what the decodes of the next iteration take."""
+        return self.sequences < self.cap and blocks <= self.free - self.needed
 
     @property
     def needed(self) -> int:
@@ -140,7 +162,7 @@ class Instance:
                 parts.append((tokens, call.computed))
                 taken = self.wants(call, tokens, nothing)
                 call.blocks += taken
-                self._take(taken)
+                self.take(taken)
             self._first, self._growth = self.costs.mixture(decodes, self.kv, parts), 0
         else:
             self._first, self._growth = self.costs.stretch(decodes, self.kv)
@@ -149,7 +171,10 @@ class Instance:
                 if count > 1:
                     count = self._affordable(count)
         if decodes:
-            self._take(self._taken(0, 1))
+            self.take(self._taken(0, 1))
+        for call in self._late:
+            call.worst = max(call.worst, now + self._first - call.last)
+        self._late.clear()
         self._chunks, self._start, self._count = chunks, now, count
         self.running = True
         return now + lasting(self._first, self._growth, count)
@@ -176,7 +201,7 @@ class Instance:
         ended: list[Call] = []
         if decodes:
             if count > 1:
-                self._take(self._taken(1, count))
+                self.take(self._taken(1, count))
             self.step += count
             self.kv += count * decodes
             longest, ends, lengths = self._first + self._growth * (count - 1), self._ends, self._longest
@@ -200,8 +225,10 @@ class Instance:
                 self.prefilling.remove(call)
                 self._token(call, now)
                 if call.generated == call.request.output:
-                    self._release(call)
+                    self.release(call)
                     ended.append(call)
+                elif self.prefill:
+                    self.handed.append(call)
                 else:
                     self._join(call)
         for call in ended:
@@ -212,13 +239,19 @@ class Instance:
     def peek(self, now: int) -> tuple[int, int]:
         """(KV tokens of decoding calls, free blocks) at ``now`` within a stretch, as if each iteration had ended
         by itself before anything else happened at that moment."""
-        if not self.running or self._count <= 1:
+        done = self.progress(now)
+        if not done:
             return self.kv, self.free
+        return self.kv + done * len(self.decoding), self.free - self._taken(1, done + 1)
+
+    def progress(self, now: int) -> int:
+        """How many iterations of a stretch have ended before ``now``."""
+        if not self.running or self._count <= 1:
+            return 0
         done = fitting(self._first, self._growth, now - self._start)
         if done and lasting(self._first, self._growth, done) == now - self._start:
             done -= 1
-        done = min(done, self._count - 1)
-        return self.kv + done * len(self.decoding), self.free - self._taken(1, done + 1)
+        return min(done, self._count - 1)
 
     # -- calls come and go ---------------------------------------------------------------------------------------------
 
@@ -230,22 +263,40 @@ class Instance:
             call.last = now
         else:
             self.prefilling.remove(call)
-            self._release(call)
+            self.release(call)
         call.length = call.request.prompt + call.generated
         call.computed = 0
         call.state = WAITING
         call.preempted += 1
         self.waiting.insert(0, call)
 
+    def accept(self) -> None:
+        """The calls whose cache has come join the batch."""
+        for call in self.ready:
+            self._join(call)
+            self._late.append(call)
+        self.ready.clear()
+
+    def reserve(self, call: Call, blocks: int) -> None:
+        """Blocks and a place for a call that comes back."""
+        self.take(blocks)
+        call.blocks = blocks
+        self.arriving += 1
+
     def leave(self, call: Call, now: int) -> None:
         """A decoding call gives up its place and its blocks at the present step."""
+        self.detach(call, now)
+        self.release(call)
+
+    def detach(self, call: Call, now: int) -> None:
+        """A decoding call leaves the batch at the present step; its blocks stay its own."""
         steps = self.step - call.joined
         call.blocks = self.frees(call)
         call.generated += steps
         del self.decoding[call.number]
         self.kv -= call.length + steps
         self._residues[(call.joined - call.length) % self.block] -= 1
-        self._release(call)
+        call.length += steps
         if steps:
             call.last = now
             # Lengths decrease with later ends, so the first iteration after it joined was the longest.
@@ -284,7 +335,8 @@ class Instance:
             call.blocks -= cache.span
             call.shared += 1
 
-    def _take(self, blocks: int) -> None:
+    def take(self, blocks: int) -> None:
+        """Blocks from the free ones; unused prefixes are given up where it must be."""
         self.free -= blocks
         if self.free < self.cache.idle:
             self.cache.give_up(self.cache.idle - self.free)
@@ -306,7 +358,8 @@ class Instance:
         self._residues[(call.joined - call.length) % self.block] += 1
         heappush(self._leaving, (call.finish, call.number, call.joined))
 
-    def _release(self, call: Call) -> None:
+    def release(self, call: Call) -> None:
+        """All blocks that a call holds are free again."""
         self.free += call.blocks
         call.blocks = 0
         if call.shared:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evaluators.serving.core.calls import DECODE, Call
@@ -16,32 +17,48 @@ class Refused(Exception):
 
 class Plan(NamedTuple):
     """A legal plan: chunks of prefill as (call, tokens), calls to preempt, how many decode iterations may pass before
-    the policy is asked again, should nothing happen before; and the blocks that the chunks take."""
+    the policy is asked again, should nothing happen before; the blocks that the chunks take; calls whose cache goes to
+    the host, and calls that come back from there."""
 
     chunks: tuple[tuple[Call, int], ...]
     preempt: tuple[Call, ...]
     steps: int
     blocks: int
+    swap: tuple[Call, ...] = ()
+    resume: tuple[Call, ...] = ()
 
 
 def checked(answer: Any, view: StepView) -> Plan:
-    """The plan in ``answer``: (chunks, preempt, steps), where chunks are (place in ``view.queue``, tokens) and preempt
-    places in ``view.running``. Raises Refused."""
+    """The plan in ``answer``: (chunks, preempt, steps) or (chunks, preempt, steps, swap, resume), where chunks are
+    (place in ``view.queue``, tokens), preempt places in ``view.running``, swap places in ``view.decoding`` and resume
+    places in ``view.swapped``. Raises Refused."""
     try:
-        chunks, preempt, steps = answer
+        chunks, preempt, steps, swap, resume = answer if len(answer) == 5 else (*answer, (), ())
     except (TypeError, ValueError):
-        raise Refused("step: a plan is (chunks, preempt, steps)") from None
+        raise Refused(
+            "step: a plan is (chunks, preempt, steps) or (chunks, preempt, steps, swap, resume)"
+        ) from None
     if type(steps) is not int or steps < 1:
         raise Refused("step: steps is a whole number from 1")
     instance = view.instance
-    gone = _preempted(preempt, view) if preempt else ()
+    gone = _places(preempt, view.running, "preempt") if preempt else ()
+    out = _places(swap, view.decoding, "swap") if swap else ()
+    back = _places(resume, instance.swapped, "resume") if resume else ()
+    if out and (
+        set(out) & set(gone) or sum(-(-view.holds(c) // instance.block) for c in out) > instance.host_free
+    ):
+        raise Refused("step: swap names a call that is preempted, or more than the host can hold")
+    if back:
+        room = instance.free - instance.needed - sum(c.held for c in back)
+        if room < 0 or instance.sequences + len(back) > instance.cap:
+            raise Refused("step: no room for those that resume")
     if not chunks:
-        return Plan((), gone, steps, 0)
+        return Plan((), gone, steps, 0, out, back)
     queue, started = view.queue, len(instance.prefilling)
-    decodes = sum(c.state == DECODE for c in gone)
-    free = instance.free + sum(instance.frees(c) for c in gone)
+    decodes = sum(c.state == DECODE for c in gone) + len(out)
+    free = instance.free + sum(instance.frees(c) for c in gone) - sum(c.held for c in back)
     left = instance.budget - len(instance.decoding) + decodes
-    places = instance.cap - instance.sequences + len(gone)
+    places = instance.cap - instance.sequences + len(gone) + len(out) - len(back)
     found: list[tuple[Call, int]] = []
     taken = 0
     seen, locked = set[int](), set[int]()
@@ -75,13 +92,14 @@ def checked(answer: Any, view: StepView) -> Plan:
             )
         seen.add(place)
         found.append((call, tokens))
-    return Plan(tuple(found), gone, steps, taken)
+    return Plan(tuple(found), gone, steps, taken, out, back)
 
 
-def _preempted(places: object, view: StepView) -> tuple[Call, ...]:
-    running = view.running
-    if not isinstance(places, (tuple, list)) or len(set(places)) != len(places):
-        raise Refused("step: preempt is a sequence of places, each once")
-    if any(type(p) is not int or not 0 <= p < len(running) for p in places):
-        raise Refused("step: preempt names no running call")
-    return tuple(running[p] for p in places)
+def _places(places: object, calls: Sequence[Call], what: str) -> tuple[Call, ...]:
+    if not isinstance(places, tuple | list) or len(set(places)) != len(places):
+        raise Refused(f"step: {what} is a sequence of places, each once")
+    if any(type(p) is not int or not 0 <= p < len(calls) for p in places):
+        raise Refused(
+            f"step: {what} names no running call" if what != "resume" else "step: resume names no call"
+        )
+    return tuple(calls[p] for p in places)

@@ -14,6 +14,8 @@ from heapq import heappop, heappush
 from evaluators.serving.core.calls import REFUSED, Call, Request
 from evaluators.serving.core.costs import Costs
 from evaluators.serving.core.instance import Instance
+from evaluators.serving.core.link import Link
+from evaluators.serving.core.moves import Moves
 from evaluators.serving.core.plans import Plan, Refused, checked
 from evaluators.serving.core.views import ClusterView, StepView
 
@@ -24,7 +26,8 @@ _DECODE, _NOTHING = Plan((), (), FOREVER, 0), Plan((), (), 1, 0)
 
 @dataclass(frozen=True)
 class Engine:
-    """An instance as a scenario describes it: see :class:`~evaluators.serving.core.instance.Instance`."""
+    """An instance as a scenario describes it: see :class:`~evaluators.serving.core.instance.Instance`. ``host`` blocks
+    fit into its host's memory; ``host_bandwidth`` and ``network`` are bytes a second, ``latency`` of a transfer ps."""
 
     costs: Costs
     blocks: int
@@ -32,18 +35,25 @@ class Engine:
     cap: int = 128
     budget: int = 2048
     span: int = 0
+    block_bytes: int = 0
+    host: int = 0
+    host_bandwidth: int = 25 * 10**9
+    network: int = 25 * 10**9
+    latency: int = 10**7
+    prefill: bool = False
 
 
 @dataclass(frozen=True)
 class Scenario:
     """``every``: ask ``step`` at each iteration, else only where there is something to decide. An instance that
     computes nothing though calls wait asks again after ``poll``. ``until`` after the last arrival the run ends with
-    whatever still waits. Both in ps."""
+    whatever still waits. ``control``: how often the policy looks after the instances, 0 for never. All in ps."""
 
     engines: tuple[Engine, ...]
     requests: tuple[Request, ...]
     every: bool = False
     poll: int = 10**10
+    control: int = 0
     until: int = 600 * 10**12
 
 
@@ -60,6 +70,7 @@ class Outcome:
     refusals: dict[str, int] = field(default_factory=dict)
     starved: int = 0
     rejected: int = 0
+    migrations: int = 0
     busy: tuple[int, ...] = ()
     iterations: int = 0
 
@@ -80,34 +91,47 @@ class _Run:
         self._scenario, self._calls, self._log = scenario, calls, log
         self._outcome = Outcome(calls)
         self._instances = [
-            Instance(n, e.costs, blocks=e.blocks, block=e.block, cap=e.cap, budget=e.budget, span=e.span)
+            Instance(
+                n, e.costs, blocks=e.blocks, block=e.block, cap=e.cap, budget=e.budget, span=e.span,
+                block_bytes=e.block_bytes, host=e.host, prefill=e.prefill,
+            )
             for n, e in enumerate(scenario.engines)
-        ]
+        ]  # fmt: skip
+        host = [Link(e.host_bandwidth, e.latency) for e in scenario.engines]
+        network = [Link(e.network, e.latency) for e in scenario.engines]
+        self._moves = Moves(self._instances, host, network, self._wake)
+        self._dirty: list[int] = []
         self._ends = [FOREVER] * len(self._instances)
         self._heap: list[tuple[int, int]] = []
         """(end of an iteration, instance); an entry that is not the instance's present end is stale."""
 
     def loop(self) -> Simulation:
-        calls, heap, ends, instances = self._calls, self._heap, self._ends, self._instances
-        following, total = 0, len(calls)
+        calls, heap, ends, instances, dirty = (
+            self._calls,
+            self._heap,
+            self._ends,
+            self._instances,
+            self._dirty,
+        )
+        following, total, moves = 0, len(calls), self._moves
         limit = (calls[-1].request.arrival if calls else 0) + self._scenario.until
-        dirty: list[int] = []
+        tick = self._scenario.control or FOREVER
         now = 0
         while True:
             while heap and ends[heap[0][1]] != heap[0][0]:
                 heappop(heap)
             arrival = calls[following].request.arrival if following < total else FOREVER
-            now = min(arrival, heap[0][0] if heap else FOREVER)
-            if now > limit or now == FOREVER:
+            now = min(arrival, heap[0][0] if heap else FOREVER, moves.next or FOREVER)
+            if now == FOREVER or now > limit:
                 break
+            now = min(now, tick)
             # Arrivals first: a call that comes as an iteration ends may be in the next one.
             while following < total and calls[following].request.arrival == now:
                 call, where = calls[following], 0
                 if len(instances) > 1:
                     self._outcome.decisions += 1
-                    where = self._routed((yield ClusterView(now, call, instances)))
-                if self._arrive(call, instances[where], now) and where not in dirty:
-                    dirty.append(where)
+                    where = self._named("route", (yield ClusterView(now, "route", call, instances)))
+                self._arrive(call, instances[where], now)
                 following += 1
             while heap and heap[0][0] == now:
                 where = heappop(heap)[1]
@@ -115,14 +139,28 @@ class _Run:
                     ends[where] = FOREVER
                     if instances[where].running:
                         self._settle(instances[where], now)
-                    if where not in dirty:
-                        dirty.append(where)
+                    self._wake(instances[where], now)
+            moves.end(now)
+            if now == tick:
+                tick += self._scenario.control
+                self._outcome.decisions += 1
+                self._migrate((yield ClusterView(now, "control", None, instances)), now)
             if len(dirty) > 1:
                 dirty.sort()
             for where in dirty:
                 instance = instances[where]
                 if instance.running:
                     continue
+                while instance.handed:
+                    call = instance.handed.pop(0)
+                    self._outcome.decisions += 1
+                    target = self._named("hand", (yield ClusterView(now, "hand", call, instances)))
+                    moves.hand_over(call, instances[target], now)
+                if instance.stopping:
+                    moves.stop(instance, now)
+                if instance.ready:
+                    instance.accept()
+                moves.expected(instance, now)
                 if self._asks(instance):
                     self._outcome.decisions += 1
                     view = StepView(now, instance)
@@ -132,26 +170,46 @@ class _Run:
             dirty.clear()
         return self._finished(now if now < FOREVER else max((c.ended for c in calls), default=0))
 
-    def _routed(self, answer: object) -> int:
-        """The instance that a policy named; the first where it named none."""
-        if isinstance(answer, int) and 0 <= answer < len(self._instances):
-            return answer
-        self._refuse("route: no such instance")
-        return 0
-
-    def _arrive(self, call: Call, instance: Instance, now: int) -> bool:
-        """Put a call into an instance's queue. False for a call that its cache cannot hold."""
-        if call.request.prompt + call.request.output > instance.blocks * instance.block:
-            call.state = REFUSED
-            self._outcome.rejected += 1
-            return False
-        call.instance = instance.number
-        instance.waiting.append(call)
+    def _wake(self, instance: Instance, now: int) -> None:
+        """Something has come to an instance: let it decide, at the end of the iteration under way if there is one."""
         if instance.running:
             end = instance.cut(now)
             if end is not None:
                 self._schedule(instance.number, end)
-        return True
+        elif instance.number not in self._dirty:
+            self._dirty.append(instance.number)
+
+    def _named(self, hook: str, answer: object) -> int:
+        """The instance that a policy named; the first that serves where it named none."""
+        if type(answer) is int and 0 <= answer < len(self._instances):
+            if hook == "route" or not self._instances[answer].prefill:
+                return answer
+        self._refuse(f"{hook}: no such instance")
+        return next((i.number for i in self._instances if hook == "route" or not i.prefill), 0)
+
+    def _migrate(self, answer: object, now: int) -> None:
+        """Begin the migrations of a control step: (from, place among its decoding calls, to)."""
+        chosen: list[tuple[Call, Instance]] = []
+        try:
+            for source, place, target in answer or ():  # type: ignore[attr-defined]
+                calls = list(self._instances[source].decoding.values())
+                chosen.append((calls[place], self._instances[target]))
+        except (TypeError, ValueError, IndexError):
+            self._refuse("control: an action is (from, place, to)")
+            return
+        for call, instance in chosen:
+            if not self._moves.migrate(call, instance, now):
+                self._refuse("control: a migration that is not possible")
+
+    def _arrive(self, call: Call, instance: Instance, now: int) -> None:
+        """Put a call into an instance's queue, unless its cache can never hold it."""
+        if call.request.prompt + call.request.output > instance.blocks * instance.block:
+            call.state = REFUSED
+            self._outcome.rejected += 1
+            return
+        call.instance = instance.number
+        instance.waiting.append(call)
+        self._wake(instance, now)
 
     def _settle(self, instance: Instance, now: int) -> None:
         if self._log is not None:
@@ -160,7 +218,7 @@ class _Run:
 
     def _asks(self, instance: Instance) -> bool:
         """Whether there is something to decide before the instance's next iteration."""
-        if instance.waiting or instance.prefilling:
+        if instance.waiting or instance.prefilling or instance.swapped:
             return True
         return bool(instance.decoding) and (self._scenario.every or instance.needed > instance.free)
 
@@ -175,7 +233,11 @@ class _Run:
         """Start the next iteration as planned; where memory is short all the same, make room."""
         for call in plan.preempt:
             instance.preempt(call, now)
-            self._outcome.preemptions += 1
+        for call in plan.swap:
+            self._moves.swap_out(call, now)
+        for call in plan.resume:
+            self._moves.swap_in(call, now)
+        self._outcome.preemptions += len(plan.preempt) + len(plan.swap)
         chunks, taken, steps = plan.chunks, plan.blocks, plan.steps
         while instance.decoding and instance.needed > instance.free - taken:
             chunks = self._force(instance, chunks, now)
@@ -183,7 +245,7 @@ class _Run:
         if chunks or instance.decoding:
             end = instance.begin(now, chunks, 1 if self._scenario.every else steps)
             self._schedule(instance.number, end)
-        else:
+        elif self._asks(instance):
             self._schedule(instance.number, now + self._scenario.poll)
 
     def _force(
@@ -212,21 +274,27 @@ class _Run:
         outcome.end = now
         outcome.starved = sum(c.ended < 0 and c.state != REFUSED for c in self._calls)
         outcome.busy = tuple(i.busy for i in self._instances)
+        outcome.migrations = self._moves.migrations
         outcome.iterations = sum(i.iterations for i in self._instances)
         return outcome
 
 
 def played(scenario: Scenario, policy: object, log: Log | None = None) -> Outcome:
-    """Run ``scenario`` with a policy in this process: an object with ``step(view)`` and, for several instances,
-    ``route(view)``."""
+    """Run ``scenario`` with a policy in this process: an object with ``step(view)``; ``route(view)`` where there are
+    several instances, ``hand(view)`` where some are for prefill alone, ``control(view)`` where the scenario has it."""
     run = simulate(scenario, log)
-    step, route = getattr(policy, "step", None), getattr(policy, "route", None)
-    if step is None or (route is None and len(scenario.engines) > 1):
-        raise TypeError("a policy has step(view), and route(view) where there are several instances")
+    wanted = ["step"]
+    wanted += ["route"] if len(scenario.engines) > 1 else []
+    wanted += ["hand"] if any(e.prefill for e in scenario.engines) else []
+    wanted += ["control"] if scenario.control else []
+    hooks = {name: getattr(policy, name, None) for name in wanted}
+    missing = [name for name, hook in hooks.items() if hook is None]
+    if missing:
+        raise TypeError(f"the policy has no {', '.join(missing)}, which this scenario asks")
     try:
         view = next(run)
         while True:
-            view = run.send(step(view) if view.hook == "step" else route(view))  # type: ignore[misc]
+            view = run.send(hooks[view.hook](view))  # type: ignore[misc]
     except StopIteration as ended:
         outcome: Outcome = ended.value
         return outcome

@@ -40,6 +40,15 @@ class StepView:
         return self._decoding
 
     @property
+    def swapped(self) -> list[Call]:
+        """The calls that resume names by their place: their cache is on the host."""
+        return self.instance.swapped
+
+    def holds(self, call: Call) -> int:
+        """Tokens that a decoding call holds."""
+        return call.length + self.instance.step - call.joined
+
+    @property
     def running(self) -> list[Call]:
         """The calls that preempt names by their place: decoding ones, then partly prefilled ones."""
         return self.decoding + self.instance.prefilling
@@ -99,29 +108,29 @@ class StepView:
 
     def cached(self) -> Sequence[int]:
         """Tokens that each decoding call holds."""
-        step = self.instance.step
-        return [c.length + step - c.joined for c in self.decoding]
+        return [self.holds(c) for c in self.decoding]
 
 
 class ClusterView:
-    """All instances at the arrival of a call."""
+    """All instances: when a call has come (``route``), when its prefill has ended on an instance for prefill alone
+    (``hand``: where does it decode?), or when it is time to look after them (``control``, without a call)."""
 
-    __slots__ = ("_call", "_instances", "time")
-    hook = "route"
+    __slots__ = ("_call", "_instances", "hook", "time")
 
-    def __init__(self, now: int, call: Call, instances: Sequence[Instance]) -> None:
+    def __init__(self, now: int, hook: str, call: Call | None, instances: Sequence[Instance]) -> None:
+        self.hook = hook
         self.time = now
         """ps"""
         self._call, self._instances = call, instances
 
     @property
     def prompt(self) -> int:
-        """Tokens of the call that has come."""
-        return self._call.request.prompt
+        """Tokens of the call; 0 without one."""
+        return self._call.request.prompt if self._call is not None else 0
 
     @property
     def kind(self) -> int:
-        return self._call.request.kind
+        return self._call.request.kind if self._call is not None else 0
 
     def queued(self) -> Sequence[int]:
         """Prompt tokens still to be computed, by instance."""
@@ -133,7 +142,18 @@ class ClusterView:
 
     def found(self) -> Sequence[int]:
         """Tokens of the call's prompt that are in the prefix cache, by instance."""
-        return [self._call.request.prompt - i.left(self._call) for i in self._instances]
+        call = self._call
+        return [call.request.prompt - i.left(call) if call is not None else 0 for i in self._instances]
+
+    def prefill(self) -> Sequence[bool]:
+        """Which instances are for prefill alone."""
+        return [i.prefill for i in self._instances]
+
+    def decoding(self, instance: int) -> Sequence[int]:
+        """Tokens that each decoding call of an instance holds, in the order in which migrations name them."""
+        here = self._instances[instance]
+        step = here.step + here.progress(self.time)
+        return [c.length + step - c.joined for c in here.decoding.values()]
 
     def free(self) -> Sequence[int]:
         """Free blocks, by instance."""

@@ -1,0 +1,177 @@
+"""Caches on the move: nothing is lost or counted twice under decisions by chance, and times are those of the links."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_serving_core import COSTS, REQUESTS, First, requests
+
+from evaluators.serving.core.calls import DONE, Request
+from evaluators.serving.core.costs import Costs
+from evaluators.serving.core.simulation import Engine, Scenario, played
+from evaluators.serving.core.views import ClusterView, StepView
+
+LINKS = {"block_bytes": 64, "host": 12, "host_bandwidth": 10**12, "network": 2 * 10**11, "latency": 500}
+
+
+class Chance:
+    """Whatever is legal, by chance."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+        self.calls: set[Any] = set()
+        self.instances: list[Any] = []
+
+    def step(self, view: StepView) -> Any:
+        self.check(view)
+        draw = self._random
+        decoding, swapped = list(view.decoding), list(view.swapped)
+        swap, room = [], view.instance.host_free
+        for place, call in enumerate(decoding):
+            blocks = -(-view.holds(call) // view.block)
+            if draw.random() < 0.15 and blocks <= room:
+                swap.append(place)
+                room -= blocks
+        resume, free, places = [], view.free, view.places
+        for place, call in enumerate(swapped):
+            if draw.random() < 0.4 and call.held <= free and places > 0:
+                resume.append(place)
+                free, places = free - call.held, places - 1
+        chunks = []
+        if not resume and view.queue and view.budget > 0 and places > 0 and draw.random() < 0.9:
+            tokens = min(view.left()[0], view.budget)
+            if view.instance.wants(view.queue[0], tokens, set()) <= view.free:
+                chunks = [(0, tokens)]
+        return chunks, (), draw.choice((1, 50)), swap, resume
+
+    def route(self, view: ClusterView) -> int:
+        self.instances = list(view._instances)
+        return self._random.randrange(len(self.instances))
+
+    def hand(self, view: ClusterView) -> int:
+        return self._random.choice([n for n, alone in enumerate(view.prefill()) if not alone])
+
+    def control(self, view: ClusterView) -> Any:
+        draw, chosen = self._random, []
+        for source in range(len(self.instances)):
+            held = list(view.decoding(source))
+            if held and draw.random() < 0.5:
+                target = draw.choice([n for n, alone in enumerate(view.prefill()) if not alone])
+                chosen.append((source, draw.randrange(len(held)), target))
+        return chosen
+
+    def check(self, view: StepView) -> None:
+        """Own blocks, reserved ones and free ones are all there are, on the instance that decides."""
+        instance = view.instance
+        own = sum(c.blocks for c in self.seen(instance) if c not in instance.decoding.values())
+        own += sum(map(instance.frees, instance.decoding.values()))
+        coming = sum(c.reserved for c in self.everyone() if c.reserved and self.goes_to(c) is instance)
+        assert own + coming + instance.free == instance.blocks
+        assert 0 <= instance.host_free <= LINKS["host"]
+        assert instance.kv == sum(map(view.holds, instance.decoding.values()))
+
+    everyone: Any
+    goes_to: Any
+
+    def seen(self, instance: Any) -> list[Any]:
+        return [c for c in self.everyone() if c.instance == instance.number]
+
+
+@given(rows=REQUESTS, seed=st.integers(0, 9999), alone=st.booleans(), block=st.sampled_from([1, 4]))
+@settings(max_examples=120)
+def test_nothing_is_lost_on_the_way(
+    rows: list[tuple[int, int, int]], seed: int, alone: bool, block: int
+) -> None:
+    from evaluators.serving.core import simulation
+
+    engine = Engine(COSTS, 140 // block, block, 5, 60, **LINKS)
+    engines = (replace(engine, prefill=alone), engine, replace(engine, cap=3))
+    scenario = Scenario(engines, requests(rows), control=5000, poll=2000, until=3 * 10**6)
+    policy = Chance(seed)
+    made: list[Any] = []
+    real = simulation._Run
+
+    class Watched(real):  # type: ignore[misc, valid-type]
+        def __init__(self, *words: Any) -> None:
+            super().__init__(*words)
+            made.append(self)
+
+    policy.everyone = lambda: made[-1]._calls
+    policy.goes_to = lambda call: made[-1]._moves._bound[call.number][0]
+    simulation._Run = Watched  # type: ignore[misc]
+    try:
+        outcome = played(scenario, policy)
+    finally:
+        simulation._Run = real  # type: ignore[misc]
+    assert not [r for r in outcome.refusals if "control" not in r], outcome.refusals
+    assert sum(c.state == DONE for c in outcome.calls) + outcome.starved + outcome.rejected == len(rows)
+    for call in outcome.calls:
+        if call.state == DONE:
+            assert call.generated == call.request.output
+            assert call.blocks == call.shared == call.held == call.reserved == 0
+            assert call.first <= call.ended and call.worst <= call.ended - call.request.arrival
+
+
+FLAT = Costs((0, *[1000] * 50), (0, 0, 0), (0, 0, 0), (0, 0, 0), (0, 0))
+"""Every iteration takes 1000 ps."""
+
+
+def test_a_call_goes_to_the_host_and_comes_back() -> None:
+    engine = Engine(FLAT, 8, 4, 4, 64, block_bytes=100, host=8, host_bandwidth=10**12, latency=300)
+
+    class Swapping(First):
+        swapped = 0
+
+        def step(self, view: StepView) -> Any:
+            if view.queue:
+                return [(0, view.left()[0])], (), 1
+            if view.sequences and view.generated()[0] == 3 and not self.swapped:
+                self.swapped += 1
+                return (), (), 1, (0,), ()
+            return (), (), 1, (), (0,) if view.swapped else ()
+
+    outcome = played(Scenario((engine,), (Request("a", 0, 7, 5),), every=True, poll=10), Swapping())
+    (call,) = outcome.calls
+    # Tokens at 1000, 2000, 3000; nine tokens are three blocks: 300 + 300 ps out, 600 back; tokens at 5200 and 6200.
+    assert (call.first, call.ended, call.worst, outcome.preemptions) == (1000, 5200 + 1000, 2200, 1)
+    assert not outcome.refusals
+
+
+def test_a_prefill_is_handed_over() -> None:
+    engine = Engine(FLAT, 8, 4, 4, 64, block_bytes=100, network=10**12, latency=300)
+
+    class Handing(First):
+        def route(self, _: ClusterView) -> int:
+            return 0
+
+        def hand(self, _: ClusterView) -> int:
+            return 1
+
+    work = (Request("a", 0, 8, 3), Request("b", 0, 8, 1))
+    outcome = played(Scenario((replace(engine, prefill=True), engine), work), Handing())
+    a, b = outcome.calls
+    # Two blocks take 300 + 200 ps; the second call needs no decode and is not handed over.
+    assert (a.first, a.instance, a.ended, a.worst) == (1000, 1, 1000 + 500 + 2000, 1500)
+    assert (b.first, b.ended, b.instance) == (2000, 2000, 0) and outcome.busy == (2000, 2000)
+
+
+def test_a_live_migration_stops_a_call_for_its_last_tokens_only() -> None:
+    engine = Engine(FLAT, 9, 4, 4, 64, block_bytes=400, network=10**12, latency=100)
+
+    class Moving(First):
+        def route(self, _: ClusterView) -> int:
+            return 0
+
+        def control(self, view: ClusterView) -> Any:
+            return [(0, 0, 1)] if view.time == 3500 and view.decoding(0) else []
+
+    outcome = played(Scenario((engine, engine), (Request("a", 0, 8, 20),), control=3500), Moving())
+    (call,) = outcome.calls
+    # At 3500 it holds ten tokens: three blocks, 1300 ps, so it stops at the end of that iteration, 5000; two more
+    # tokens take 100 + 200 ps.
+    assert (call.instance, call.worst, outcome.migrations) == (1, 1300, 1)
+    assert call.ended == 20_000 + 300
