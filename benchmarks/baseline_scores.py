@@ -3,9 +3,9 @@
     python benchmarks/baseline_scores.py [--task smtt …] [--option families=or] [--only NAME …] [--trials 120]
     python benchmarks/baseline_scores.py --classes [--task smtt …]        the classes alone, with the numbers that ship
 
-Our own files run in this process, through the task's adapter and referee. A file ``data/scores-TASK.json`` holds one
-entry, or a list of one for each binding of the options; entries of another version go. Baselines already scored are
-made anew; the others are kept.
+Our own files run in this process, through the task's adapter (of a policy task: beside its simulator) and referee. A
+file ``data/scores-TASK.json`` holds one entry, or a list of one for each binding of the options; entries of another
+version go. Baselines already scored are made anew; the others are kept.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import runpy
 import sys
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,10 @@ import optuna
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from discovery.candidate import Candidate, check
+from discovery.execution.lockstep import spec
 from discovery.review.stored import class_means
+from discovery.sandbox.replicas import Replicas
+from evaluators.policy import PolicyTask
 from evaluators.registry import BUILT_IN, load
 from evaluators.task import InstanceSet, Task, aggregate
 from searchspaces.space import Choice, FloatRange, IntRange, ParameterValue
@@ -45,7 +49,13 @@ def scores(
     task: Task, path: Path, instances: InstanceSet, parameters: Mapping[str, ParameterValue]
 ) -> list[float]:
     """The scores of a candidate file on a set."""
-    function = runpy.run_path(str(path))[task.interface.function]
+    name = task.interface.function
+    if isinstance(task, PolicyTask):
+        replicas = Replicas(
+            spec(task.interface), lambda: partial(runpy.run_path(str(path))[name], **parameters)
+        )
+        return [task.judge(i, replicas.simulate(task.simulate, i.payload)).score for i in instances]
+    function = runpy.run_path(str(path))[name]
     answer = runpy.run_path(str(task.adapter))["answer"]
     return [task.judge(i, answer(function, i.payload, parameters)).score for i in instances]
 

@@ -17,6 +17,7 @@ from discovery.candidate import Candidate
 from discovery.execution.base import Executor, Outcome, StageJob, StageResult, Watch
 from discovery.population.behaviour import of_scores
 from discovery.statistics import EarlyStop
+from evaluators.policy import PolicyTask
 from evaluators.task import InstanceSet, Task, aggregate
 
 ANSWER_BYTES_KEPT = 8_000_000
@@ -132,7 +133,9 @@ class Evaluation:
 
     def _count(self, candidate: Candidate) -> StageResult:
         """The screen alone, with its lines."""
-        job = replace(self._job(candidate, self._task.instances("screen"), None, None), counted=True)
+        job = replace(
+            self._job(candidate, self._task.instances("screen"), None, None), counted=True, inside=True
+        )
         return self._executor.submit(job).result()
 
     def _continued(
@@ -208,23 +211,27 @@ class Evaluation:
 
     def confirm(self, candidate: Candidate) -> str | None:
         """Run the search split again in another zygote and in reversed order, and keep the answers. Returns what
-        differs from the stored scores, or None when all are equal."""
+        differs from the stored scores, or None when all are equal. Policies run beside their simulator there, inside
+        the sandbox: their event logs must be those that came from outside."""
         instances = self._task.instances("search")
         record = self.stored(candidate.hash, instances)
         if record is None or record.m != len(instances):
             raise ValueError(f"candidate {candidate.hash[:8]} is not fully scored, so it cannot be confirmed")
         if record.answers is not None:
             return None
-        job = StageJob(candidate.code, instances, {}, call_limits=self.call_limits, confirm=True)
+        job = StageJob(candidate.code, instances, {}, call_limits=self.call_limits, confirm=True, inside=True)
         result = self._executor.submit(job).result()
         if result.outcome != "scored":
             return f"run again in reversed order it ended as {result.outcome}: {result.reason}"
         differ = [i.id for i, a, b in zip(instances, record.scores, result.scores, strict=True) if a != b]
         if differ:
             return f"run again in reversed order it scores differently on {len(differ)} instances, first {differ[0]}"
+        digest = chain("", result.answers)
+        if isinstance(self._task, PolicyTask) and digest != record.answers_digest:
+            return "run again beside its simulator it gives the same scores, but other event logs"
         kept = b"".join(result.answers)
         if len(kept) <= ANSWER_BYTES_KEPT:
-            self._keep(candidate, replace(record, answers=kept, answers_digest=chain("", result.answers)))
+            self._keep(candidate, replace(record, answers=kept, answers_digest=digest))
         return None
 
     def _keep(self, candidate: Candidate, record: EvaluationRecord) -> EvaluationRecord:

@@ -15,6 +15,7 @@ from evaluators.task import Option, Task, TaskError
 
 GROUP = "discover.tasks"
 BUILT_IN: dict[str, str] = {
+    "cache-eviction": "evaluators.caching.task:CacheEviction",
     "online-bin-packing": "evaluators.binpacking.task:OnlineBinPacking",
     "smtt": "evaluators.smtt.task:Smtt",
     "smtt-index": "evaluators.smtt.index_task:SmttIndex",

@@ -40,6 +40,9 @@ class StageJob:
     """Run in another zygote than ordinary jobs and in reversed order; scores come back in the set's order."""
     screen: InstanceSet | None = None
     """Instances that go to the same child first. Only when it answers all of them are the others released."""
+    inside: bool = False
+    """Policy tasks: simulate inside the child, where the candidate could look. For the screen, whose scores count for
+    nothing, and for a confirmation, whose event logs must be those from outside."""
     counted: bool = False
     """Count the lines that run: on the screen, or where there is none on the job's instances."""
 
@@ -54,6 +57,9 @@ class StageResult:
     scores: tuple[float, ...]
     values: tuple[float, ...]
     cpu: tuple[float, ...]
+    strain: tuple[float, ...] = ()
+    """What part of its limit of processor time each instance took; of a policy task, its slowest decisions of
+    theirs."""
     answers: tuple[bytes, ...] = ()
     output: bytes = b""
     marginal: bool = False

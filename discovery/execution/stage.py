@@ -1,16 +1,20 @@
 """One stage of one candidate: pump the instances into one child, judge each answer, stop when told.
 
 The referee (``task.judge``) and the watch run here, on the trusted side; the next instance is released only after
-the answer of the one before.
+the answer of the one before. Policy tasks differ in how an answer comes about, and in nothing else.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from discovery.execution.base import Outcome, StageJob, StageResult
-from discovery.sandbox.base import CandidateFailure, Sandbox, Session
+from discovery.execution.lockstep import Done, inside, lockstep
+from discovery.sandbox.base import CandidateFailure, Oracle, Sandbox, Session
+from evaluators.policy import Asking, PolicyTask
 from evaluators.task import ImpossibleAnswer, Instance, InvalidAnswer, Task
 
 
@@ -21,6 +25,7 @@ class _Tally:
     scores: list[float] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
+    strain: list[float] = field(default_factory=list)
     answers: list[bytes] = field(default_factory=list)
     outcome: Outcome = "scored"
     reason: str = ""
@@ -48,7 +53,7 @@ def screening(job: StageJob) -> StageJob | None:
     """The screen of ``job`` as a job of its own, None where it has none."""
     if job.screen is None:
         return None
-    return StageJob(job.code, job.screen, job.parameters, call_limits=job.call_limits)
+    return StageJob(job.code, job.screen, job.parameters, call_limits=job.call_limits, inside=True)
 
 
 def _failed(screen: StageResult) -> StageResult:
@@ -76,21 +81,46 @@ def _part(session: Session, task: Task, job: StageJob, *, last: bool) -> StageRe
 
 def _pump(session: Session, task: Task, job: StageJob, order: tuple[Instance, ...], tally: _Tally) -> None:
     total, prior = len(job.instances), list(job.prior)
-    for instance in order:
-        answer = session.call(instance.payload, instance.answer_bytes, instance.limit)
-        tally.cpu.append(answer.cpu_seconds)
+    for instance, done in zip(order, _answers(session, task, job, order), strict=True):
+        tally.cpu.append(done.cpu_seconds)
+        tally.strain.append(done.strain)
         try:
-            judgement = task.judge(instance, answer.data)
+            judgement = task.judge(instance, done.answer)
         except InvalidAnswer as error:
             tally.outcome = "quarantined" if isinstance(error, ImpossibleAnswer) else "rejected"
             tally.reason = f"instance {instance.id}: {error}"
             return
         tally.scores.append(judgement.score)
         tally.values.append(judgement.value)
-        tally.answers.append(answer.data)
+        tally.answers.append(done.answer)
         if job.watch is not None and job.watch.stop([*prior, *tally.scores], total):
             tally.outcome = "stopped"
             return
+
+
+def _answers(session: Session, task: Task, job: StageJob, order: tuple[Instance, ...]) -> Iterator[Done]:
+    """The answer to each instance, or its event log; computed as they are asked for. Raises CandidateFailure."""
+    if not isinstance(task, PolicyTask):
+        for instance in order:
+            yield _called(session, task, instance)
+    elif job.inside:
+        for instance in order:
+            yield inside(session, task, instance)
+    else:
+        yield from lockstep(session, task, order, watched=job.watch is not None)
+
+
+def _called(session: Session, task: Task, instance: Instance) -> Done:
+    payload, size, limit = instance.payload, instance.answer_bytes, instance.limit
+    if isinstance(task, Asking):
+        oracle = Oracle(task.query_bytes, partial(task.oracle, instance))
+        try:
+            answer = session.call(payload, size, limit, oracle)
+        except InvalidAnswer as error:
+            raise CandidateFailure("rejected", f"instance {instance.id}: {error}") from None
+    else:
+        answer = session.call(payload, size, limit)
+    return Done(answer.data, answer.cpu_seconds, answer.cpu_seconds / limit)
 
 
 def _result(tally: _Tally, job: StageJob, order: tuple[Instance, ...]) -> StageResult:
@@ -101,6 +131,7 @@ def _result(tally: _Tally, job: StageJob, order: tuple[Instance, ...]) -> StageR
         scores=tuple(tally.scores[::step]),
         values=tuple(tally.values[::step]),
         cpu=tuple(tally.cpu[::step]),
+        strain=tuple(tally.strain[::step]),
         answers=tuple(tally.answers[::step]),
         output=tally.output,
         lines=tally.lines,
@@ -113,8 +144,7 @@ def doubtful(job: StageJob, result: StageResult) -> tuple[int, ...]:
     the limit, else the slowest one between half the limit and the limit; none for a clear verdict."""
     if result.outcome not in ("scored", "stopped") or (job.confirm and result.outcome == "stopped"):
         return ()
-    todo = job.instances.instances[len(job.prior) :]
-    ratios = [c / i.limit for i, c in zip(todo, result.cpu, strict=False)]
+    ratios = result.strain
     over = tuple(k for k, r in enumerate(ratios) if r > 1)
     slowest = max(range(len(ratios)), key=ratios.__getitem__, default=None)
     if over or slowest is None or ratios[slowest] <= 0.5:
@@ -145,19 +175,20 @@ def settle(sandbox: Sandbox, task: Task, job: StageJob, result: StageResult) -> 
         return result
     todo = job.instances.instances[len(job.prior) :]
     alone = replace(job.instances, instances=tuple(todo[k] for k in again))
-    second = run_stage(sandbox, task, StageJob(job.code, alone, job.parameters))
+    second = run_stage(sandbox, task, StageJob(job.code, alone, job.parameters, inside=job.inside))
     cpu = list(result.cpu)
     for k, seconds in zip(again, second.cpu, strict=False):
         cpu[k] = seconds
     settled = replace(result, cpu=tuple(cpu), marginal=True)
     if second.outcome != "scored":
         return replace(settled, outcome=second.outcome, reason=second.reason)
-    late = next((k for k in again if cpu[k] > todo[k].limit), None)
+    late = next(((i, s) for i, s in zip(alone, second.strain, strict=True) if s > 1), None)
     if late is None:
         return settled
-    instance = todo[late]
+    instance, strain = late
+    each = " a decision" if isinstance(task, PolicyTask) else ""
     reason = (
-        f"instance {instance.id} (size {instance.size}) took {cpu[late]:.3f} s of processor time; "
-        f"the limit is {instance.limit:g} s"
+        f"instance {instance.id} (size {instance.size}) took {strain * instance.limit:.3g} s of processor "
+        f"time{each}; the limit is {instance.limit:g} s"
     )
     return replace(settled, outcome="timeout", reason=reason)

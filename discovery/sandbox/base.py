@@ -6,7 +6,7 @@ clock and the kernel's exit status count on this side.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -31,6 +31,16 @@ class Answer:
 
     data: bytes
     cpu_seconds: float
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """What a candidate may ask during one call. ``start`` gives a function that has forgotten all earlier calls: from a
+    question of exactly ``query_bytes`` to the reply, or None once the budget of operations is used up. What it raises
+    ends the session and reaches the caller."""
+
+    query_bytes: int
+    start: Callable[[], Callable[[bytes], bytes | None]]
 
 
 class CandidateFailure(Exception):
@@ -72,10 +82,15 @@ class Session(Protocol):
 
     def __exit__(self, *exc: object) -> None: ...
 
-    def call(self, payload: bytes, answer_bytes: int, limit: float) -> Answer:
-        """Release one instance and wait for its answer. ``limit`` is seconds of processor time; the child is killed
-        at twice that, and a call that ended beyond ``limit`` still returns its Answer, for the caller to judge.
-        Raises CandidateFailure; after that the session is over."""
+    def call(self, payload: bytes, answer_bytes: int, limit: float, oracle: Oracle | None = None) -> Answer:
+        """Release one instance (of a policy task: a message with some decisions) and wait for its answer. ``limit``
+        is seconds of processor time; the child is killed at twice that, and a call that ended beyond ``limit`` still
+        returns its Answer, for the caller to judge. Raises CandidateFailure; after that the session is over."""
+        ...
+
+    def simulate(self, payload: bytes, answer_bytes: int, limit: float) -> Answer:
+        """Policy tasks: let the adapter run one simulation beside the candidate, and wait for its event log, which
+        is the candidate's word. Otherwise as ``call``."""
         ...
 
     def finish(self) -> Closing:

@@ -10,15 +10,19 @@ import random
 import signal
 import sys
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NoReturn
 
 import numpy
 
 from discovery.sandbox import frames, kernel, landlock, rlimits
+from discovery.sandbox.records import Spec
+from discovery.sandbox.replicas import Replicas
 from discovery.sandbox.seccomp import Filter
 
-Adapter = Callable[[Any, bytes, Mapping[str, Any]], bytes]
+Adapter = Callable[..., Any]
+"""The function of the task's adapter: ``answer`` or, of a policy task, ``simulate``."""
 SESSION = 3
 """The descriptor of the session's socket in the child; 0 to 2 are the null device."""
 FILENAME = "<candidate>"
@@ -87,11 +91,10 @@ def serve(adapter: Adapter | None) -> NoReturn:
         _send(frames.frame(frames.LOCKED, 0))
         body = _receive()[2]
         wanted = json.loads(body)
-        parameters = wanted["parameters"]
         counted, lines = wanted["counted"], Lines()
-        function = _load(wanted["code"], wanted["function"])
         if adapter is None:
             raise RuntimeError("this zygote has no adapter")
+        work = _work(adapter, wanted)
         _send(frames.frame(frames.RESULT, 0))
         while True:
             kind, sequence, body = _receive()
@@ -101,9 +104,9 @@ def serve(adapter: Adapter | None) -> NoReturn:
                 os._exit(0)
             if sequence <= counted:
                 with lines:
-                    answer = adapter(function, body, parameters)
+                    answer = work(kind, sequence, body)
             else:
-                answer = adapter(function, body, parameters)
+                answer = work(kind, sequence, body)
             _send(frames.HEADER.pack(len(answer), frames.RESULT, sequence) + answer)
     except SystemExit:
         os._exit(0)
@@ -142,14 +145,38 @@ class Lines:
         return self._line
 
 
-def _load(code: str, name: str) -> Any:
+def _work(adapter: Adapter, wanted: dict[str, Any]) -> Callable[[int, int, bytes], bytes]:
+    """What turns kind, sequence and body of a frame into the body of its RESULT."""
+    name, parameters = wanted["function"], wanted["parameters"]
+    code = compile(wanted["code"], FILENAME, "exec", dont_inherit=True)
+    function = _load(code, name)
+    if wanted["policy"] is not None:
+        replicas = Replicas(Spec.read(wanted["policy"]), lambda: partial(_load(code, name), **parameters))
+        return lambda kind, _, body: (
+            replicas.decide(body) if kind == frames.CALL else replicas.simulate(adapter, body)
+        )
+    if wanted["asks"]:
+        return lambda _, sequence, body: adapter(function, body, parameters, partial(_ask, sequence))
+    return lambda _, __, body: adapter(function, body, parameters)
+
+
+def _load(code: types.CodeType, name: str) -> Any:
     module = types.ModuleType("candidate")
     sys.modules["candidate"] = module
-    exec(compile(code, FILENAME, "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - the one place
+    exec(code, module.__dict__)  # noqa: S102 - the one place
     try:
         return module.__dict__[name]
     except KeyError:
         raise NameError(f"the module defines no {name!r}") from None
+
+
+def _ask(sequence: int, query: bytes) -> bytes:
+    """The oracle's reply. Raises RuntimeError once its budget is used up."""
+    _send(frames.frame(frames.ASK, sequence, query))
+    reply = _receive()[2]
+    if not reply:
+        raise RuntimeError("the oracle's budget of operations is used up")
+    return reply
 
 
 def make_repeatable() -> None:

@@ -1,8 +1,10 @@
 """The frames between host and child: u32 length of the body, u8 kind, u32 sequence, then the body.
 
-The host sends LOAD, one CALL an instance and FINISH. The child sends LOCKED (locked down, before any code of the
-candidate ran), an empty RESULT for LOAD (sequence 0), one RESULT or ERROR a CALL, and OUTPUT for FINISH: the number of
-lines that were counted, then what was printed.
+The host sends LOAD, one CALL an instance and FINISH. A policy task has a CALL for each batch of decisions instead
+(:mod:`discovery.sandbox.records`), or a SIMULATE for a whole simulation in the child. Between a CALL and its RESULT the
+child may send ASK, which the host answers with a REPLY; an empty one says that the oracle's budget is used up. The
+child sends LOCKED (locked down, before any code of the candidate ran), an empty RESULT for LOAD (sequence 0), one
+RESULT or ERROR a CALL, and OUTPUT for FINISH: the number of lines that were counted, then what was printed.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import struct
 
 HEADER = struct.Struct("<IBI")
-LOAD, CALL, RESULT, ERROR, OUTPUT, FINISH, LOCKED = range(1, 8)
+LOAD, CALL, RESULT, ERROR, OUTPUT, FINISH, LOCKED, SIMULATE, ASK, REPLY = range(1, 11)
 ERROR_BYTES = 300
 OUTPUT_BYTES = 4096
 LINES = struct.Struct("<I")

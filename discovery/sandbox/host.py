@@ -10,13 +10,23 @@ import socket
 import struct
 import time
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NoReturn
 
 from discovery.escape import plain
 from discovery.sandbox import frames
-from discovery.sandbox.base import Answer, CandidateFailure, Closing, FailureKind, Layers, SandboxUnavailable
+from discovery.sandbox.base import (
+    Answer,
+    CandidateFailure,
+    Closing,
+    FailureKind,
+    Layers,
+    Oracle,
+    SandboxUnavailable,
+)
 from discovery.sandbox.process import REQUIRED, Ending, Zygote, ZygoteDied, clock
+from discovery.sandbox.records import Spec
 from discovery.sandbox.selftest import LayerReport, examine
 from evaluators.task import Tier
 
@@ -30,6 +40,8 @@ _REASON = 300
 _PEEK = socket.MSG_PEEK | socket.MSG_DONTWAIT
 _SEND = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
 _HEADER = frames.HEADER.size
+_Head = tuple[int, int, int]
+"""The header of a frame: length of its body, kind, sequence."""
 _SIGNALS: dict[int, str] = {
     signal.SIGSYS: "forbidden system call",
     signal.SIGSEGV: "crash (SIGSEGV), often too deep a recursion or memory",
@@ -39,11 +51,13 @@ _SIGNALS: dict[int, str] = {
 
 
 class ZygoteSandbox:
-    """A warm zygote for the adapter at ``adapter`` (trusted code with ``answer(function, payload, parameters)``).
+    """A warm zygote for the adapter at ``adapter`` (trusted code with ``answer(function, payload, parameters)``, of a
+    policy task ``simulate(payload)``).
 
-    ``memory`` is what a candidate may allocate, in bytes; ``tier`` is what it may read. Raises SandboxUnavailable when
-    a required layer is off or missing, unless ``unsafe``: then it goes on with the layers that hold, and ``isolated``
-    is False.
+    ``memory`` is what a candidate may allocate, in bytes; ``tier`` is what it may read. ``policy`` is the interface of
+    a policy task. ``asks``: whether the adapter's ``answer`` takes a fourth argument through which it asks an oracle.
+    Raises SandboxUnavailable when a required layer is off or missing, unless ``unsafe``: then it goes on with the
+    layers that hold, and ``isolated`` is False.
     """
 
     isolated: bool
@@ -58,9 +72,12 @@ class ZygoteSandbox:
         layers: Layers = Layers(),  # noqa: B008 - frozen
         tier: Tier = "strict",
         unsafe: bool = False,
+        policy: Spec | None = None,
+        asks: bool = False,
     ) -> None:
         self._adapter, self._memory, self._layers, self._unsafe = adapter, memory, layers, unsafe
         self._tier: Tier = tier
+        self._talk = {"policy": None if policy is None else asdict(policy), "asks": asks}
         self._closed = False
         self._zygote = self._start()
 
@@ -71,7 +88,7 @@ class ZygoteSandbox:
         if self._closed:
             raise RuntimeError("the sandbox is closed")
         wanted = {"code": code, "function": function, "parameters": dict(parameters), "counted": counted}
-        return ZygoteSession(self, json.dumps(wanted).encode())
+        return ZygoteSession(self, json.dumps({**wanted, **self._talk}).encode())
 
     def close(self) -> None:
         """End the zygote and whatever child it has."""
@@ -111,13 +128,24 @@ class ZygoteSandbox:
         return self._zygote
 
 
+@dataclass(frozen=True)
+class _Call:
+    """One exchange, kept so that it can be repeated in a new child."""
+
+    kind: int
+    payload: bytes
+    answer_bytes: int
+    limit: float
+    oracle: Oracle | None = None
+
+
 class ZygoteSession:
     """One child. See :class:`discovery.sandbox.base.Session`."""
 
     def __init__(self, sandbox: ZygoteSandbox, load: bytes) -> None:
         self._sandbox = sandbox
         self._load = frames.frame(frames.LOAD, 0, load)
-        self._calls: list[tuple[bytes, int, float]] = []
+        self._calls: list[_Call] = []
         self._restarted = False
         self._over = False
         self._buffer = bytearray()
@@ -136,15 +164,21 @@ class ZygoteSession:
             except ZygoteDied:
                 pass  # its child died with it
 
-    def call(self, payload: bytes, answer_bytes: int, limit: float) -> Answer:
+    def call(self, payload: bytes, answer_bytes: int, limit: float, oracle: Oracle | None = None) -> Answer:
+        return self._call(_Call(frames.CALL, payload, answer_bytes, limit, oracle))
+
+    def simulate(self, payload: bytes, answer_bytes: int, limit: float) -> Answer:
+        return self._call(_Call(frames.SIMULATE, payload, answer_bytes, limit))
+
+    def _call(self, wanted: _Call) -> Answer:
         if self._over:
             raise RuntimeError("the session is over")
         try:
-            answer = self._exchange(payload, answer_bytes, limit)
+            answer = self._exchange(wanted)
         except ZygoteDied as error:
             self._again(error)
-            return self.call(payload, answer_bytes, limit)
-        self._calls.append((payload, answer_bytes, limit))
+            return self._call(wanted)
+        self._calls.append(wanted)
         return answer
 
     def finish(self) -> Closing:
@@ -189,8 +223,8 @@ class ZygoteSession:
         self._sandbox._restart()
         try:
             self._open()
-            for payload, answer_bytes, limit in self._calls:
-                self._exchange(payload, answer_bytes, limit)
+            for done in self._calls:
+                self._exchange(done)
         except ZygoteDied as error:
             self._again(error)
 
@@ -221,9 +255,9 @@ class ZygoteSession:
 
     # -- one exchange --------------------------------------------------------------------------------------------
 
-    def _exchange(self, payload: bytes, answer_bytes: int, limit: float) -> Answer:
+    def _exchange(self, wanted: _Call) -> Answer:
         if not self._loaded:
-            self._await_load(limit)
+            self._await_load(wanted.limit)
         try:
             early = self._socket.recv(1, _PEEK)
         except BlockingIOError:
@@ -235,13 +269,29 @@ class ZygoteSession:
                 self._died()
             self._fail("rejected", "bytes arrived before the instance was released")
         self._sequence = sequence = self._sequence + 1
-        budget = 2 * limit
+        budget = 2 * wanted.limit
         self._begin(budget)
-        self._send(frames.HEADER.pack(len(payload), frames.CALL, sequence), payload, budget)
-        data = self._receive(frames.RESULT, answer_bytes, sequence, budget)
+        self._send(frames.HEADER.pack(len(wanted.payload), wanted.kind, sequence), wanted.payload, budget)
+        if wanted.oracle is not None:
+            data = self._served(wanted.oracle, wanted.answer_bytes, sequence, budget)
+        else:
+            data = self._receive(frames.RESULT, wanted.answer_bytes, sequence, budget)
         now = time.clock_gettime(self._clock)
         cpu, self._before = now - self._before, now
         return Answer(data, cpu)
+
+    def _served(self, oracle: Oracle, size: int, sequence: int, budget: float) -> bytes:
+        """Answer questions until the answer comes. The child's clock runs on, which bounds how many there can be."""
+        ask = oracle.start()
+        view = memoryview(bytearray(_HEADER + max(size, oracle.query_bytes) + 1))
+        while True:
+            got, header = self._head(view, budget)
+            if header != (oracle.query_bytes, frames.ASK, sequence):
+                return self._body(view, got, header, (size, frames.RESULT, sequence), budget)
+            if time.clock_gettime(self._clock) - self._before >= budget:
+                self._fail("timeout", f"more than {budget:.3g} s of processor time")
+            reply = ask(self._body(view, got, header, header, budget)) or b""
+            self._send(frames.HEADER.pack(len(reply), frames.REPLY, sequence), reply, budget)
 
     def _await_load(self, limit: float) -> None:
         budget = max(LOAD_SECONDS, limit)
@@ -289,23 +339,30 @@ class ZygoteSession:
             self._buffer = bytearray(whole + 1)
             self._view = memoryview(self._buffer)
         view = self._view if exact else self._view[:whole]
+        got, header = self._head(view, budget)
+        return self._body(view, got, header, (size, kind, sequence), budget)
+
+    def _head(self, view: memoryview, budget: float) -> tuple[int, _Head]:
+        """How many bytes of a frame came so far, at least its header, and the header."""
         got = self._some(view, budget)
         while got < _HEADER:
             got += self._some(view[got:], budget)
-        header = frames.HEADER.unpack_from(view)
-        if header != (size, kind, sequence):
-            self._odd(bytes(view[:got]), header, kind, size, sequence, budget)
+        return got, frames.HEADER.unpack_from(view)
+
+    def _body(self, view: memoryview, got: int, header: _Head, expected: _Head, budget: float) -> bytes:
+        """The body of the frame that begins in ``view`` and must be the ``expected`` one, with nothing behind it."""
+        if header != expected:
+            self._odd(bytes(view[:got]), header, expected, budget)
+        whole = _HEADER + expected[0]
         while got < whole:
             got += self._some(view[got:], budget)
         if got > whole:
             self._fail("rejected", "extra bytes after an answer")
         return bytes(view[_HEADER:whole])
 
-    def _odd(
-        self, data: bytes, header: tuple[int, int, int], kind: int, size: int, sequence: int, budget: float
-    ) -> NoReturn:
+    def _odd(self, data: bytes, header: _Head, expected: _Head, budget: float) -> NoReturn:
         """A frame that is not the one expected: an error to report, or a breach of the protocol."""
-        length, came, number = header
+        (length, came, number), (size, kind, sequence) = header, expected
         if came == frames.ERROR and number == sequence and length <= frames.ERROR_BYTES:
             body = memoryview(bytearray(length))
             got = min(len(data) - _HEADER, length)

@@ -91,7 +91,7 @@ WEAKENINGS = {
         _host("if (kind, sequence, _HEADER + length) != (frames.OUTPUT, self._sequence, got):", "if False:"),
         _host("if lines is None or lines > frames.MOST_LINES:", "if False:"))),
     "header": Weakening("kind and number of a frame", edits=(
-        _host("if header != (size, kind, sequence):", "if False:"),)),
+        _host("if header != expected:", "if False:"),)),
     "answer length": Weakening("the length of an answer", edits=(
         _host("        while got < whole:",
               "        whole = min(whole, _HEADER + header[0])\n        while got < whole:"),
@@ -113,7 +113,8 @@ WEAKENINGS = {
         _host("if self._idle >= IDLE_SECONDS:", "if False:"),
         _host("if self._starved >= STARVED_SECONDS + 20 * budget:", "if False:"))),
     "one at a time": Weakening("the release of instances one by one", edits=(
-        _stage("session.call(instance.payload,", "session.call(instance.payload + order[-1].payload,"),)),
+        _stage("yield _called(session, task, instance)",
+               "yield _called(session, task, replace(instance, payload=instance.payload + order[-1].payload))"),)),
     "retake": Weakening("the second look at late answers", edits=(
         Edit("discovery/execution/local.py", "if unsettled(job, result):", "if False:"),)),
     "confirmation": Weakening("the confirmation", bench=True),

@@ -22,6 +22,7 @@ from discovery.candidate import check
 from discovery.execution.base import Executor, StageJob
 from discovery.execution.make import make_executor
 from discovery.statistics import quarters
+from evaluators.policy import PolicyTask
 from evaluators.task import (
     SPLITS,
     Describing,
@@ -54,7 +55,7 @@ spec = importlib.util.spec_from_file_location("adapter", sys.argv[1])
 module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
 new = {m.partition(".")[0] for m in set(sys.modules) - before}
-print(json.dumps([callable(module.answer), sorted(new - set(sys.stdlib_module_names) - {"numpy"})]))
+print(json.dumps([callable(getattr(module, sys.argv[2])), sorted(new - set(sys.stdlib_module_names) - {"numpy"})]))
 """
 
 
@@ -325,7 +326,8 @@ class TaskConformance:
     # -- the adapter and the reader ---------------------------------------------------------------------------------
 
     def test_the_adapter_needs_numpy_and_nothing_else(self, task: Task) -> None:
-        words = [sys.executable, "-c", ALONE, str(task.adapter)]
+        function = "simulate" if isinstance(task, PolicyTask) else "answer"
+        words = [sys.executable, "-c", ALONE, str(task.adapter), function]
         said = subprocess.run(words, capture_output=True, text=True, check=True)
         assert json.loads(said.stdout) == [True, []]
         assert "reference" not in {

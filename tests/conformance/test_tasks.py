@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import ClassVar
 
+from conformance.policy_conformance import PolicyConformance
 from conformance.task_conformance import TaskConformance
 
 JOBS = [
@@ -74,3 +75,20 @@ class TestPlain(TaskConformance):
         one = {"values": [0.5, 0.25], "volumes": [2, 1], "capacity": 2}
         path.write_text("".join(json.dumps({"id": name, **one}) + "\n" for name in ("second", "first")))
         return path, ["second", "first"]
+
+
+class TestCacheEviction(PolicyConformance):
+    factory = "evaluators.caching.task:CacheEviction"
+
+    def file_of(self, folder: Path) -> tuple[Path, list[str]]:
+        path = folder / "mine.csv"
+        path.write_text("id,time,page\nb,0,x\na,0.5,y\nb,1,y\n")
+        return path, ["b", "a"]
+
+
+class TestClerk(PolicyConformance):
+    factory = "toy.clerk:Clerk"
+
+
+class TestGuessing(TaskConformance):
+    factory = "toy.guessing:Guessing"

@@ -1,0 +1,55 @@
+"""Tasks whose candidate talks with the trusted side while it works: policy tasks, and answer tasks with an oracle.
+
+A **policy task** is simulated on the trusted side. Its candidate is asked at each decision with a view that holds only
+what a real system would know then; what has not happened yet is never in its process. What is kept of an instance is
+the *event log*, which the referee replays without any candidate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from evaluators.task import Instance, Interface
+
+Simulation = Generator[Sequence[Any], Any, bytes]
+"""Yields views: the values of the interface's arguments in order (a number for a scalar, a numpy vector for an array,
+of the argument's dtype), which it may reuse for the next view. Gets replies: a plain number or a read-only vector of
+the type of ``interface.returns``, within its bounds. Ends with the event log, exactly ``answer_bytes`` long. Raises
+ValueError for a reply that it refuses, with a reason for the proposer."""
+
+
+@runtime_checkable
+class PolicyTask(Protocol):
+    """What a policy task has besides the contract of :class:`evaluators.task.Task`.
+
+    ``adapter`` is the simulator: a module with ``simulate(payload) -> Simulation``, numpy and nothing else of the
+    project, a pure function of payload and replies. It runs on the trusted side for every score of record, and inside
+    the sandbox for the quick screen and for the comparison of event logs. ``judge`` replays an event log. ``limit``
+    of an instance is the processor time of one decision, s."""
+
+    interface: Interface
+
+    def simulate(self, payload: bytes) -> Simulation:
+        """The simulation of one instance, at its beginning."""
+        ...
+
+    def decisions(self, instance: Instance) -> int:
+        """The most decisions that the simulation of an instance can ask for."""
+        ...
+
+
+@runtime_checkable
+class Asking(Protocol):
+    """An answer task whose candidate may ask an oracle while it works on an instance.
+
+    The adapter's function is then ``answer(function, payload, parameters, ask)``: ``ask`` takes a question of exactly
+    ``query_bytes`` and gives the reply; it raises RuntimeError once the budget is used up."""
+
+    query_bytes: int
+
+    def oracle(self, instance: Instance) -> Callable[[bytes], bytes | None]:
+        """A fresh oracle for one call: question → reply (at least one byte), or None once the instance's budget of
+        operations is used up. It runs on the trusted side. Raises InvalidAnswer for a question that means nothing,
+        with a reason for the proposer."""
+        ...

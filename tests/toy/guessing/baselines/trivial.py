@@ -1,0 +1,5 @@
+"""The least number. Source: none."""
+
+
+def guess(low, high):
+    return low
