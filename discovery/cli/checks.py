@@ -48,23 +48,12 @@ def _machine() -> Iterator[Check]:
 
 
 def _sandbox() -> Iterator[Check]:
-    from discovery.sandbox.base import SandboxUnavailable
-
     try:
-        from discovery.sandbox.selftest import probe
+        from discovery.sandbox.machine import findings
 
-        report = probe()
-    except (SandboxUnavailable, ImportError, OSError) as error:
+        yield from (Check(*finding) for finding in findings())
+    except (ImportError, OSError) as error:
         yield Check("sandbox", False, f"{error}; see README.md, “Machines that cannot isolate”")
-        return
-    complaint = report.complaint()
-    yield Check(
-        "sandbox", not complaint, complaint or f"isolates; {len(report.tried)} forbidden things refused"
-    )
-    for layer, held in report.held.items():
-        yield Check(f"sandbox: {layer}", held, "holds" if held else "does not hold")
-    yield Check("sandbox: landlock abi", None, str(report.landlock_abi))
-    yield Check("sandbox: namespaces", None, ", ".join(report.namespaces) or "not used")
 
 
 def _packages() -> Iterator[Check]:

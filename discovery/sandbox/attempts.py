@@ -124,6 +124,25 @@ def attempts(abi: int, memory: int, *, library: bool = False) -> list[Attempt]:
     return listed
 
 
+def outside() -> list[Attempt]:
+    """What namespaces must refuse, by the name of the namespace; other layers would refuse it, too."""
+    return [
+        Attempt("net: the machine's own network", "namespaces", False, _reach_the_host),
+        Attempt("mount: a file tree", "namespaces", False, _see_files),
+    ]
+
+
+def _reach_the_host() -> None:
+    import _socket
+
+    _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM).connect(("127.0.0.1", 9))
+
+
+def _see_files() -> None:
+    if not any(Path("/").iterdir()):
+        raise PermissionError(errno.EPERM, "empty")
+
+
 def _sleep() -> None:
     import time
 
@@ -132,7 +151,7 @@ def _sleep() -> None:
 
 def breaches(lock: Lock, listed: list[Attempt], write_end: int, read_end: int) -> list[str]:
     """The names of those of ``listed`` that were allowed under ``lock``. A killed attempt is a refused one and the
-    rest goes on in a new child; a child that could not lock itself down counts as a breach of everything."""
+    rest goes on in a new child. One entry says that the child could not lock itself down."""
     found, at = [], 0
     while at < len(listed):
         pid = os.fork()
@@ -141,7 +160,7 @@ def breaches(lock: Lock, listed: list[Attempt], write_end: int, read_end: int) -
         status = os.waitpid(pid, 0)[1]
         reports = os.read(read_end, 4096) if _readable(read_end) else b""
         if os.WIFEXITED(status) and os.WEXITSTATUS(status) == NOT_LOCKED:
-            return [f"{a.name} (the layer could not be put on)" for a in listed]
+            return ["cannot be put on"]
         found += [listed[at + i].name for i, report in enumerate(reports) if report == 1]
         at += len(reports)
         if os.WIFSIGNALED(status):

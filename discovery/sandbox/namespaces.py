@@ -24,9 +24,9 @@ _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REC, _MS_PRIVATE, _MS_RDONLY, _MS_REMOUNT
 _MNT_DETACH = 2
 
 
-def enter(*, keep_files: bool = False) -> tuple[str, ...]:
+def enter(*, keep_files: bool = False) -> tuple[tuple[str, ...], str]:
     """Leave the host's namespaces as far as possible, but for the file tree where ``keep_files``; the names of what was
-    left. Never raises."""
+    left, and why not more was. Never raises."""
     flags = _NET | _IPC | _UTS | _MOUNT
     entered: tuple[str, ...] = ("net", "ipc", "uts")
     uid, gid = os.geteuid(), os.getegid()
@@ -35,8 +35,8 @@ def enter(*, keep_files: bool = False) -> tuple[str, ...]:
     except OSError:
         try:
             kernel.libc("unshare", flags | _USER)
-        except OSError:
-            return ()
+        except OSError as error:
+            return (), error.strerror or "refused"
         entered = ("user", *entered)
         try:
             Path("/proc/self/setgroups").write_text("deny")
@@ -45,12 +45,12 @@ def enter(*, keep_files: bool = False) -> tuple[str, ...]:
         except OSError:
             pass
     if keep_files:
-        return entered
+        return entered, "the files of libraries are needed"
     try:
         _empty_root()
-    except OSError:
-        return entered
-    return (*entered, "mount")
+    except OSError as error:
+        return entered, error.strerror or "refused"
+    return (*entered, "mount"), ""
 
 
 def _empty_root() -> None:

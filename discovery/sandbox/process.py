@@ -102,6 +102,7 @@ class Zygote:
                 f"this kernel does not show the processor time of a child ({error})"
             ) from None
         self.namespaces: tuple[str, ...] = tuple(ready["namespaces"])
+        self.refused = str(ready["refused"])
         self._patience(_REPLY_SECONDS)
 
     def _start(self, theirs: socket.socket) -> None:

@@ -10,12 +10,22 @@ from discovery.sandbox.base import Layers, SandboxUnavailable
 from discovery.sandbox.process import REQUIRED, Zygote, ZygoteDied
 from evaluators.task import Tier
 
-_ADVICE = {
-    "rlimits": "allow setrlimit for this user",
-    "no_new_privs": "it needs prctl, which this container or kernel refuses",
-    "landlock": "it needs Linux 5.13 or newer with 'landlock' among the LSMs, and a container that lets it through",
-    "seccomp": "it needs a kernel with seccomp filters, and a container that lets them through",
+LAYERS = {
+    "rlimits": ("memory, files and processes are bounded", "allow setrlimit for this user"),
+    "no_new_privs": (
+        "no program gives rights back; the kernel wants it for the next two",
+        "it needs prctl, which this container or kernel refuses: choose a container profile that permits it",
+    ),
+    "landlock": (
+        "no file of yours can be read or written",
+        "it needs Linux 5.13 or newer with 'landlock' among the LSMs, and a container that lets it through",
+    ),
+    "seccomp": (
+        "no network, no other process, no native code, a short list of system calls",
+        "it needs a kernel with seccomp filters, and a container that lets them through",
+    ),
 }
+"""What each required layer keeps up, and what to do where it is missing."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +38,8 @@ class LayerReport:
     tried: tuple[str, ...]
     landlock_abi: int
     namespaces: tuple[str, ...]
+    refused: str
+    """Why namespaces were not entered; empty where they were or were not asked for."""
     kernel: str
     machine: str
     tier: Tier
@@ -40,8 +52,12 @@ class LayerReport:
         """One sentence on what is missing and what to do; empty when nothing is."""
         missing = self.missing()
         if missing:
-            found = f" ({'; '.join(self.breaches[:3])})" if self.breaches else ""
-            advice = "; ".join(f"{name}: {_ADVICE[name]}" for name in missing)
+            told = [b for b in self.breaches if b.partition(":")[0] in missing]
+            found = f" ({'; '.join(told[:3])})" if told else ""
+            causes = (
+                ["no_new_privs"] if "no_new_privs" in missing and "no_new_privs" in self.held else missing
+            )
+            advice = "; ".join(f"{name}: {LAYERS[name][1]}" for name in causes)
             return f"the sandbox lacks {', '.join(missing)}{found}. {advice}"
         return "" if self.honest else "the sandbox refuses even honest code on this machine"
 
@@ -78,7 +94,7 @@ def examine(zygote: Zygote, layers: Layers, *, full: bool) -> LayerReport:
         result = zygote.probe(asked, full)
     except ZygoteDied as error:
         raise SandboxUnavailable(f"the sandbox's self-test failed: {error}") from None
-    breaches = {name: list(map(str, found)) for name, found in result["breaches"].items()}
+    breaches = {str(name): list(map(str, found)) for name, found in result["breaches"].items()}
     held = {name: not breaches[name] for name in asked}
     if zygote.landlock_abi == 0 and "landlock" in held:
         held["landlock"] = False
@@ -89,6 +105,7 @@ def examine(zygote: Zygote, layers: Layers, *, full: bool) -> LayerReport:
         tuple(result["tried"]),
         zygote.landlock_abi,
         zygote.namespaces,
+        zygote.refused,
         platform.release(),
         platform.machine(),
         zygote.tier,

@@ -82,7 +82,10 @@ class _Zygote:
                 landlock.allow_reading(self._ruleset, path)
         program = bytes.fromhex(config["seccomp"])
         self._filter = seccomp.Filter(program) if program else None
-        entered = namespaces.enter(keep_files=self._library) if "namespaces" in layers else ()
+        self._entered: tuple[str, ...] = ()
+        refused = "not asked for"
+        if "namespaces" in layers:
+            self._entered, refused = namespaces.enter(keep_files=self._library)
         kernel.drop_capabilities()
         # the kernel sends this also when only the host's thread that started us ends, hence no SIGKILL
         signal.signal(signal.SIGUSR1, self._orphaned)
@@ -99,7 +102,7 @@ class _Zygote:
         gc.collect()
         gc.freeze()
         self._check_alone()
-        control.send(json.dumps({"pid": os.getpid(), "namespaces": entered}).encode())
+        control.send(json.dumps({"namespaces": self._entered, "refused": refused}).encode())
 
     def _locked(self, layers: list[str]) -> Any:
         from discovery.sandbox.child import Lock
@@ -190,13 +193,22 @@ class _Zygote:
         found = {}
         for layer in wanted["layers"]:
             chosen = [a for a in listed if a.layer == layer and (a.quick or wanted["full"])]
-            lock = self._locked([layer, *({"no_new_privs"} & set(wanted["layers"]))])
+            before = {"no_new_privs"} if layer in ("landlock", "seccomp") else set()  # these need it
+            lock = self._locked([layer, *(before & set(wanted["layers"]))])
             found[layer] = self._attempts.breaches(lock, chosen, write_end, read_end)
+        if wanted["full"]:
+            found["namespaces"] = self._outside(write_end, read_end)
         works = self._attempts.honest(self._lock, write_end, read_end, library=self._library)
         os.close(read_end)
         os.close(write_end)
         tried = [a.name for a in listed if a.quick or wanted["full"]]
         return {"breaches": found, "honest": works, "tried": tried}
+
+    def _outside(self, write_end: int, read_end: int) -> list[str]:
+        """What a child with no layer at all could reach in spite of the namespaces that were entered."""
+        listed = [a for a in self._attempts.outside() if a.name.partition(":")[0] in self._entered]
+        lock = self._locked([])
+        return list(self._attempts.breaches(lock, listed, write_end, read_end))
 
     def _check_alone(self) -> None:
         if os.fstat(self._tasks).st_nlink != 3:  # two links and one a thread

@@ -221,4 +221,4 @@ def bench(
 def _unexamined(zygote: process.Zygote, layers: Layers, *, full: bool) -> LayerReport:  # noqa: ARG001
     """In place of the self-test, which would take a weak layer off altogether."""
     held = dict.fromkeys(process.REQUIRED, True)
-    return LayerReport(held, (), True, (), zygote.landlock_abi, zygote.namespaces, "", "", zygote.tier)
+    return LayerReport(held, (), True, (), zygote.landlock_abi, zygote.namespaces, "", "", "", zygote.tier)

@@ -70,7 +70,9 @@ def test_namespaces_hold_alone(world: World) -> None:
 def test_a_child_dies_with_its_zygote(world: World, off: tuple[str, ...]) -> None:
     with bench(world, BARE, off) as made, made.sandbox.session("", "schedule", {}) as session:
         while "Seccomp:\t2" not in Path(f"/proc/{session._pid}/status").read_text():
-            time.sleep(0.001)  # one that has not locked itself down yet ends as soon as it sees its parent gone
+            time.sleep(
+                0.001
+            )  # one that has not locked itself down yet ends as soon as it sees its parent gone
         end(made.sandbox._zygote.pid)
         deadline = time.monotonic() + (0.3 if off else 20)
         while (alive := running(session._pid)) and time.monotonic() < deadline:

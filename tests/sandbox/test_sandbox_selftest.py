@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import struct
+from pathlib import Path
 
 import pytest
+from attacks.weakenings import Edit, weak_copy
 from sandbox_samples import ADAPTER, BARE, MEMORY, solve
 
-from discovery.sandbox import landlock, seccomp
+from discovery.sandbox import landlock, process, seccomp
 from discovery.sandbox.base import Layers, SandboxUnavailable
 from discovery.sandbox.host import ZygoteSandbox
 from discovery.sandbox.process import REQUIRED
@@ -95,6 +97,15 @@ def test_the_full_self_test_names_each_breach(monkeypatch: pytest.MonkeyPatch) -
         "memfd",
         "prctl",
     } <= named
+
+
+def test_namespaces_that_hold_nothing_are_noticed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    entering = "self._entered, refused = namespaces.enter(keep_files=self._library)"
+    edit = Edit("discovery/sandbox/zygote.py", entering, 'self._entered, refused = ("net", "mount"), ""')
+    monkeypatch.setattr(process, "ROOT", weak_copy([edit], tmp_path))
+    report = probe()
+    assert report.missing() == []
+    assert report.breaches == ("namespaces: net: the machine's own network", "namespaces: mount: a file tree")
 
 
 def test_a_foreign_system_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
