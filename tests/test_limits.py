@@ -140,7 +140,10 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[MockServer]:
         yield made
 
 
-LIMITS = [("--tokens", "9000"), ("--cost", "0.03"), ("--evaluations", "14"), ("--samples", "6")]
+LIMITS = [
+    ("--tokens", "9000"), ("--cost", "0.03"),
+    *(pytest.param(*limit, marks=pytest.mark.campaign) for limit in (("--evaluations", "14"), ("--samples", "6"))),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("flag", "limit"), LIMITS)

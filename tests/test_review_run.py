@@ -80,6 +80,7 @@ def _name(made: Any, prefix: str) -> str:
     return next(str(n["name"]) for n in made["nodes"] if n["candidate"] and n["candidate"].startswith(prefix))
 
 
+@pytest.mark.campaign
 def test_the_report_opens_the_final_split_and_counts(folder: Folder) -> None:
     for opening in (1, 2):
         data = folder.ask("report", folder.run, "--quiet")
