@@ -48,16 +48,26 @@ def iteration_time(costs: Costs, decodes: list[Job], chunks: list[tuple[Job, int
         if tokens < len(table)
         else table[-1] + (tokens - len(table) + 1) * (table[-1] - table[-2])
     )
-    if decodes:
-        fixed, each, read = costs.mixed if chunks else costs.decode
-        time += fixed
-        for job in decodes:
-            time += each + (job.have + 1) * read
-    halves = 0
-    for job, n in chunks:
-        time += n * costs.chunk[0] + job.have * costs.chunk[2]
-        halves += n * (2 * job.have + n) * costs.chunk[1]
-    return time + halves // 2 + costs.host[0] + (len(decodes) + len(chunks)) * costs.host[1]
+    attention, halves = 0, 0
+    if chunks:
+        fixed, chunk, token, pair, context = costs.prefill
+        attention = fixed
+        for job, n in chunks:
+            attention += chunk + n * token + job.have * context
+            halves += n * (2 * job.have + n) * pair
+        attention += halves // 2
+        if decodes:
+            each, read, spread, crowd, start, serial = costs.mixed
+            kv = sum(job.have + 1 for job in decodes)
+            attention += sum(
+                each + spread * max(n for _, n in chunks) + read * (job.have + 1) for job in decodes
+            )
+            attention += crowd * max(0, kv - start)
+            attention = max(attention, fixed + serial * kv // len(decodes))
+    else:
+        fixed, each, read = costs.decode
+        attention = fixed + sum(each + read * (job.have + 1) for job in decodes)
+    return time + attention + costs.engine[0] + (len(decodes) + len(chunks)) * costs.engine[1]
 
 
 def serve(

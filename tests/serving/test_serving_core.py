@@ -17,10 +17,14 @@ from evaluators.serving.core.costs import SECOND, Costs, fitting, lasting
 from evaluators.serving.core.metrics import Objective, figures
 from evaluators.serving.core.simulation import Engine, Scenario, played
 from evaluators.serving.core.views import ClusterView, StepView
+from evaluators.serving.timing import timing
 
 COSTS = Costs(
     tokens=tuple(1000 + 7 * n + (n // 64) * 90 for n in range(200)),
-    decode=(50, 3, 2), mixed=(80, 4, 3), chunk=(5, 3, 1), host=(20, 1),
+    decode=(50, 3, 2),
+    prefill=(30, 9, 5, 3, 1),
+    mixed=(4, 3, 1, 2, 100, 25),
+    engine=(20, 1),
 )  # fmt: skip
 
 
@@ -333,7 +337,7 @@ def test_routing_sees_the_same_however_time_passes(
 
 def test_figures() -> None:
     work = tuple(Request(str(n), n * SECOND, 4, 2) for n in range(4))
-    costs = Costs((0, SECOND, SECOND, SECOND, SECOND), (0, 0, 0), (0, 0, 0), (0, 0, 0), (0, 0))
+    costs = Costs((0, SECOND, SECOND, SECOND, SECOND), (0,) * 3, (0,) * 5, (0,) * 6, (0, 0))
     outcome = played(Scenario((Engine(costs, 9, 4, cap=1),), work), First())
     found = figures(outcome, Objective(ttft=2 * SECOND, tbt=SECOND))
     # Each call takes its prefill and one decode, two seconds, after the one before it: first tokens after 1, 2, 3, 4 s.
@@ -347,3 +351,22 @@ def test_the_closed_form_is_the_sum(first: int, growth: int, time: int) -> None:
     count = fitting(first, growth, time)
     assert lasting(first, growth, count) == sum(first + k * growth for k in range(count))
     assert lasting(first, growth, count) <= time < lasting(first, growth, count + 1)
+
+
+@pytest.mark.parametrize(("model", "card"), [("llama-2-7b", "a100"), ("llama-3.1-8b", "h100")])
+def test_whole_picoseconds_lose_nothing(model: str, card: str) -> None:
+    """The integer costs are the fitted timing, iteration by iteration."""
+    fitted = timing(model, card)
+    costs, draw = Costs.of(fitted), random.Random(1)
+    for _ in range(300):
+        decodes = draw.choice((0, 1, 7, 64, 128))
+        kv = decodes * draw.randint(1, 4000)
+        chunks = [
+            (draw.randint(1, 900), draw.choice((0, 512, 3000))) for _ in range(draw.randint(not decodes, 3))
+        ]
+        exact = fitted.iteration(decodes, kv + decodes, chunks)
+        whole = costs.mixture(decodes, kv, chunks) if chunks else costs.stretch(decodes, kv)[0]
+        assert whole / SECOND == pytest.approx(exact, rel=1e-4)
+    growth = costs.stretch(64, 64_000)[1]
+    assert growth / SECOND == pytest.approx(fitted.stretch(64, 64_064)[1], rel=1e-4)
+    assert costs.linear(9000) / SECOND == pytest.approx(fitted.linear(9000), rel=1e-4)

@@ -116,7 +116,7 @@ def test_nothing_is_lost_on_the_way(
             assert call.first <= call.ended and call.worst <= call.ended - call.request.arrival
 
 
-FLAT = Costs((0, *[1000] * 50), (0, 0, 0), (0, 0, 0), (0, 0, 0), (0, 0))
+FLAT = Costs((0, *[1000] * 50), (0,) * 3, (0,) * 5, (0,) * 6, (0, 0))
 """Every iteration takes 1000 ps."""
 
 

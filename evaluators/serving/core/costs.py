@@ -9,29 +9,40 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isqrt
+from typing import Any
+
+from evaluators.serving.timing import Timing
 
 SECOND = 10**12
 """Picoseconds."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Costs:
-    """Iteration time of one engine (a model on a card).
-
-    ``tokens[n]`` is the time of everything but attention for ``n`` tokens in an iteration; beyond the table it goes on
-    with the slope of its last step. ``decode`` and ``mixed`` are (fixed, a sequence, a KV token) of decode attention in
-    an iteration without and with prefill; ``chunk`` is (a token, a token pair, a context token) of prefill attention:
-    a chunk of c tokens behind x in the cache costs c·chunk[0] + c·(2x + c)/2·chunk[1] + x·chunk[2]. ``host`` is (an
-    iteration, a sequence) of the engine's own work. All in picoseconds."""
+    """Iteration times of one engine: :class:`evaluators.serving.timing.Timing` in whole picoseconds. ``tokens`` is
+    everything that depends on the number of tokens alone, beyond its end with the slope of its last step; the other
+    fields are Timing's, ``crowd_from`` in tokens."""
 
     tokens: tuple[int, ...]
     decode: tuple[int, int, int]
-    mixed: tuple[int, int, int]
-    chunk: tuple[int, int, int]
-    host: tuple[int, int]
+    prefill: tuple[int, int, int, int, int]
+    mixed: tuple[int, int, int, int, int, int]
+    engine: tuple[int, int]
+
+    @classmethod
+    def of(cls, timing: Timing) -> Costs:
+        """A timing, each of its numbers rounded by itself."""
+        sequence, kv, spread, crowd, crowd_from, serial = timing.mixed
+        return cls(
+            tokens=tuple(round(timing.linear(n) * SECOND) for n in range(len(timing.dense))),
+            decode=_whole(timing.decode),
+            prefill=_whole(timing.prefill),
+            mixed=(*_whole((sequence, kv, spread, crowd)), round(crowd_from), round(serial * SECOND)),
+            engine=_whole(timing.engine),
+        )
 
     def linear(self, tokens: int) -> int:
-        """Everything but attention for ``tokens`` tokens."""
+        """What depends on the number of tokens alone."""
         table = self.tokens
         if tokens < len(table):
             return table[tokens]
@@ -42,21 +53,39 @@ class Costs:
         iteration i takes first + i·growth. Each writes a token a sequence and reads it with the rest."""
         fixed, each, read = self.decode
         first = self.linear(sequences) + fixed + sequences * each + (kv + sequences) * read
-        return first + self.host[0] + sequences * self.host[1], sequences * read
+        return first + self.engine[0] + sequences * self.engine[1], sequences * read
 
     def mixture(self, sequences: int, kv: int, chunks: Sequence[tuple[int, int]]) -> int:
-        """An iteration that prefills ``chunks`` (tokens, context before them) beside ``sequences`` decodes."""
-        a, pair, context = self.chunk
-        total = pairs = behind = 0
+        """An iteration that prefills ``chunks`` (tokens, context before them) beside ``sequences`` decodes that hold
+        ``kv`` tokens before it."""
+        fixed, chunk, token, pair, context = self.prefill
+        total = pairs = behind = longest = 0
         for tokens, before in chunks:
             total += tokens
             pairs += tokens * (2 * before + tokens)
             behind += before
-        time = self.linear(total + sequences) + total * a + pairs * pair // 2 + behind * context
+            if tokens > longest:
+                longest = tokens
+        time = fixed + len(chunks) * chunk + total * token + pairs * pair // 2 + behind * context
         if sequences:
-            fixed, each, read = self.mixed
-            time += fixed + sequences * each + (kv + sequences) * read
-        return time + self.host[0] + (sequences + len(chunks)) * self.host[1]
+            each, read, spread, crowd, crowd_from, serial = self.mixed
+            kv += sequences
+            time += sequences * (each + spread * longest) + kv * read
+            if kv > crowd_from:
+                time += (kv - crowd_from) * crowd
+            least = fixed + serial * kv // sequences
+            if time < least:
+                time = least
+        return (
+            time
+            + self.linear(total + sequences)
+            + self.engine[0]
+            + (sequences + len(chunks)) * self.engine[1]
+        )
+
+
+def _whole(seconds: Sequence[float]) -> Any:
+    return tuple(round(value * SECOND) for value in seconds)
 
 
 def lasting(first: int, growth: int, count: int) -> int:

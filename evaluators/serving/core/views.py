@@ -96,6 +96,10 @@ class StepView:
         left = self.instance.left
         return [left(c) for c in self.queue]
 
+    def takes(self, place: int, tokens: int) -> int:
+        """Free blocks that ``tokens`` more of the call at this place of the queue would take."""
+        return self.instance.wants(self.queue[place], tokens, set())
+
     def waited(self) -> Sequence[int]:
         """ps since the arrival of each call of the queue."""
         now = self.time

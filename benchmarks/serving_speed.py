@@ -1,0 +1,129 @@
+"""How fast the serving simulator is, through its real views and with every plan checked, in this process.
+
+Run: ``python benchmarks/serving_speed.py [requests]``. Llama-2-7B on one A100, Poisson arrivals at 4/s, lengths drawn
+from log-normals with means near 1,049 prompt and 209 output tokens, chunks of 512 tokens, at most 128 calls. Prints
+simulated requests and iterations a second of processor time with the policy asked at every iteration and with it asked
+where there is something to decide (both must give the same times), how much of it views and policy and the check of
+plans take, and how ten times the requests compare. Figures of a busy machine are low by a factor; ratios carry over.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from evaluators.serving.core import simulation
+from evaluators.serving.core.calls import Request
+from evaluators.serving.core.costs import SECOND, Costs
+from evaluators.serving.core.metrics import Objective, figures
+from evaluators.serving.core.simulation import Engine, Outcome, Scenario, played
+from evaluators.serving.core.views import StepView
+from evaluators.serving.timing import kv_cache, timing
+
+RATE, CHUNK, CAP, SHAPE = 4.0, 512, 128, 0.9
+MEANS = (1049, 209)
+PATIENT = 10**9
+
+
+class Chunked:
+    """First come, first served with chunked prefill beside all decodes, after Sarathi-Serve."""
+
+    def step(self, view: StepView) -> Any:
+        left, free, places, started = view.left(), view.free, view.places, view.started
+        room = min(CHUNK - view.sequences, view.budget)
+        chunks = []
+        for place, tokens in enumerate(left):
+            if room <= 0:
+                break
+            if place >= started:
+                places -= 1
+                if places < 0 or view.takes(place, tokens) > free:
+                    break
+            count = min(tokens, room)
+            taken = view.takes(place, count)
+            if taken > free:
+                break
+            free, room = free - taken, room - count
+            chunks.append((place, count))
+        return chunks, (), 1 if chunks else PATIENT
+
+
+def requests(count: int) -> tuple[Request, ...]:
+    draw, now, found = random.Random(1), 0.0, []
+    prompt, output = (math.log(mean) - SHAPE**2 / 2 for mean in MEANS)
+    for number in range(count):
+        now += draw.expovariate(RATE)
+        lengths = (max(1, round(draw.lognormvariate(mu, SHAPE))) for mu in (prompt, output))
+        found.append(Request(str(number), round(now * SECOND), *lengths))
+    return tuple(found)
+
+
+def timed(work: tuple[Request, ...], engine: Engine, policy: object, *, every: bool) -> tuple[Outcome, float]:
+    start = time.process_time()
+    outcome = played(Scenario((engine,), work, every=every), policy)
+    return outcome, time.process_time() - start
+
+
+class Stopwatch:
+    """Adds up the processor time of a function."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function, self.seconds = function, 0.0
+
+    def __call__(self, *words: Any) -> Any:
+        start = time.process_time()
+        try:
+            return self._function(*words)
+        finally:
+            self.seconds += time.process_time() - start
+
+
+def main(count: int) -> None:
+    say = sys.stdout.write
+    cache = kv_cache("llama-2-7b", "a100")
+    engine = Engine(
+        Costs.of(timing("llama-2-7b", "a100")), blocks=cache.blocks, block=cache.tokens, cap=CAP, budget=2048
+    )
+    work = requests(count)
+    say(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; {count} requests, ")
+    say(
+        f"means {sum(r.prompt for r in work) / count:.0f} and {sum(r.output for r in work) / count:.0f} tokens\n"
+    )
+    told = []
+    for every in (True, False):
+        outcome, seconds = min(
+            (timed(work, engine, Chunked(), every=every) for _ in range(3)), key=lambda o: o[1]
+        )
+        told.append([(c.first, c.ended, c.worst) for c in outcome.calls])
+        name = "asked at every iteration" if every else "asked where there is a decision"
+        say(f"{name}: {count / seconds:,.0f} requests/s, {outcome.iterations / seconds:,.0f} iterations/s, ")
+        say(f"{outcome.decisions} decisions, {1e6 * seconds / outcome.decisions:.1f} us each, all included\n")
+        policy, real = Chunked(), simulation.checked
+        policy.step = Stopwatch(policy.step)  # type: ignore[method-assign]
+        simulation.checked = Stopwatch(real)
+        try:
+            _, whole = timed(work, engine, policy, every=every)
+            parts = [100 * watch.seconds / whole for watch in (policy.step, simulation.checked)]
+        finally:
+            simulation.checked = real
+        say(f"  of it views and policy {parts[0]:.0f} %, check of plans {parts[1]:.0f} %\n")
+    say(f"the two agree, call by call: {told[0] == told[1]}\n")
+    found = figures(outcome, Objective(SECOND, SECOND // 5))
+    say(f"goodput {found.goodput:.2f}/s of {found.throughput:.2f}/s (TTFT 1 s, TBT 0.2 s), ")
+    say(f"TTFT p99 {found.ttft_p99:.1f} s\n")
+    seconds_long = timed(requests(10 * count), engine, Chunked(), every=False)[1]
+    say(f"ten times the requests: {seconds_long / seconds:.1f} x the time; ")
+    say(f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB\n")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000)
