@@ -19,7 +19,7 @@ from discovery.errors import UsageError
 from discovery.values import Model, Price, Rule, converted, fits, ladder, models, options, prices
 
 Proposer = Literal["chat", "genetic", "manual", "replay"]
-Executor = Literal["local", "inline"]
+Executor = Literal["local", "inline", "ray"]
 ModelChoice = Literal["weights", "bandit"]
 NEAR = 0.8
 """Likeness from which a model's candidate is a near-copy of a rejected one, unless set otherwise."""
@@ -93,9 +93,17 @@ class Settings:
     seed: Annotated[int, Rule("integer", "seed of every random draw", 0)] = 0
     batch: Annotated[int, Rule("integer", "samples proposed at once (default: 8, manual 1)", 1)] = 8
     workers: Annotated[
-        int, Rule("integer", "candidates run at once (default: the cores, at most a batch)", 1)
+        int,
+        Rule(
+            "integer", "candidates run at once (default: the cores, at most a batch; a batch on a cluster)", 1
+        ),
     ] = 1
-    executor: Annotated[Executor, Rule("text", "where candidates run", words=("local", "inline"))] = "local"
+    executor: Annotated[Executor, Rule("text", "where candidates run", words=("local", "inline", "ray"))] = (
+        "local"
+    )
+    address: Annotated[
+        str | None, Rule("text", "the head of the Ray cluster that candidates run on, HOST:PORT")
+    ] = None
     strategy: Annotated[
         str,
         Rule(
@@ -260,7 +268,8 @@ def _with_dependent_defaults(settings: Settings, origins: Mapping[str, str]) -> 
     if settings.proposer == "manual" and origins["batch"] == "default":
         settings = replace(settings, batch=1)  # so that each answer counts at once
     if origins["workers"] == "default":
-        settings = replace(settings, workers=min(cores(), settings.batch))
+        available = settings.batch if settings.executor == "ray" else cores()
+        settings = replace(settings, workers=min(available, settings.batch))
     return settings
 
 

@@ -69,15 +69,16 @@ def new_row(
     )
 
 
-def thaw(record: RunRecord, db: str, workers: int | None) -> Plan:
+def thaw(record: RunRecord, db: str, where: Mapping[str, object]) -> Plan:
+    """The plan of a run, with what ``where`` gives (not None) in place of what decides nothing: workers, executor,
+    address."""
     frozen: dict[str, Any] = dict(record.settings)
     values: dict[str, Any] = dict(frozen["settings"])
     values["prices"] = {m: Price(**p) for m, p in values["prices"].items()}
     values["models"] = models(values.get("models", {}), "the run's row")
     values["temperature"] = ladder(values.get("temperature"))
-    settings = Settings(**{**values, "db": db})
-    if workers is not None:
-        settings = replace(settings, workers=workers)
+    given = {name: value for name, value in where.items() if value is not None}
+    settings = Settings(**{**values, "db": db, **given})
     return Plan(settings, tuple((n, h) for n, h in frozen["seeds"]), frozen["replay"], frozen["unsafe"])
 
 

@@ -77,7 +77,7 @@ def of_run(ledger: Ledger, record: RunRecord) -> Cassette:
 
 def _course(ledger: Ledger, record: RunRecord, usual: frozenset[Operator]) -> Course:
     """``usual`` are the operators where the row does not tell them."""
-    plan = thaw(record, "", None)
+    plan = thaw(record, "", {})
     own = {name: getattr(Settings(), name) for name in OWN}
     control = record.control_of is not None
     arm = {
@@ -122,7 +122,7 @@ def as_recorded(chosen: RunSettings, recorded: Cassette, ledger: Ledger) -> RunS
         slots = [slot for asked in (recorded.replies, recorded.refused, recorded.lost) for slot, _ in asked]
         samples = chosen.settings.samples or max(slots, default=0) + 1
         return replace(chosen, settings=replace(chosen.settings, samples=samples), replay=source)
-    own = {name: getattr(chosen.settings, name) for name in ("db", "workers", "executor")}
+    own = {name: getattr(chosen.settings, name) for name in ("db", "workers", "executor", "address")}
     options = {chosen.task: dict(course.options)}
     settings = replace(course.settings, proposer="replay", options=options, **own)
     return replace(chosen, settings=settings, sources=(), replay=source)

@@ -6,7 +6,7 @@ rebuilds the run from that row alone and refuses when something that would chang
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from discovery.campaign import Campaign
 from discovery.candidate import check
 from discovery.config import RunSettings
 from discovery.errors import EnvironmentProblem, UsageError
+from discovery.execution.base import Executor
 from discovery.execution.make import make_executor
 from discovery.execution.metered import Metered
 from discovery.frozen import (
@@ -45,6 +46,8 @@ from discovery.spending import check_limits, earlier, forecast_of, times
 from evaluators.registry import load
 from evaluators.task import Task
 
+LOST = "lost worker"
+"""Kind of the events that say which node lost a worker, how many jobs it held, and how many were queued again."""
 Listener = Callable[[Progress], None]
 
 
@@ -100,11 +103,14 @@ def resume(
     run: str,
     *,
     workers: int | None = None,
+    executor: str | None = None,
+    address: str | None = None,
     on_progress: Listener | None = None,
     stop: StopSignal | None = None,
     visitor: Visitor | None = None,
 ) -> RunReport:
-    """Go on with a run as far as it can go. A finished run only gives its report again.
+    """Go on with a run as far as it can go, on other ``workers``, ``executor`` and ``address`` where they are given. A
+    finished run only gives its report again.
 
     Raises RunHeld when another process works on it, and
     UsageError when the run, a template or a package has changed since; else as :func:`start`."""
@@ -114,7 +120,11 @@ def resume(
         if record.control_of is not None:  # a control is an arm of its run, which goes on where it stopped
             record = ledger.run(record.control_of)
         task = load(record.task, {k: str(v) for k, v in record.options.items()})
-        plan = thaw(record, db, workers)
+        plan = thaw(record, db, {"workers": workers, "executor": executor, "address": address})
+        if address is not None and plan.settings.executor != "ray":
+            raise UsageError(
+                f"run {record.id} does not run on a cluster; add --executor ray, or leave out --address"
+            )
         seeds = tuple(
             Seed(name, check(ledger.candidate_code(hash_), task.interface)) for name, hash_ in plan.seeds
         )
@@ -164,12 +174,27 @@ class _Sitting:
         settings = arm_limits(self.plan.settings, share)
         return replace(self.plan, settings=replace(settings, samples=samples, strategy=strategy))
 
+    def _executor(self, record: Callable[[], RunRecord | None]) -> Executor:
+        """Where candidates run. Each worker that is lost is an event of the run."""
+        chosen = self.plan.settings
+
+        def lost(data: Mapping[str, object]) -> None:
+            run = record()
+            self.ledger.add_event(None if run is None else run.id, LOST, data)
+
+        return make_executor(
+            self.task,
+            chosen.executor,
+            chosen.workers,
+            unsafe=self.plan.unsafe,
+            address=chosen.address,
+            told=lost,
+        )
+
     def _arm(self, plan: Plan, record: RunRecord | None, control_of: str | None) -> RunReport:
         task, ledger, stop = self.task, self.ledger, self.stop
         with ExitStack() as stack:
-            executor = Metered(
-                make_executor(task, plan.settings.executor, plan.settings.workers, unsafe=plan.unsafe)
-            )
+            executor = Metered(self._executor(lambda: record))
             stack.callback(executor.close)
             patience = Patience(plan.settings.wait, stop, lambda text: monitor.notice(text))
             proposer = make_proposer(plan.settings, plan.replay, ledger, task.name, patience)

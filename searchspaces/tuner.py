@@ -61,6 +61,7 @@ class Tuner:
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         logging.getLogger("optuna").setLevel(logging.WARNING)
+        self._direction: Literal["minimize", "maximize"] = direction
         self._space = dict(space)
         self._distributions = {name: distribution(r) for name, r in space.items()}
         with warnings.catch_warnings():
@@ -68,8 +69,7 @@ class Tuner:
             sampler = optuna.samplers.TPESampler(
                 seed=seed % 2**32, multivariate=len(space) > 1, n_startup_trials=STARTUP_TRIALS
             )
-            pruner = optuna.pruners.WilcoxonPruner(p_threshold=PRUNE_LEVEL, n_startup_steps=LOOK_EVERY)
-            self._study = optuna.create_study(sampler=sampler, pruner=pruner, direction=direction)
+            self._study = optuna.create_study(sampler=sampler, direction=direction)
         own = {name: defaults[name] for name in space}
         self._study.enqueue_trial(
             {n: float(v) if isinstance(space[n], FloatRange) else v for n, v in own.items()}
@@ -89,7 +89,11 @@ class Tuner:
         """The watch of the trial asked for last."""
         if self._trial is None:
             raise ValueError("no trial is open: call ask first")
-        return Pruning(self._trial)
+        try:
+            best = self._study.best_trial.intermediate_values
+        except ValueError:  # no trial is complete yet
+            best = {}
+        return Pruning(tuple(best.values()), self._direction)
 
     def tell(self, finished: Finished) -> None:
         """End the open trial. Scores are reported instance by instance, so that later trials are compared with them.
@@ -111,20 +115,29 @@ class Tuner:
         self._trial = None
 
 
+@dataclass(frozen=True)
 class Pruning:
-    """Stops a trial that is worse than the best one so far, paired by instance (Wilcoxon signed-rank test)."""
+    """Stops a trial that is worse than the best one so far, whose scores are ``best``, paired by instance (Wilcoxon
+    signed-rank test). Empty: there is none yet. Plain data, so that it decides alike wherever the trial runs."""
 
-    def __init__(self, trial: optuna.trial.Trial) -> None:
-        self._trial = trial
+    best: tuple[float, ...]
+    direction: Literal["minimize", "maximize"]
 
     def stop(self, scores: Sequence[float], total: int) -> bool:
         """True when ``scores``, the first of ``total``, say that the trial is not worth ending."""
-        if len(scores) % LOOK_EVERY or len(scores) >= total:
+        if not self.best or len(scores) % LOOK_EVERY or len(scores) >= total:
             return False
-        _report(self._trial, scores)
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        state = optuna.trial.TrialState
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return bool(self._trial.should_prune())
+            study = optuna.create_study(direction=self.direction)
+            study.add_trial(optuna.trial.create_trial(value=0.0, intermediate_values=_steps(self.best)))
+            running = optuna.trial.create_trial(state=state.RUNNING, intermediate_values=_steps(scores))
+            pruner = optuna.pruners.WilcoxonPruner(p_threshold=PRUNE_LEVEL, n_startup_steps=LOOK_EVERY)
+            return bool(pruner.prune(study, running))
 
 
 def readable(value: ParameterValue, declared: Range) -> ParameterValue:
@@ -133,14 +146,16 @@ def readable(value: ParameterValue, declared: Range) -> ParameterValue:
     return short if declared.holds(short) else value
 
 
+def _steps(scores: Sequence[float]) -> dict[int, float]:
+    """Scores as Optuna's intermediate values; what is not finite is none."""
+    return {step: score for step, score in enumerate(scores) if math.isfinite(score)}
+
+
 def _report(trial: optuna.trial.Trial, scores: Sequence[float]) -> None:
-    done = trial.user_attrs.get("reported", 0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for step in range(done, len(scores)):
-            if math.isfinite(scores[step]):
-                trial.report(scores[step], step)
-    trial.set_user_attr("reported", len(scores))
+        for step, score in _steps(scores).items():
+            trial.report(score, step)
 
 
 def distribution(declared: object) -> optuna.distributions.BaseDistribution:

@@ -110,7 +110,7 @@ def test_settings_are_frozen_when_a_run_starts(stopped: tuple[Toy, str]) -> None
     assert {"python", "numpy", "optuna", "langgraph"} <= set(record.versions)
     assert record.layers["landlock"] is True and record.layers["seccomp"] is True
     assert [name for name, _ in record.settings["seeds"]] == ["heaviest", "trivial"]  # type: ignore[union-attr]
-    plan = frozen.thaw(record, "x.sqlite", 7)
+    plan = frozen.thaw(record, "x.sqlite", {"workers": 7, "executor": None})
     assert replace(plan.settings, db="", workers=1) == replace(toy.settings(), db="")
     assert (plan.settings.db, plan.settings.workers) == ("x.sqlite", 7)
 

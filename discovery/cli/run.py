@@ -51,6 +51,7 @@ def run(
     batch: Annotated[int | None, setting("batch")] = None,
     workers: Annotated[int | None, setting("workers")] = None,
     executor: Annotated[str | None, setting("executor")] = None,
+    address: Annotated[str | None, setting("address", metavar="HOST:PORT")] = None,
     strategy: Annotated[str | None, setting("strategy")] = None,
     islands: Annotated[int | None, setting("islands")] = None,
     archive: Annotated[int | None, setting("archive")] = None,
@@ -87,6 +88,7 @@ def run(
         "templates": templates, "samples": samples, "tokens": tokens,
         "cost": cost, "evaluations": evaluations, "minutes": minutes, "cpu_minutes": cpu_minutes,
         "seed": seed, "batch": batch, "workers": workers, "executor": executor,
+        "address": address,
         "strategy": strategy, "islands": islands, "archive": archive, "migration": migration, "cells": cells,
         "fronts": fronts, "novelty": novelty, "tune": tune, "trials": trials, "lift_constants": lift_constants,
         "control": control, "db": db,
@@ -104,18 +106,28 @@ def run(
 def resume(
     run: Annotated[str, typer.Argument(metavar="RUN", show_default=False)],
     workers: Annotated[int | None, setting("workers")] = None,
+    executor: Annotated[str | None, setting("executor")] = None,
+    address: Annotated[str | None, setting("address", metavar="HOST:PORT")] = None,
     db: Db = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Go on with an interrupted run.
 
-    Its settings stay as they were."""
-    loaded = settings({"db": db, "workers": workers})
+    Its settings stay as they were, but for where candidates run, which decides nothing."""
+    loaded = settings({"db": db, "workers": workers, "executor": executor, "address": address})
     from discovery import run as engine
 
     with view(quiet=quiet) as shown, listening(shown.say) as stop:
-        report = engine.resume(loaded.settings.db, run, on_progress=shown, stop=stop, workers=workers)
+        report = engine.resume(
+            loaded.settings.db,
+            run,
+            workers=workers,
+            executor=executor,
+            address=address,
+            on_progress=shown,
+            stop=stop,
+        )
     finish(report, as_json=as_json)
 
 
@@ -286,6 +298,10 @@ def _fit_together(loaded: Loaded, replay: str | None, start: list[str] | None) -
         raise UsageError("--trials has no effect without tuning; leave out --trials or --no-tune")
     if "lift_constants" in flags and chosen.lift_constants and not chosen.tune:
         raise UsageError("--lift-constants has no effect without tuning; leave out one of it and --no-tune")
+    if "address" in flags and chosen.executor != "ray":
+        raise UsageError(
+            f"--address has no effect with --executor {chosen.executor}; leave it out, or add --executor ray"
+        )
     _fit_strategy(chosen, flags)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from discovery.errors import UsageError
 from discovery.execution.base import Executor
 from discovery.execution.local import InlineExecutor, LocalExecutor
@@ -24,8 +26,19 @@ def sandbox_for(task: Task, *, unsafe: bool = False) -> ZygoteSandbox:
     )
 
 
-def make_executor(task: Task, name: str, workers: int, *, unsafe: bool = False) -> Executor:
-    """A started executor. Raises UsageError for an unknown name, and as :func:`sandbox_for` does."""
+def make_executor(
+    task: Task,
+    name: str,
+    workers: int,
+    *,
+    unsafe: bool = False,
+    address: str | None = None,
+    told: Callable[[Mapping[str, object]], None] = lambda _: None,
+) -> Executor:
+    """A started executor. ``address`` is a cluster's, and ``told`` hears of each worker that is lost there.
+
+    Raises UsageError for an unknown name, EnvironmentProblem when there is no such cluster, and as :func:`sandbox_for`
+    does."""
 
     def sandbox() -> ZygoteSandbox:
         return sandbox_for(task, unsafe=unsafe)
@@ -34,4 +47,12 @@ def make_executor(task: Task, name: str, workers: int, *, unsafe: bool = False) 
         return LocalExecutor(task, sandbox, workers)
     if name == "inline":
         return InlineExecutor(task, sandbox)
-    raise UsageError(f"unknown executor {name!r}; there are: local, inline")
+    if name == "ray":
+        if address is None:
+            raise UsageError(
+                "the ray executor needs --address HOST:PORT, where the head of the cluster listens"
+            )
+        from discovery.execution.ray import RayExecutor
+
+        return RayExecutor(task, workers, address, unsafe=unsafe, told=told)
+    raise UsageError(f"unknown executor {name!r}; there are: local, inline, ray")

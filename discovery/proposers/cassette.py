@@ -33,7 +33,7 @@ LIMITS = frozenset(f.name for f in fields(Limits)) - {"samples", "evaluations"}
 also decides how many candidates are tuned."""
 OWN = LIMITS | {
     "db", "proposer", "base_url", "api_key_env", "timeout", "in_flight", "templates", "workers", "executor",
-    "control", "options", "prices", "wait", "models", "model_choice",
+    "address", "control", "options", "prices", "wait", "models", "model_choice",
 }  # fmt: skip
 """Settings that a replay takes from its own machine, or that have no effect without a model."""
 MOST = 1_000_000

@@ -90,5 +90,5 @@ def test_who_asks_to_be_alone_is_alone_and_is_not_starved() -> None:
 
 
 def test_by_name() -> None:
-    with pytest.raises(UsageError, match="there are: local, inline"):
+    with pytest.raises(UsageError, match="there are: local, inline, ray"):
         make_executor(TASK, "cloud", 1)

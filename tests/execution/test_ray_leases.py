@@ -1,0 +1,302 @@
+# ruff: noqa: ARG002 - actors that play a script ignore most of what they are given
+"""What the cluster's executor does when workers are lost, differ or are missing. No Ray: actors play a script."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from toy.loop import density
+from toy.task import Knapsack
+
+from discovery.errors import EnvironmentProblem, UsageError
+from discovery.execution import ray as executors
+from discovery.execution import ray_cluster, wire
+from discovery.execution.base import Executor, StageJob, StageResult
+from discovery.execution.ray import LOSSES, RayExecutor
+from discovery.execution.ray_worker import identity
+from discovery.sandbox.base import SandboxUnavailable
+from discovery.statistics import EarlyStop
+from evaluators.task import InstanceSet
+from searchspaces.tuner import Pruning
+
+TASK = Knapsack({})
+SEARCH = TASK.instances("search")
+HELLO: dict[str, Any] = {
+    "node": "10.0.0.7",
+    "identity": identity(TASK),
+    "isolated": True,
+    "layers": {"seccomp": True},
+}
+Play = Callable[[list[StageJob]], None]
+
+
+class Actor:
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster, self.node, self.ended = cluster, "", False
+        cluster.actors.append(self)
+
+    def hello(self, seconds: float) -> Mapping[str, Any] | None:
+        if not self.cluster.cores.acquire(timeout=min(seconds, 0.01)):
+            return None
+        said: Mapping[str, Any] = wire.decode(wire.encode(self.cluster.hello()))
+        self.node = said["node"]
+        return said
+
+    def run(self, jobs: bytes, sets: Mapping[str, Any]) -> tuple[float, tuple[StageResult, ...]]:
+        found = list(wire.decode(jobs, lambda digest: wire.decode_set(sets[digest])))
+        with self.cluster.lock:
+            self.cluster.chunks.append(len(found))
+        self.cluster.play(found)
+        results = [self.cluster.inner.submit(job).result() for job in found]
+        return 0.001 * len(found), wire.decode(wire.encode(results))
+
+    def end(self) -> None:
+        if not self.ended and self.node:
+            self.cluster.cores.release()
+        self.ended = True
+
+
+class Cluster:
+    """``cores`` bounds the actors at once; ``play`` sees each chunk and may lose the worker."""
+
+    address = "10.0.0.1:6379"
+
+    def __init__(self, inner: Executor) -> None:
+        self.inner, self.lock = inner, threading.Lock()
+        self.cores = threading.Semaphore(2)
+        self.actors: list[Actor] = []
+        self.chunks: list[int] = []
+        self.puts: list[bytes] = []
+        self.play: Play = lambda _: None
+        self.hello: Callable[[], Mapping[str, Any]] = lambda: HELLO
+        self.told: list[Mapping[str, object]] = []
+        self.head, self.closed = True, False
+
+    def answers(self) -> bool:
+        return self.head
+
+    def put(self, data: bytes) -> bytes:
+        self.puts.append(data)
+        return data
+
+    def hiring(self, task: object, unsafe: bool) -> Callable[[], Actor]:
+        return lambda: Actor(self)
+
+    def stop_hiring(self) -> None: ...
+
+    def close(self) -> None:
+        self.closed = True
+
+    def executor(self, workers: int = 2) -> RayExecutor:
+        return RayExecutor(TASK, workers, self.address, told=self.told.append)
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch, bag_executor: Executor) -> Iterator[Cluster]:
+    made = Cluster(bag_executor)
+    monkeypatch.setattr(ray_cluster, "connect", lambda _: made)
+    yield made
+    assert all(actor.ended for actor in made.actors)
+
+
+def job(power: float = 0.5, **more: Any) -> StageJob:
+    return StageJob(density(power), SEARCH, {}, **more)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        (1, -0.0, 1e-320, 0.1 + 0.2, True, None, "\ud800\x00", b"\x00\xff", ()),
+        {"text": 1.5, 10: (1,), "nested": {"a": b"b"}},
+        StageResult("stopped", "why", (1.0,), (2.0,), (0.1,), (0.5,), (b"a", b""), b"out", True, True, 7,
+                    StageResult("scored", "", (), (), ())),
+        EarlyStop((1.0, 2.0), "minimize"),
+        Pruning((1.0, 2.0), "maximize"),
+    ],
+)  # fmt: skip
+def test_what_crosses_comes_back_as_it_was(value: object) -> None:
+    assert wire.decode(wire.encode(value)) == value
+
+
+def test_a_job_crosses_with_its_sets_beside_it() -> None:
+    sets: dict[str, InstanceSet] = {}
+    whole = job(
+        prior=(1.0,),
+        watch=EarlyStop((1.0,), "maximize"),
+        call_limits={10: 0.5},
+        screen=TASK.instances("screen"),
+    )
+    data = wire.encode([whole], sets)
+    assert set(sets) == {SEARCH.digest, TASK.instances("screen").digest} and len(data) < 2000
+    sent = {digest: wire.encode_set(instances) for digest, instances in sets.items()}
+    (found,) = wire.decode(data, lambda digest: wire.decode_set(sent[digest]))
+    assert found == whole and found.instances.digest == SEARCH.digest
+    for stranger in (object(), threading.Lock(), {"f": print}):
+        with pytest.raises(TypeError, match="cannot cross"):
+            wire.encode(stranger)
+
+
+def test_a_set_is_sent_once_and_short_jobs_share_a_message(cluster: Cluster) -> None:
+    executor = cluster.executor(workers=1)
+    expected = cluster.inner.submit(job()).result().scores
+    for _ in range(2):
+        found = [f.result() for f in [executor.submit(job()) for _ in range(30)]]
+        assert [r.scores for r in found] == [expected] * 30
+    executor.close()
+    assert len(cluster.puts) == 1 and sum(cluster.chunks) == 60
+    assert max(cluster.chunks) > 5, "jobs of 1 ms are sent many at once"
+    assert cluster.closed and cluster.told == []
+
+
+def test_a_lost_worker_is_replaced_and_its_jobs_run_again(cluster: Cluster) -> None:
+    left = [3]
+
+    def play(_: list[StageJob]) -> None:
+        with cluster.lock:
+            left[0] -= 1
+            if left[0] >= 0:
+                raise ray_cluster.Lost("killed")
+
+    cluster.play = play
+    executor = cluster.executor()
+    found = [f.result() for f in [executor.submit(job(0.1 * k)) for k in range(12)]]
+    assert [r.outcome for r in found] == ["scored"] * 12
+    executor.close()
+    assert (
+        len(cluster.told) == 3
+        and cluster.told[0]["node"] == "10.0.0.7"
+        and cluster.told[0]["reason"] == "killed"
+    )
+    assert all(data["jobs"] == data["queued again"] for data in cluster.told)
+
+
+def test_what_loses_every_worker_is_quarantined_and_nothing_else_is(cluster: Cluster) -> None:
+    def play(jobs: list[StageJob]) -> None:
+        if any("0.25" in one.code for one in jobs):
+            raise ray_cluster.Lost("out of memory")
+
+    cluster.play = play
+    executor = cluster.executor(workers=1)
+    futures = [executor.submit(job(power)) for power in (0.1, 0.25, 0.3, 0.4)]
+    found = [f.result() for f in futures]
+    executor.close()
+    assert [r.outcome for r in found] == ["scored", "quarantined", "scored", "scored"]
+    assert str(LOSSES) in found[1].reason and found[1].scores == ()
+    assert len(cluster.told) == LOSSES and cluster.told[-1]["queued again"] == 0
+
+
+@pytest.mark.parametrize(
+    "hello, kind, sentence",
+    [
+        (
+            {"identity": {**HELLO["identity"], "numpy": "1.0"}},
+            EnvironmentProblem,
+            "10.0.0.7 .* numpy 1.0, this .*same",
+        ),
+        ({"identity": {}}, EnvironmentProblem, "has discover None"),
+        ({"problem": "the kernel is too old"}, SandboxUnavailable, "10.0.0.7 .*the kernel is too old"),
+    ],
+)
+def test_a_node_that_differs_ends_it_at_the_start(
+    cluster: Cluster, hello: dict[str, Any], kind: type[Exception], sentence: str
+) -> None:
+    cluster.hello = lambda: HELLO | hello
+    with pytest.raises(kind, match=sentence):
+        cluster.executor()
+    assert cluster.closed
+
+
+def test_a_node_that_differs_later_is_left_out(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executors, "AGAIN_SECONDS", 0.05)
+    executor = cluster.executor(workers=2)
+    cluster.hello = lambda: {**HELLO, "isolated": False}
+    cluster.cores.release()  # a third core, so that a lost worker is replaced at once
+    left = [1]
+
+    def play(_: list[StageJob]) -> None:
+        with cluster.lock:
+            left[0] -= 1
+            if left[0] == 0:
+                raise ray_cluster.Lost("killed")
+
+    cluster.play = play
+    assert executor.submit(job()).result(timeout=30).outcome == "scored"
+    wait = threading.Event()
+    while not any("isolate" in str(data["reason"]) for data in cluster.told):
+        assert not wait.wait(0.01)
+    assert executor.submit(job()).result(timeout=30).outcome == "scored", "the other worker goes on"
+    executor.close()
+
+
+def test_a_cluster_without_a_free_core_is_an_environment_problem(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executors, "START_SECONDS", 0.1)
+    cluster.cores = threading.Semaphore(0)
+    with pytest.raises(EnvironmentProblem, match=r"10\.0\.0\.1:6379 has had no free core"):
+        cluster.executor()
+    cluster.cores.release()
+    executor = cluster.executor(workers=1)
+
+    def play(_: list[StageJob]) -> None:
+        cluster.cores.acquire()  # with the worker its node goes as well
+        raise ray_cluster.Lost("node died")
+
+    cluster.play = play
+    monkeypatch.setattr(Actor, "end", lambda self: setattr(self, "ended", True))
+    cluster.cores.release()
+    with pytest.raises(EnvironmentProblem, match="no free core"):
+        executor.submit(job()).result(timeout=30)
+    executor.close()
+
+
+def test_a_head_that_is_gone_ends_it(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executors, "HEAD_SECONDS", 0.02)
+    executor = cluster.executor()
+    assert executor.submit(job()).result().outcome == "scored"
+    cluster.head = False
+    with pytest.raises(EnvironmentProblem, match=r"head of the cluster at .* does not answer any more"):
+        while True:
+            executor.submit(job()).result(timeout=30)
+    executor.close()
+
+
+@pytest.mark.parametrize("address", ["", "10.0.0.1", ":6379", "h:0", "h:99999", "ray://h:10001", "h:port"])
+def test_addresses_that_are_none(address: str) -> None:
+    with pytest.raises(UsageError, match="expected HOST:PORT"):
+        ray_cluster.connect(address)
+
+
+def test_an_address_where_no_head_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closed, silent, and another kind of server; Ray is not asked."""
+    monkeypatch.setattr(ray_cluster, "find_spec", lambda _: True)
+    monkeypatch.setattr(ray_cluster, "ANSWER_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(
+            EnvironmentProblem, match=f"answers at {address} .*nothing within .*ray start --head"
+        ):
+            ray_cluster.connect(address)
+
+        def serve() -> None:
+            for _ in range(2):
+                connection, _ = server.accept()
+                with connection, suppress(OSError):
+                    connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                    connection.recv(100)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with pytest.raises(EnvironmentProblem, match="not as Ray does"):
+            ray_cluster.connect(address)
+        thread.join(10)
+    with pytest.raises(EnvironmentProblem, match=f"answers at {address} .*[Rr]efused"):
+        ray_cluster.connect(address)
+    monkeypatch.setattr(ray_cluster, "find_spec", lambda _: None)
+    with pytest.raises(EnvironmentProblem, match=r"discover-heuristics\[ray\]"):
+        ray_cluster.connect(address)

@@ -1,0 +1,86 @@
+"""A real Ray cluster of two nodes on this machine, in processes of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+from toy.loop import TESTS
+
+STORE = 80 * 2**20
+"""Bytes of a node's object store, about the least that Ray takes."""
+
+
+class Nodes:
+    def __init__(self, cluster: Any) -> None:
+        self._cluster = cluster
+        self.address: str = cluster.address
+        self.second: Any = None
+
+    def add(self) -> None:
+        """A second node with one core."""
+        self.second = self._cluster.add_node(num_cpus=1, object_store_memory=STORE)
+
+    def remove(self) -> None:
+        """The second node dies, with all its processes."""
+        self._cluster.remove_node(self.second, allow_graceful=False)
+        self.second = None
+
+    def actors(self) -> list[int]:
+        """Process ids of our actors on both nodes."""
+        raylets = {
+            p.process.pid for n in self._cluster.list_all_nodes() for p in n.all_processes.get("raylet", ())
+        }
+        return [
+            pid for pid, parent, words in processes() if parent in raylets and words.startswith("ray::Worker")
+        ]
+
+    def freeze(self, count: int) -> list[int]:
+        """Stop ``count`` actors, so that whoever waits for them waits until they are killed."""
+        end = time.monotonic() + 120
+        while len(found := self.actors()) < count:
+            assert time.monotonic() < end, "no actor is there"
+            time.sleep(0.01)
+        for pid in found:
+            os.kill(pid, signal.SIGSTOP)
+        return found
+
+
+def processes() -> Iterator[tuple[int, int, str]]:
+    """Process id, parent and command line of all processes."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            yield int(folder.name), parent, (folder / "cmdline").read_text().replace("\0", " ")
+        except (OSError, ValueError):
+            continue
+
+
+@contextmanager
+def running(site: Path) -> Iterator[Nodes]:
+    """The cluster, whose nodes know the packages announced in ``site``. Skips, or fails in CI, without Ray."""
+    if find_spec("ray") is None:
+        (pytest.fail if os.environ.get("REQUIRE_RAY") else pytest.skip)("the extra `ray` is not installed")
+    from ray.cluster_utils import Cluster
+
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(site), str(TESTS)]))
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        head = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": STORE}
+        cluster = Cluster(initialize_head=True, head_node_args=head)
+        try:
+            nodes = Nodes(cluster)
+            nodes.add()
+            yield nodes
+        finally:
+            cluster.shutdown()
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
