@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 from serving_attention import MEASURED, PROFILED, attention_of
+from serving_data import rows
 from serving_tables import (
     GRID,
     Array,
@@ -28,7 +29,6 @@ from serving_tables import (
     product,
     product_roof,
     relative_fit,
-    rows,
 )
 
 from evaluators.serving.cards import CARDS, GIB, Card

@@ -1,52 +1,31 @@
-"""The measured tables behind the serving timing model: readers and interpolation, for the fit and for its validation.
+"""The measured tables behind the serving timing model: columns and interpolation, for the fit and for its validation.
 
-The tables are public files that are not part of this repository (benchmarks/README.md says where they come from).
-They are looked for in the folder that SERVING_DATA names, or in ``shared/data/serving`` beside the checkout or above.
 Times in seconds.
 """
 
 from __future__ import annotations
 
-import csv
-import os
 import sys
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from scipy.interpolate import RegularGridInterpolator
 from scipy.optimize import nnls
+from serving_data import ROOT, rows
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(ROOT))
 
 from evaluators.serving.cards import Card
 from evaluators.serving.models import BYTES, Experts, experts_touched
 
-ROOT = Path(__file__).resolve().parents[1]
 Array = npt.NDArray[np.float64]
 GRID = (1, 2, 4, 8, 16, 32, 48, 64, 80, 96, 128, 160, 192, 256, 512, 768, 1024, 2048, 4096, 8192)
 """Numbers of tokens at which matrix products are tabulated on both cards."""
 LAUNCH = 2e-6
 SKEW = 1.01
 """Popularity of experts in the tables used ("power_law_1.01")."""
-
-
-def folder() -> Path | None:
-    """The folder of the tables, or None where there is none."""
-    named = os.environ.get("SERVING_DATA")
-    places = [Path(named)] if named else [parent / "shared" / "data" / "serving" for parent in ROOT.parents]
-    return next((place for place in places if place.is_dir()), None)
-
-
-def rows(name: str) -> list[dict[str, str]]:
-    """The rows of a CSV file of the folder."""
-    found = folder()
-    if found is None:
-        sys.exit("the tables of the serving timing model are not here; set SERVING_DATA to their folder")
-    with (found / name).open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 @cache

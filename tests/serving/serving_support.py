@@ -14,7 +14,7 @@ def data() -> Path:
     """The folder of measured tables and traces; skips the test where there is none. Makes benchmarks importable."""
     if str(BENCHMARKS) not in sys.path:
         sys.path.append(str(BENCHMARKS))
-    from serving_tables import folder
+    from serving_data import folder
 
     found = folder()
     if found is None:
