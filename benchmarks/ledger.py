@@ -1,10 +1,14 @@
 # ruff: noqa: B023
 """How fast the ledger is: 100,000 candidates written batch by batch as a run writes them, then the queries.
 
-    python benchmarks/ledger.py [--candidates 100000] [--folder DIR]
+    python benchmarks/ledger.py [--candidates 100000] [--folder DIR] [--db postgresql://HOST/EMPTY]
+    python benchmarks/ledger.py --candidates 1000000 --measured 10000
 
-Parents come from an archive of 40 that slowly turns over. Processor time is what a row costs us; the wall time adds
-the disk and other jobs, and the last line gives a bare sqlite3 transaction on the same machine to compare with.
+Parents come from an archive of 40 that slowly turns over. With ``--measured`` only so many candidates at the beginning
+and as many at the end are written as a run does; those between have the same rows, many to a transaction. Processor
+time is what a row costs us (of the server of PostgreSQL nothing is counted); the wall time adds the disk and other
+jobs. At the end the schema is taken back to its first revision and upgraded again, which times the migrations; on
+SQLite the last line gives a bare sqlite3 transaction on the same machine to compare with.
 """
 
 from __future__ import annotations
@@ -18,8 +22,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import filling
+from sqlalchemy import bindparam, text, update
+
+from db import engine as engines
 from db import lineage
 from db.ledger import Ledger
+from db.migrations import REVISIONS, VERSION_TABLE
+from db.models import Entry
 from db.records import (
     Edge,
     EntryId,
@@ -30,12 +40,18 @@ from db.records import (
     NewEntry,
     RunRecord,
 )
+from db.upgrade import upgrade
 
 RUN, CHAIN, STAR = "r-bench", "r-chain", "r-star"
 BATCH = 8
 ISLANDS = 4
 MEMBERS = 10
 INSTANCES = 120
+EXTREME = 100_000
+ADDED = (("proposal", "arm"), ("proposal", "temperature"), ("evaluation", "lines"))
+"""Columns that later revisions added."""
+LONG = 2.0
+"""Seconds after which a query is not asked again."""
 CODE = '''
 import numpy as np
 
@@ -61,18 +77,26 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--candidates", type=int, default=100_000)
+    parser.add_argument("--measured", type=int)
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--db", help="an empty database of PostgreSQL, which is empty again afterwards")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        path = Path(folder) / "ledger.sqlite"
-        with Ledger.open(path) as ledger:
-            members = _write(ledger, options.candidates)
-            _report_size(path, options.candidates)
+        where = options.db or str(Path(folder) / "ledger.sqlite")
+        if options.db:
+            upgrade(where)
+        with Ledger.open(where) as ledger:
+            members = _write(ledger, options.candidates, options.measured or options.candidates)
+            _report_size(ledger, options.candidates)
             _queries(ledger, members, options.candidates)
-        _bare(Path(folder) / "bare.sqlite")
+        _migrate(where)
+        if options.db:
+            _empty(where)
+        else:
+            _bare(Path(folder) / "bare.sqlite")
 
 
-def _write(ledger: Ledger, count: int) -> list[EntryKey]:
+def _write(ledger: Ledger, count: int, measured: int) -> list[EntryKey]:
     """The run; returns the archive at the end. Prints what each kind of row costs."""
     spent: dict[str, list[float]] = {}
     draw = random.Random(0)
@@ -81,7 +105,14 @@ def _write(ledger: Ledger, count: int) -> list[EntryKey]:
     seed = NewEntry(0, "seed", "create", "scored", f"{0:064x}", score=1.0, m=INSTANCES)
     ledger.store_seed_entries(RUN, [seed], seed.key)
     islands: list[list[EntryKey]] = [[seed.key] for _ in range(ISLANDS)]
-    for g in range(count // BATCH):
+    batches, at_an_end = count // BATCH, measured // BATCH
+    between = range(at_an_end, batches - at_an_end)
+    start = time.perf_counter()
+    for g in range(batches):
+        if g in between:
+            if g == between[0]:
+                _between(ledger, between, draw, islands)
+            continue
         slots = range(g * BATCH, (g + 1) * BATCH)
         texts = {k: CODE % draw.randrange(2**60) for k in slots}
         _timed(
@@ -94,13 +125,47 @@ def _write(ledger: Ledger, count: int) -> list[EntryKey]:
         _timed(spent, "store_evaluation", BATCH, lambda: [_evaluate(ledger, k, draw.random()) for k in slots])
         batch = _batch(draw, islands, slots)
         _timed(spent, "integrate", BATCH, lambda: ledger.integrate(RUN, g, batch))
+    print(f"{count:,} candidates written in {time.perf_counter() - start:.0f} s")
     print(f"{'row':<18}{'cpu ms':>9}{'wall ms':>9}   last tenth / first tenth (wall)")
     for name, times in spent.items():
         cpu, wall = statistics.fmean(times[::2]), statistics.fmean(times[1::2])
         tenth = max(1, len(times) // 20)
         growth = statistics.fmean(times[1::2][-tenth:]) / statistics.fmean(times[1::2][:tenth])
         print(f"{name:<18}{cpu:>9.3f}{wall:>9.3f}   {growth:.2f}")
+    total = sum(statistics.fmean(times[1::2]) for times in spent.values())
+    print(f"a candidate takes {total:.2f} ms of wall time: {1e3 / total:,.0f} candidates a second")
     return sorted({key for island in islands for key in island})
+
+
+def _between(ledger: Ledger, batches: range, draw: random.Random, islands: list[list[EntryKey]]) -> None:
+    """Write these batches at once, piece by piece."""
+    start, first = time.perf_counter(), filling.next_id(ledger) - batches[0] * BATCH
+    like = filling.evaluation_of(ledger, f"{1:064x}")
+    old = {e.key: e.id for e in ledger.entries(RUN)}
+    step = filling.PIECE // BATCH
+    for low in range(batches.start, batches.stop, step):
+        slots, left = [], []
+        for g in range(low, min(low + step, batches.stop)):
+            batch = _batch(draw, islands, range(g * BATCH, (g + 1) * BATCH))
+            above: dict[EntryKey, list[int]] = {}
+            for edge in batch.parents:
+                above.setdefault(edge.child, []).append(old.get(edge.parent, first + edge.parent.k))
+            for e in batch.entries:
+                code, mean = CODE % draw.randrange(2**60), draw.random()
+                scores = tuple(mean + i / INSTANCES for i in range(INSTANCES))
+                member = e.key in batch.enter
+                parents = tuple(above[e.key])
+                slots.append(filling.Filled(first + e.k, e.k, g, code, scores, parents, ISLANDS, member))
+            left += [{"_id": old.get(x.key, first + x.key.k), "_batch": g} for x in batch.leave]
+        with ledger.writing() as c:
+            filling.write(c, RUN, slots, like)
+            table = Entry.__table__
+            statement = update(table).where(table.c.id == bindparam("_id"))  # type: ignore[arg-type]
+            if left:
+                c.execute(statement.values(archived_to=bindparam("_batch")), left)
+    filling.integrated(ledger, RUN, batches[-1])
+    seconds = time.perf_counter() - start
+    print(f"{len(batches) * BATCH:,} candidates in between at {len(batches) * BATCH / seconds:,.0f} a second")
 
 
 def _timed(spent: dict[str, list[float]], name: str, rows: int, work: Callable[[], object]) -> None:
@@ -147,8 +212,12 @@ def _batch(draw: random.Random, islands: list[list[EntryKey]], slots: range) -> 
     return Integration(tuple(entries), tuple(edges), tuple(enter), tuple(leave))
 
 
-def _report_size(path: Path, count: int) -> None:
-    total = sum(p.stat().st_size for p in path.parent.iterdir())
+def _report_size(ledger: Ledger, count: int) -> None:
+    if ledger.where.startswith("postgresql"):
+        with ledger.reading() as c:
+            total = int(c.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
+    else:
+        total = sum(p.stat().st_size for p in Path(ledger.where).parent.iterdir())
     print(
         f"size {total / 1e6:.0f} MB, {total / count:.0f} bytes a candidate ({INSTANCES} scores, values and times)"
     )
@@ -160,8 +229,8 @@ def _queries(ledger: Ledger, members: list[EntryKey], count: int) -> None:
     middle = ledger.entry(RUN, count // 2, "own")
     assert newest is not None and seed is not None and middle is not None
     last = ledger.run(RUN).batches_done
-    chain = _extreme(ledger, CHAIN, count)
-    star = _extreme(ledger, STAR, count)[0]
+    chain = _extreme(ledger, CHAIN, min(count, EXTREME))
+    star = _extreme(ledger, STAR, min(count, EXTREME))[0]
     cases: list[tuple[str, Callable[[], object]]] = [
         ("ancestors of the newest member", lambda: lineage.ancestors(ledger, RUN, newest.id)),
         ("ancestors of a middle entry", lambda: lineage.ancestors(ledger, RUN, middle.id)),
@@ -174,6 +243,7 @@ def _queries(ledger: Ledger, members: list[EntryKey], count: int) -> None:
         ("path_to_root", lambda: lineage.path_to_root(ledger, RUN, newest.id)),
         ("children of the seed", lambda: lineage.children(ledger, RUN, seed.id)),
         ("generation_counts", lambda: lineage.generation_counts(ledger, RUN)),
+        ("champion", lambda: [ledger.champion(RUN)]),
         ("snapshot, last", lambda: ledger.snapshot(RUN, last)),
         ("snapshot, middle", lambda: ledger.snapshot(RUN, last // 2)),
         ("entry by hash", lambda: [ledger.entry_by_hash(RUN, f"{count // 3:064x}")]),
@@ -185,7 +255,7 @@ def _queries(ledger: Ledger, members: list[EntryKey], count: int) -> None:
     print(f"{'query':<34}{'rows':>8}{'cpu ms':>9}{'wall ms':>9}{'cpu us a row':>14}")
     for name, query in cases:
         cpu, wall = [], []
-        for _ in range(5):
+        while len(cpu) < 5 and sum(wall) < 1e3 * LONG:
             start, clock = time.process_time(), time.perf_counter()
             found = query()
             cpu.append(1e3 * (time.process_time() - start))
@@ -216,6 +286,28 @@ def _early(ledger: Ledger) -> EntryId:
     entry = ledger.entry(RUN, 1, "own")
     assert entry is not None
     return entry.id
+
+
+def _migrate(where: str) -> None:
+    """Time each migration but the first one on the database as it is: taken back by hand, then upgraded."""
+    engine = engines.connect(engines.address(where))
+    with engine.begin() as c:
+        for table, column in ADDED:
+            c.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
+        c.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '{REVISIONS[0]}'"))
+    engine.dispose()
+    for target in REVISIONS[1:]:
+        start = time.perf_counter()
+        upgrade(where, target)
+        print(f"migration to {target}: {time.perf_counter() - start:.2f} s")
+
+
+def _empty(where: str) -> None:
+    engine = engines.connect(engines.address(where))
+    with engine.begin() as c:
+        c.execute(text("DROP SCHEMA public CASCADE"))
+        c.execute(text("CREATE SCHEMA public"))
+    engine.dispose()
 
 
 def _bare(path: Path, rows: int = 2000) -> None:
