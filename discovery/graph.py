@@ -17,6 +17,8 @@ from discovery.proposers.base import ProposerWaiting
 
 # discovery.checkpoints comes first: it says how langgraph reads them.
 # isort: split
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import id as ids
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Send
 
@@ -131,6 +133,7 @@ def steps(campaign: Campaign, budget: Budget, saver: Saver) -> Iterator[None]:
         "recursion_limit": 10 * (shape.batches + 2),
     }
     kept = graph.get_state(config)
+    _follow(kept.config)
     if kept.next:
         permit(campaign, kept.values)
     elif kept.values and not kept.values["before"] and not kept.values["now"]:
@@ -145,3 +148,11 @@ def steps(campaign: Campaign, budget: Budget, saver: Saver) -> Iterator[None]:
         if campaign.done != done:
             saver.prune([campaign.run])
             done = campaign.done
+
+
+def _follow(kept: RunnableConfig) -> None:
+    """Checkpoints are put in order by ids that begin with the wall clock. Those to come are after ``kept`` even where
+    the clock was moved back since, or is another machine's."""
+    newest = kept["configurable"].get("checkpoint_id")
+    if newest is not None:
+        ids._last_v6_timestamp = max(ids._last_v6_timestamp or 0, ids.UUID(newest).time)  # type: ignore[assignment]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import re
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from langgraph.checkpoint.base import id as ids
 from toy.loop import TOKENS, Scripted, Toy, announced, by_slot, density, rule
 
 from db.ledger import Ledger
@@ -202,6 +204,24 @@ def test_checkpoints_hold_two_counters_and_stay_few(
     for (blob,) in rows:
         assert b"rank(" not in blob and b"cycle" in blob and len(blob) < 2000
     assert proposer.keys, "the run asked"
+
+
+def test_the_clock_may_be_moved_back_between_sittings(
+    toy: Toy, proposer: Scripted, undisturbed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ids of checkpoints begin with the wall clock; the newest by id is still the last one that was written."""
+    report, now = toy.start(stop=After(2), **SHAPE), time.time_ns
+    for hours in range(1, 4):
+        monkeypatch.setattr(time, "time_ns", lambda hours=hours: now() - hours * 3600 * 10**9)
+        monkeypatch.setattr(ids, "_last_v6_timestamp", None)  # as in another process
+        report = toy.resume(report.run, stop=After(3))
+        connection = sqlite3.connect(toy.folder / "checkpoints" / f"{report.run}.sqlite")
+        rows = connection.execute(
+            "SELECT metadata ->> 'step' FROM checkpoints ORDER BY checkpoint_id"
+        ).fetchall()
+        connection.close()
+        assert len(rows) > 1 and rows == sorted(rows, key=lambda row: int(row[0])), rows
+    assert toy.digest(toy.resume(report.run).run) == undisturbed and proposer.keys
 
 
 def test_a_lost_checkpoint_file_is_no_loss(toy: Toy, proposer: Scripted, undisturbed: str) -> None:
