@@ -243,6 +243,15 @@ class ZygoteSession:
         """The child closed its socket before it answered: say how it ended."""
         used = time.clock_gettime(self._clock) - self._before
         ending = self._end(leaving=True)
+        if (
+            os.WIFSIGNALED(ending.status)
+            and os.WTERMSIG(ending.status) == signal.SIGKILL
+            and not ending.forced
+        ):
+            # Not by us and, alone in its process, not by itself: once may be somebody else's fault.
+            if not self._restarted:
+                raise ZygoteDied("the system killed its child")
+            raise CandidateFailure("killed", _SIGNALS[signal.SIGKILL], used)
         if not self._locked:
             raise SandboxUnavailable("the sandbox's child could not lock itself down; run 'discover doctor'")
         if ending.forced:

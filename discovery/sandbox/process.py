@@ -82,15 +82,14 @@ class Zygote:
         }
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
-            self._start(theirs)
+            with theirs:  # held by the zygote alone from now on, so that its end is seen at once
+                self._start(theirs)
             self._control.send(json.dumps(config).encode())
             self._patience(_START_SECONDS)
             ready = json.loads(self._reply())
         except (ZygoteDied, OSError) as error:
             self.close()
             raise SandboxUnavailable(f"the sandbox's zygote did not start: {error}") from None
-        finally:
-            theirs.close()
         if "error" in ready:
             self.close()
             raise SandboxUnavailable(f"the sandbox's zygote did not start: {str(ready['error'])[:300]}")

@@ -15,7 +15,7 @@ import pytest
 from attacks.plain import only_as_root, run_as_plain_user
 from sandbox_samples import ADAPTER, BARE, MEMORY, numbers, solve
 
-from discovery.sandbox.base import SandboxUnavailable
+from discovery.sandbox.base import CandidateFailure, SandboxUnavailable
 from discovery.sandbox.host import ZygoteSandbox
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,6 +55,21 @@ def test_a_zygote_that_dies_within_a_session_is_replaced_once() -> None:
             with pytest.raises(SandboxUnavailable, match="died twice"):
                 session.call(numbers(1), 8, 0.5)
         assert solve(sandbox, COUNT, 1) == [1]
+
+
+def test_a_child_that_the_system_kills_once_is_not_its_candidates_fault() -> None:
+    """As the kernel does when the machine is out of memory, whoever used it up."""
+    with (
+        ZygoteSandbox(ADAPTER, memory=MEMORY, layers=BARE) as sandbox,
+        sandbox.session(COUNT, "f", {}) as session,
+    ):
+        for expected in (1, 2):
+            assert numpy.frombuffer(session.call(numbers(1), 8, 0.5).data, "<i8") == [expected]
+        os.kill(session._pid, signal.SIGKILL)
+        assert numpy.frombuffer(session.call(numbers(1), 8, 0.5).data, "<i8") == [3]
+        os.kill(session._pid, signal.SIGKILL)
+        with pytest.raises(CandidateFailure, match="killed by the system, often out of memory"):
+            session.call(numbers(1), 8, 0.5)
 
 
 def test_the_thread_that_started_it_may_end() -> None:
