@@ -11,12 +11,16 @@ from pathlib import Path
 
 from toy.loop import TESTS
 
+QUIET = ("--quiet", "--json")
 
-def command(site: Path, folder: Path, *words: str, first: str = "") -> subprocess.Popen[str]:
+
+def command(
+    site: Path, folder: Path, *words: str, first: str = "", flags: tuple[str, ...] = QUIET
+) -> subprocess.Popen[str]:
     """``discover`` with these words in ``folder``; ``first`` is Python that its process runs before it."""
     path = os.pathsep.join([str(site), str(TESTS), *filter(None, sys.path)])
     code = f"{first}\nfrom discovery.cli.main import main; main()"
-    said = [sys.executable, "-c", code, *words, "--quiet", "--json"]
+    said = [sys.executable, "-c", code, *words, *flags]
     return subprocess.Popen(
         said,
         cwd=folder,

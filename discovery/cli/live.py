@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, Self
 
-from discovery.cli.output import console, note
+from discovery.cli.output import console, heard, note
 from discovery.escape import plain
 from discovery.progress import Progress, Spent, Standing
 from discovery.wording import clock, compared, number, percent
@@ -115,7 +115,8 @@ class LivePanel:
 
     def __exit__(self, *exc: object) -> None:
         if self._live is not None:
-            self._live.stop()
+            with heard():
+                self._live.stop()
 
     def __call__(self, progress: Progress) -> None:
         with self._lock:
@@ -127,7 +128,8 @@ class LivePanel:
     def say(self, text: str) -> None:
         from rich.text import Text
 
-        self._screen.print(Text(plain(text)))
+        with heard():
+            self._screen.print(Text(plain(text)))
 
 
 def line(progress: Progress) -> str:

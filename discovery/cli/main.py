@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from discovery.cli import explain, people, plugins, review, run, score, system, tasks, ui
-from discovery.cli.output import note
+from discovery.cli.output import mute, note
 from discovery.errors import DiscoverError
 from discovery.escape import plain
 
@@ -59,10 +59,26 @@ def main(words: list[str] | None = None) -> NoReturn:
     try:
         result = app(args=[w for w in words if w != "--debug"], prog_name="discover", standalone_mode=False)
     except KeyboardInterrupt:
-        sys.exit(130)
+        code = 130
+    except SystemExit as left:  # the parser's own way to end where the reader of a pipe has left
+        code = _unread(left.__context__)
     except Exception as error:
-        sys.exit(_report(error, debug))
-    sys.exit(result if isinstance(result, int) else 0)
+        code = _report(error, debug)
+    else:
+        code = result if isinstance(result, int) else 0
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        code = _unread(error)
+    sys.exit(code)
+
+
+def _unread(error: BaseException | None) -> int:
+    """Say that stdout could not be written; the exit code."""
+    mute(sys.stdout.fileno())
+    why = error.strerror if isinstance(error, OSError) else "it is closed"
+    note(f"discover: the output could not be written ({why}); what was done is kept")
+    return 3
 
 
 def _report(error: Exception, debug: bool) -> int:

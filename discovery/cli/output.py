@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from discovery.escape import plain
@@ -29,8 +30,29 @@ def emit(data: Mapping[str, object]) -> None:
 
 def note(text: str) -> None:
     """One line for the user on stderr."""
-    sys.stderr.write(plain(text) + "\n")
-    sys.stderr.flush()
+    with heard():
+        sys.stderr.write(plain(text) + "\n")
+        sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def heard() -> Iterator[None]:
+    """Around writes to stderr. Where it leads nowhere any more (the reader of the pipe has left, the disk is full),
+    later words go nowhere either, and the command is asked to end as by SIGTERM: work that nobody watches may cost
+    money."""
+    try:
+        yield
+    except OSError:
+        mute(sys.stderr.fileno())
+        if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def mute(descriptor: int) -> None:
+    """Let what is written there go nowhere, what is still buffered included."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
 
 
 def urgent(text: str) -> None:

@@ -51,6 +51,7 @@ class World:
         for one in (self._tcp, self._udp, self._unix, self._abstract):
             one.setblocking(False)
         _LIBC.prctl(_SUBREAPER, 1, 0, 0, 0)
+        self._earlier = children((os.getpid(),))  # of other tests in this process
         self._victim = self._another()
 
     def names(self, zygote: int) -> dict[str, str]:
@@ -66,7 +67,7 @@ class World:
             found.append("a signal arrived")
         if self._segment():
             found.append("a shared segment is left")
-        left = children((*parents, os.getpid())) - {*parents, self._victim.pid}
+        left = children((*parents, os.getpid())) - {*parents, *self._earlier, self._victim.pid}
         for pid in left:
             found.append("a process is left")
             end(pid)
