@@ -22,7 +22,7 @@ from evaluators.caching.problem import decode, encode, fewest_misses, numbered
 from evaluators.caching.referee import judge, misses
 from evaluators.caching.simulator import KEPT, simulate
 from evaluators.registry import load
-from evaluators.task import ImpossibleAnswer, Instance, InvalidAnswer, TaskError
+from evaluators.task import ImpossibleAnswer, Instance, InvalidAnswer, TaskError, aggregate
 
 TASK = load("cache-eviction")
 NAMES = [a.name for a in TASK.interface.arguments]
@@ -298,3 +298,12 @@ def test_damaged_data_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_capacity_that_is_none(given: str) -> None:
     with pytest.raises(TaskError, match="whole number from 1 to 4096"):
         load("cache-eviction", {"capacity": given})
+
+
+def test_shipped_scores_come_out_again() -> None:
+    shipped = load("cache-eviction", {"capacity": "99"}).shipped_scores()
+    assert set(shipped) == set(TASK.baselines()) and shipped["belady"].published["search"] == 0
+    search = TASK.instances("search").instances
+    policy = baseline("lru")
+    found = [judge(i, logged(*played(*decode(i.payload), policy))).score for i in search]
+    assert aggregate(search, found) == pytest.approx(shipped["lru"].published["search"])

@@ -56,7 +56,15 @@ def run(folder: Path, *words: str, text: str = "") -> subprocess.CompletedProces
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["cache-eviction", "online-bin-packing", "smtt-index", "tsp-construct"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "online-bin-packing",
+        "smtt-index",
+        "tsp-construct",
+        pytest.param("cache-eviction", marks=pytest.mark.campaign),
+    ],
+)
 def test_a_built_in_task(name: str, tmp_path: Path) -> None:
     with Ledger.open(tmp_path / "l.sqlite") as ledger:
         made = plugins.export(ledger, idle(ledger, load(name)), tmp_path / "p", wheel=True)
