@@ -1,8 +1,11 @@
 """Fits of attention for serving_fit.py: decode, prefill, and what the two do to each other in one iteration.
 
 A100 and H100 have tables of either kind alone (AIConfigurator); RTX PRO 6000 has a profile of Llama-3.1-8B with both
-in one iteration (LLMServingSim), from which the penalty elsewhere is carried over: beside prefill, each query head
-reads the cache for itself.
+in one iteration (LLMServingSim). Its penalty is that of FlashAttention 2, which serves A100, L40S and RTX PRO 6000:
+only where every sequence asks one token does that kernel let the query heads of a group share the cache and split long
+ones among multiprocessors. So beside prefill each query head of a decode reads the cache for itself, in a tile of which
+one row is used: arithmetic sets the pace, and the coefficients are carried to A100 by the cost of a token pair.
+FlashAttention 3 (H100, H200) packs the heads of a group there, too; no penalty is assumed.
 """
 
 from __future__ import annotations
@@ -124,11 +127,15 @@ def _from_tables(
     prefill, prefill_error = prefill_fit(source.name, heads, kv_heads)
     # The cache before a chunk is read once.
     prefill = np.array([*(prefill * [1, 1, faster, faster]), decode[2]])
-    profiled = profile_fit()
-    by_query_head = profiled[2][1] / profiled[0][2] * PROFILED.kv_heads / PROFILED.heads
-    penalty = max(1.0, by_query_head * heads / kv_heads)
-    mixed = np.array([penalty * decode[1], penalty * decode[2], 0.0, 0.0, 0.0, 0.0])
-    return decode, prefill, mixed, {"decode": decode_error, "prefill": prefill_error}
+    errors = {"decode": decode_error, "prefill": prefill_error}
+    if source.name == "h100":
+        return decode, prefill, np.array([decode[1], decode[2], 0.0, 0.0, 0.0, 0.0]), errors
+    _, profiled, mixed, _ = profile_fit()
+    slower, wider = prefill[3] / profiled[3], CARDS["rtx-pro-6000"].bandwidth / card.bandwidth
+    mixed = mixed * [slower, slower, slower, wider * heads / PROFILED.heads, PROFILED.kv_heads / kv_heads, 1]
+    mixed[5] *= slower * PROFILED.heads / heads
+    mixed[:2] = np.maximum(mixed[:2], decode[1:])
+    return decode, prefill, mixed, errors
 
 
 def _scaled_profile(

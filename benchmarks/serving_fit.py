@@ -255,9 +255,10 @@ def source(model: Model, card: Card, tp: int) -> str:
         return "derived: RTX PRO 6000's ratios to its peak and bandwidth" + "; all-reduce assumed" * (tp > 1)
     if card.name == "h200":
         return "derived: H100's ratios to its peak and bandwidth"
+    penalty = "mixed penalty from RTX PRO 6000" if card.name == "a100" else "no mixed penalty"
     if model.name == "llama-2-7b":
-        return "measured: Vidur (all but attention), AIConfigurator (prefill); derived: decode attention, mixed penalty"
-    return "measured: AIConfigurator; derived: small operators from Vidur's Llama-2-7B, mixed penalty from RTX PRO 6000"
+        return f"measured: Vidur (all but attention), AIConfigurator (prefill); derived: decode attention, {penalty}"
+    return f"measured: AIConfigurator; derived: small operators from Vidur's Llama-2-7B, {penalty}"
 
 
 def possible(model: Model, card: Card, tp: int) -> bool:
