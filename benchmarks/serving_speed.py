@@ -37,9 +37,12 @@ PATIENT = 10**9
 class Chunked:
     """First come, first served with chunked prefill beside all decodes, after Sarathi-Serve."""
 
+    def __init__(self, chunk: int = CHUNK) -> None:
+        self._chunk = chunk
+
     def step(self, view: StepView) -> Any:
         left, free, places, started = view.left(), view.free, view.places, view.started
-        room = min(CHUNK - view.sequences, view.budget)
+        room = min(self._chunk - view.sequences, view.budget)
         chunks = []
         for place, tokens in enumerate(left):
             if room <= 0:

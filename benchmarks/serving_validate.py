@@ -17,11 +17,16 @@ import numpy as np
 from scipy.interpolate import RegularGridInterpolator
 from serving_fit import small_time, vidur, vidur_knots
 from serving_replay import Request, replay
+from serving_speed import Chunked
 from serving_tables import GRID, Array, all_reduce, attention, columns, product
 
 from evaluators.serving.cards import CARDS
+from evaluators.serving.core import calls
+from evaluators.serving.core.costs import SECOND, Costs
+from evaluators.serving.core.simulation import Engine, Scenario, played
 from evaluators.serving.models import MODELS, Model
-from evaluators.serving.timing import Engine, Timing, timing, widths
+from evaluators.serving.timing import Cache, Timing, kv_cache, timing, widths
+from evaluators.serving.timing import Engine as Host
 
 MIXES = 500
 
@@ -134,7 +139,7 @@ def profiled_attention() -> Iterator[Figure]:
 def attention_only(whole: Timing) -> Timing:
     """A timing from which everything but attention is taken."""
     nothing = (0.0,) * len(whole.dense)
-    return replace(whole, dense=nothing, experts=nothing, links=nothing, engine=Engine(0.0, 0.0))
+    return replace(whole, dense=nothing, experts=nothing, links=nothing, engine=Host(0.0, 0.0))
 
 
 class Interpolation:
@@ -183,7 +188,7 @@ def iterations() -> Iterator[Figure]:
     ):
         model, true, ours = MODELS[name], [], []
         table = Interpolation(model, card, tp)
-        shipped = replace(timing(name, card, tp).additive(), engine=Engine(0.0, 0.0))
+        shipped = replace(timing(name, card, tp).additive(), engine=Host(0.0, 0.0))
         for _ in range(MIXES):
             decodes = int(np.exp(random.uniform(0, np.log(128)))) if random.random() < 0.9 else 0
             kv = int(decodes * np.exp(random.uniform(np.log(128), np.log(4096))))
@@ -200,47 +205,59 @@ def iterations() -> Iterator[Figure]:
         yield Figure("    nine in ten are within", float(np.quantile(np.abs(o / t - 1), 0.9)))
 
 
-def run(file: str, engines: list[Timing], gated: bool) -> Iterator[Figure]:
-    """Gate 4: a real run against its replay; requests alternate between the engines."""
+def run(file: str, engines: list[Timing], blocks: Cache, gated: bool) -> Iterator[Figure]:
+    """Gate 4: a real run (128 sequences, 2,048 tokens an iteration) against the simulator under first come, first
+    served; requests alternate between the engines. And the simulator against a plain replay."""
     table = columns(f"llmservingsim/real_vllm_{file}.csv")
-    requests = [
-        Request(float(a), int(p), int(o))
-        for a, p, o in zip(
-            table["arrived_at"], table["num_prefill_tokens"], table["num_decode_tokens"], strict=True
-        )
-    ]
+    arrivals, prompts, outputs = (table[c] for c in ("arrived_at", "num_prefill_tokens", "num_decode_tokens"))
+    first, end, drift = np.zeros(len(arrivals)), np.zeros(len(arrivals)), 0.0
     for number, engine in enumerate(engines):
-        replay(requests[number :: len(engines)], engine)
-    first = np.array([r.first - r.arrival for r in requests])
-    whole = np.array([r.end - r.arrival for r in requests])
-    steps = np.maximum(1, table["num_decode_tokens"] - 1)
+        mine = range(number, len(arrivals), len(engines))
+        work = [(float(arrivals[i]), int(prompts[i]), int(outputs[i])) for i in mine]
+        described = Engine(Costs.of(engine), blocks.blocks, blocks.tokens, cap=128, budget=2048)
+        requests = tuple(calls.Request(str(n), round(a * SECOND), p, o) for n, (a, p, o) in enumerate(work))
+        outcome = played(Scenario((described,), requests), Chunked(2048))
+        plain = [Request(*request) for request in work]
+        replay(plain, engine)
+        for i, call, request in zip(mine, outcome.calls, plain, strict=True):
+            first[i], end[i] = call.first / SECOND, call.ended / SECOND
+            drift = max(drift, abs(end[i] / request.end - 1))
+    steps = np.maximum(1, outputs - 1)
     real = {
         "TTFT": table["ttft_s"],
         "TPOT": (table["e2e_s"] - table["ttft_s"]) / steps,
         "E2E": table["e2e_s"],
     }
-    ours = {"TTFT": first, "TPOT": (whole - first) / steps, "E2E": whole}
+    ours = {"TTFT": first - arrivals, "TPOT": (end - first) / steps, "E2E": end - arrivals}
     targets = {"TTFT": 0.12, "TPOT": 0.05, "E2E": 0.08}
     for name in ("TPOT", "E2E", "TTFT"):
         off = float(ours[name].mean() / real[name].mean() - 1)
         yield Figure(
             f"    mean {name}: {real[name].mean():.4f} s measured", off, targets[name] if gated else None
         )
+    yield Figure("    largest difference of an end from a plain replay", drift, 0.005)
 
 
 def runs() -> Iterator[Figure | str]:
     eight = timing("llama-3.1-8b", "rtx-pro-6000")
     yield "real run of Llama-3.1-8B on RTX PRO 6000"
-    yield from run("llama31_8b_tp1", [eight], True)
+    room = kv_cache("llama-3.1-8b", "rtx-pro-6000")
+    yield from run("llama31_8b_tp1", [eight], room, True)
     yield "    the same without the host's assumed 0.5 ms"
-    idle = Engine(eight.engine.fixed - 5e-4, eight.engine.sequence)
-    yield from run("llama31_8b_tp1", [replace(eight, engine=idle)], True)
+    idle = Host(eight.engine.fixed - 5e-4, eight.engine.sequence)
+    yield from run("llama31_8b_tp1", [replace(eight, engine=idle)], room, True)
     yield "    the same if attention were additive"
-    yield from run("llama31_8b_tp1", [eight.additive()], False)
+    yield from run("llama31_8b_tp1", [eight.additive()], room, False)
     yield "real run of Qwen3-32B on 2 × RTX PRO 6000 (timing derived, all-reduce assumed)"
-    yield from run("qwen3_32b_tp2", [timing("qwen3-32b", "rtx-pro-6000", 2)], False)
+    yield from run(
+        "qwen3_32b_tp2",
+        [timing("qwen3-32b", "rtx-pro-6000", 2)],
+        kv_cache("qwen3-32b", "rtx-pro-6000", 2),
+        False,
+    )
     yield "real run of Qwen3-30B-A3B on 2 × RTX PRO 6000, experts shared (replayed as two engines on their own)"
-    yield from run("qwen3_30b_a3b_dp2ep", [timing("qwen3-30b-a3b", "rtx-pro-6000")] * 2, False)
+    both = [timing("qwen3-30b-a3b", "rtx-pro-6000")] * 2
+    yield from run("qwen3_30b_a3b_dp2ep", both, kv_cache("qwen3-30b-a3b", "rtx-pro-6000"), False)
 
 
 def main() -> int:
