@@ -130,12 +130,18 @@ def _from_tables(
     errors = {"decode": decode_error, "prefill": prefill_error}
     if source.name == "h100":
         return decode, prefill, np.array([decode[1], decode[2], 0.0, 0.0, 0.0, 0.0]), errors
-    _, profiled, mixed, _ = profile_fit()
-    slower, wider = prefill[3] / profiled[3], CARDS["rtx-pro-6000"].bandwidth / card.bandwidth
-    mixed = mixed * [slower, slower, slower, wider * heads / PROFILED.heads, PROFILED.kv_heads / kv_heads, 1]
-    mixed[5] *= slower * PROFILED.heads / heads
-    mixed[:2] = np.maximum(mixed[:2], decode[1:])
-    return decode, prefill, mixed, errors
+    # Arithmetic of a tile, by token pairs of all query heads (``slower``) or of one; crowded, memory is read for each.
+    profiled = profile_fit()
+    queries, keys = heads / PROFILED.heads, kv_heads / PROFILED.kv_heads
+    slower = prefill[3] / profiled[1][3]
+    crowded = queries * CARDS["rtx-pro-6000"].bandwidth / card.bandwidth
+    mixed = profiled[2] * [slower, slower, slower, crowded, 1 / keys, slower / queries]
+    return decode, prefill, at_least(mixed, decode), errors
+
+
+def at_least(mixed: Array, decode: Array) -> Array:
+    """With few query heads a KV head, memory is the limit in either kernel."""
+    return np.array([*np.maximum(mixed[:2], decode[1:]), *mixed[2:]])
 
 
 def _scaled_profile(
@@ -147,6 +153,4 @@ def _scaled_profile(
     each = queries * faster
     mixed = mixed * [each, each, each, each, 1 / keys, faster]
     decode = decode * [1, queries * wider, keys * wider]
-    # With few query heads a KV head, memory is the limit in either kernel.
-    mixed[:2] = np.maximum(mixed[:2], decode[1:])
-    return decode, prefill * [1, 1, each, each, each], mixed, errors
+    return decode, prefill * [1, 1, each, each, each], at_least(mixed, decode), errors
