@@ -22,13 +22,15 @@ def folder() -> Path | None:
 
 
 def path(name: str) -> Path:
-    """A file of the folder; ends the program with a sentence where there is none."""
+    """A file of the folder; ends the program with a sentence and exit code 3 where it is not there."""
     found = folder()
-    if found is None:
-        sys.exit(
-            "the public tables and traces are not here; set SERVING_DATA to their folder (benchmarks/README.md)"
-        )
-    return found / name
+    if found is not None and (found / name).is_file():
+        return found / name
+    place = (
+        "there is no folder of public tables and traces" if found is None else f"{found / name} is not there"
+    )
+    sys.stderr.write(f"{place}; set SERVING_DATA to a folder that holds them (benchmarks/README.md)\n")
+    raise SystemExit(3)
 
 
 def rows(name: str) -> list[dict[str, str]]:
