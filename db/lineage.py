@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     Ids = NDArray[np.int64]
 
 FEW = 2_000
-"""Ancestors that the recursive query may find before the edges are scanned instead."""
+"""Ancestors that the recursive query may find before the edges are scanned instead; in a large run more, see SHARE."""
+SHARE = 10
+"""One ancestor takes as long as scanning so many entries' edges."""
 _PIECE = 4_096
 _PASSES = 6
 _NEWEST = 2**31 - 1
@@ -55,12 +57,13 @@ _LAST = (
 def ancestors(ledger: Store, run: str, entry: EntryId) -> frozenset[EntryId]:
     """All entries that ``entry`` descends from, without itself. Raises LedgerError when the run has no such entry."""
     with _in_run(ledger, run, entry) as c:
-        few = c.scalars(_UP, {"start": entry, "few": FEW + 1}).all()
-        if len(few) <= FEW:
-            return frozenset(cast("Iterable[EntryId]", few))
         # An edge never leaves its run, and ids grow from batch to batch.
         first = c.execute(_FIRST.limit(1), {"run": run, "batch": SEED_BATCH}).scalar_one()
         last = c.execute(_LAST.limit(1), {"run": run, "batch": _batch_of(c, entry)}).scalar_one()
+        most = max(FEW, (last - first) // SHARE)
+        few = c.scalars(_UP, {"start": entry, "few": most + 1}).all()
+        if len(few) <= most:
+            return frozenset(cast("Iterable[EntryId]", few))
         children, above = _edges(c, first, last)
     return _reached(above[::-1], children[::-1], entry, first, last)
 
