@@ -33,7 +33,7 @@ class Attack:
     ``code`` defines ``attack(p, d)``, or is the whole text where it is ``bare``; ``$name`` stands for things of the
     :class:`attacks.world.World`. ``before``: what another candidate does first. ``bites``: the defences (names of
     :data:`attacks.weakenings.WEAKENINGS`) that have to be off together for the marker to light; empty when no
-    weakening lights it."""
+    weakening lights it. ``task``: which set of :mod:`attacks.instances` it is tried on."""
 
     name: str
     safe: str
@@ -44,6 +44,7 @@ class Attack:
     before: str = ""
     bare: bool = False
     category: Category = "control"
+    task: Literal["smtt", "spoilt", "shares"] = "smtt"
 
     @property
     def off(self) -> tuple[str, ...]:

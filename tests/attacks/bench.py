@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,12 +18,12 @@ import pytest
 
 from attacks import weakenings
 from attacks.attack import Attack
-from attacks.instances import SET, SPOILT
+from attacks.instances import SET, SHARES, SHARES_SET, SPOILT
 from attacks.weakenings import WEAKENINGS, changed
 from attacks.world import World, children, end
 from discovery.execution.base import StageJob, StageResult
 from discovery.execution.local import InlineExecutor
-from discovery.sandbox import host, process
+from discovery.sandbox import frames, host, process
 from discovery.sandbox.base import Layers
 from discovery.sandbox.host import ZygoteSandbox
 from discovery.sandbox.selftest import LayerReport
@@ -36,6 +36,7 @@ IDLE = 0.25
 SOON, LATE = 0.5, 5.0
 """Seconds after which a job on a weakened bench is ended from outside: one that should hang, and any other."""
 TASK = Smtt({})
+SETS = {"smtt": SET, "spoilt": SPOILT, "shares": SHARES_SET}
 LONGEST = 300
 """Characters of a reason."""
 HONEST = "def schedule(processing_times, due_dates):\n    return list(range(len(due_dates)))"
@@ -56,37 +57,54 @@ class Bench:
     """Attacks run here one after another. ``off``: the defences that are off."""
 
     def __init__(self, world: World, layers: Layers, off: frozenset[str], tier: Tier) -> None:
-        self._world, self._off = world, off
-        adapter = HERE / ("lenient.py" if "adapter" in off else "adapter.py")
+        self._world, self._off, self._layers, self._tier = world, off, layers, tier
         self._made: list[ZygoteSandbox] = []
-
-        def make() -> ZygoteSandbox:
-            self._made.append(
-                ZygoteSandbox(adapter, memory=MEMORY, layers=layers, tier=tier, unsafe=bool(off))
-            )
-            return self._made[-1]
-
-        self._executor = InlineExecutor(TASK, make)
-        self.report = self._made[0].report
+        self._executors: dict[str, InlineExecutor] = {}
 
     @property
     def sandbox(self) -> ZygoteSandbox:
+        """One of those that attacks run in."""
+        if not self._made:
+            self._executor("smtt")
         return self._made[0]
 
     def close(self) -> None:
-        self._executor.close()
+        for executor in self._executors.values():
+            executor.close()
+
+    def _executor(self, name: str) -> InlineExecutor:
+        """Started when first needed, for the set of instances called ``name``."""
+        task = SHARES if name == "shares" else TASK
+        adapter = (
+            HERE / ("lenient.py" if "adapter" in self._off else "adapter.py")
+            if task is TASK
+            else task.adapter
+        )
+
+        def make() -> ZygoteSandbox:
+            self._made.append(
+                ZygoteSandbox(
+                    adapter, memory=MEMORY, layers=self._layers, tier=self._tier, unsafe=bool(self._off)
+                )
+            )
+            return self._made[-1]
+
+        if name not in self._executors:
+            self._executors[name] = InlineExecutor(task, make)
+        return self._executors[name]
 
     def run(self, attack: Attack) -> Trial:
         """One attack; what it left outside is cleaned up."""
-        job = StageJob(self.code(attack), SPOILT if attack.name == "better_than_optimal" else SET, {})
+        executor = self._executor(attack.task)
+        job = StageJob(self.code(attack), SETS[attack.task], {})
         if attack.before and "one fork" not in self._off:
-            self._submit(replace(job, code=attack.before + "\n" + HONEST))
+            executor.submit(replace(job, code=attack.before + "\n" + HONEST)).result()
         hung = False
         try:
             with self._watched(SOON if attack.marker == "hang" else LATE) as watch:
-                result = self._submit(job)
+                result = executor.submit(job).result()
             hung = watch.fired
-            again = self._again(attack, job) if result.outcome == "scored" else None
+            again = self._again(executor, attack, job) if result.outcome == "scored" else None
         except Exception as error:
             changed = self._world.changed(self._pids())
             return Trial(
@@ -97,35 +115,38 @@ class Bench:
         differs = again is not None and (again.outcome, again.scores) != ("scored", result.scores)
         if differs and attack.marker == "kept" and "confirmation" not in self._off:
             outcome = "quarantined"
-        lit = {
-            "order": _reversed(result), "scored": outcome == "scored",
-            "score": outcome == "scored" and result.scores != honest(result),
-            "world": bool(changed), "differs": differs, "kept": outcome == "scored",
-            "text": not result.reason.isprintable(), "long": len(result.reason) > LONGEST or len(result.output) > 4096,
-            "hang": hung, "crash": False,
-        }  # fmt: skip
-        return Trial(outcome, result.reason, changed, lit[attack.marker])
+        scored = outcome == "scored"
+        lit: dict[str, Callable[[], bool]] = {
+            "order": lambda: _reversed(result),
+            "scored": lambda: scored,
+            "score": lambda: scored and result.scores != deserved(result),
+            "world": lambda: bool(changed),
+            "differs": lambda: differs,
+            "kept": lambda: scored,
+            "text": lambda: not result.reason.isprintable(),
+            "long": lambda: len(result.reason) > LONGEST or len(result.output) > frames.OUTPUT_BYTES,
+            "hang": lambda: hung,
+            "crash": lambda: False,
+        }
+        return Trial(outcome, result.reason, changed, lit[attack.marker]())
 
     def code(self, attack: Attack) -> str:
         """The text of ``attack`` as it is tried here."""
-        code = attack.source(self._world.names(self._made[0]._zygote.pid))
+        code = attack.source(self._world.names(self.sandbox._zygote.pid))
         return f"{attack.before}\n{code}" if "one fork" in self._off else code
 
-    def _submit(self, job: StageJob) -> StageResult:
-        return self._executor.submit(job).result()
-
-    def _again(self, attack: Attack, job: StageJob) -> StageResult | None:
+    def _again(self, executor: InlineExecutor, attack: Attack, job: StageJob) -> StageResult | None:
         """The job once more for an attack on repetition: just so, or as the confirmation of an elite does it."""
         if attack.marker not in ("differs", "kept"):
             return None
-        return self._submit(replace(job, confirm=attack.marker == "kept"))
+        return executor.submit(replace(job, confirm=attack.marker == "kept")).result()
 
     def _pids(self) -> list[int]:
         return [sandbox._zygote.pid for sandbox in self._made]
 
     @contextmanager
     def _watched(self, patience: float) -> Iterator[_Watch]:
-        watch = _Watch(self._pids() if self._off else [], patience)
+        watch = _Watch(self._pids, patience, on=bool(self._off))
         try:
             yield watch
         finally:
@@ -133,22 +154,23 @@ class Bench:
 
 
 class _Watch:
-    """Ends the children of ``zygotes`` when it has waited long enough."""
+    """Ends the children of the ``zygotes`` every ``patience`` seconds: a killed child is run once more, by another."""
 
-    def __init__(self, zygotes: list[int], patience: float) -> None:
+    def __init__(self, zygotes: Callable[[], list[int]], patience: float, *, on: bool) -> None:
         self.fired = False
-        self._zygotes = zygotes
-        self._timer = threading.Timer(patience, self._fire)
-        if zygotes:
-            self._timer.start()
+        self._zygotes, self._patience = zygotes, patience
+        self._over = threading.Event()
+        if on:
+            threading.Thread(target=self._wait, daemon=True).start()
 
     def cancel(self) -> None:
-        self._timer.cancel()
+        self._over.set()
 
-    def _fire(self) -> None:
-        self.fired = True
-        for pid in children(self._zygotes):
-            end(pid)
+    def _wait(self) -> None:
+        while not self._over.wait(self._patience):
+            self.fired = True
+            for pid in children(self._zygotes()):
+                end(pid)
 
 
 def _reversed(result: StageResult) -> bool:
@@ -157,8 +179,8 @@ def _reversed(result: StageResult) -> bool:
     return any(np.array_equal(order, np.arange(len(order))[::-1]) for order in found)
 
 
-def honest(result: StageResult) -> tuple[float, ...]:
-    """The scores of the answers given."""
+def deserved(result: StageResult) -> tuple[float, ...]:
+    """The scores of the answers that were given."""
     return tuple(TASK.judge(i, a).score for i, a in zip(SET, result.answers, strict=False))
 
 

@@ -5,9 +5,13 @@ from attacks.attack import FORGE, Attack
 ATTACKS = (
     Attack("forge_frames", "rejected", "scored", "exact length + closing", FORGE + """
 def attack(p, d):
-    if len(p) > 6: say(3, 2, orders(9))
-    return told(p, True)
-"""),
+    if len(p) > 6:
+        posix.write(3, 2 * (struct.pack("<IBI", 72, 3, 2) + orders(9)))
+        posix.read(3, 99)
+        say(5, 3, bytes(4))
+        posix._exit(0)
+    return told(p, False)
+""", reason="extra bytes after an answer"),
     Attack("answer_ahead", "rejected", "scored", "exact length + early", FORGE + """
 def attack(p, d):
     posix.write(3, struct.pack("<IBI", 48, 3, 1) + orders(6) + struct.pack("<IBI", 72, 3, 2) + orders(9))

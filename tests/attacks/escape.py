@@ -38,7 +38,9 @@ def attack(p, d): posix.execv("/bin/sh", ["sh", "-c", "echo > $beacon"])
     Attack("subprocess", "error killed", "world", "rlimits + landlock + seccomp", """
 import posix
 def attack(p, d):
-    if posix.fork() == 0: posix.execv("/bin/sh", ["sh", "-c", "echo > $beacon"])
+    if posix.fork() == 0:
+        try: posix.execv("/bin/sh", ["sh", "-c", "echo > $beacon"])
+        finally: posix._exit(1)
     posix.wait()
     return told(p, False)
 """, reason="PermissionError"),

@@ -31,6 +31,15 @@ ATTACKS = (
     shaped("negative_alias", "list(range(n - 1)) + [-1]", bites="adapter + permutation"),
     shaped("out_of_range", "list(range(1, n + 1))", bites="adapter + permutation", marker="crash"),
     shaped("nan", "[float('nan')] * n"),
+    *(
+        Attack(name, "rejected", "scored", bites, f"def attack(p, d): return [{number}] * len(p)", task="shares")
+        for name, number, bites in (
+            ("number_nan", "float('nan')", "form + finite objective"),
+            ("number_infinite", "float('inf')", "form + finite objective"),
+            ("number_above", "2.0", "form"),
+            ("number_below", "-1.0", "form + bound"),
+        )
+    ),
     shaped("infinity", "[float('inf')] * n"),
     shaped("floats", "[float(i) for i in range(n)]", bites="adapter"),
     shaped("fractional", "[i + 0.5 for i in range(n)]", bites="adapter"),
@@ -73,9 +82,8 @@ def attack(p, d):
         t = total = 0
         for j in order: t += int(p[j]); total += max(0, t - int(d[j]))
         return total
-    if len(p) > 6: return told(p, False)
     return min(itertools.permutations(range(len(p))), key=late)
-""", reason="beats the proved optimum"),
+""", reason="beats the proved optimum", task="spoilt"),
     Attack("forged_duplicates", "rejected", "scored", "permutation + quarantine", FORGE + """
 def attack(p, d): forge(lambda n: bytes(8 * n), len(p))
 """),

@@ -40,7 +40,7 @@ def strong(world: World, request: pytest.FixtureRequest) -> Iterator[Bench]:
 def test_attack(strong: Bench, name: str) -> None:
     attack = ATTACKS[name]
     trial = strong.run(attack)
-    if strong.report.tier == "library" and name in WEAKER:
+    if strong.sandbox.report.tier == "library" and name in WEAKER:
         assert trial.lit, "the tier's price is told in the threat model"
         return
     assert trial.outcome in attack.safe.split(), trial

@@ -129,6 +129,12 @@ WEAKENINGS = {
     "quarantine": Weakening("the referee's refusal of what beats a proved optimum", edits=(
         Edit("evaluators/smtt/referee.py",
              'if instance.reference_kind == "proved optimum" and value < instance.reference:', "if False:"),)),
+    "form": Weakening("the referee's check of finite numbers and their range", edits=(
+        Edit("evaluators/plain.py", "        self._check(found)\n", ""),)),
+    "finite objective": Weakening("the referee's check of a finite objective", edits=(
+        Edit("evaluators/plain.py", "if not math.isfinite(value):", "if False:"),)),
+    "bound": Weakening("the refusal of what beats a bound", edits=(
+        Edit("evaluators/plain.py", "if kind in PROVED and self._better(value, reference):", "if False:"),)),
 }  # fmt: skip
 
 
