@@ -33,6 +33,10 @@ class Nodes:
         self._cluster.remove_node(self.second, allow_graceful=False)
         self.second = None
 
+    def behead(self) -> None:
+        """The head's own service dies; its node and the others are still there."""
+        os.kill(self._cluster.head_node.all_processes["gcs_server"][0].process.pid, signal.SIGKILL)
+
     def actors(self) -> list[int]:
         """Process ids of our actors on both nodes."""
         raylets = {

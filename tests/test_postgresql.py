@@ -22,6 +22,7 @@ from db.ledger import Ledger
 from db.migrations import REVISIONS, VERSION_TABLE
 from db.records import CandidateText, EvaluationRecord, RunRecord
 from db.upgrade import upgrade
+from discovery.campaign import Campaign
 from discovery.checkpoints import CHECKPOINTS_KEPT, checkpoints, prepare
 from discovery.cli.main import main
 from discovery.config import RunSettings, masked
@@ -48,7 +49,8 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
         ("password", "PGPASSWORD"),
         ("role", "refuses the user or the password"),
         ("database", "there is no database .*discover db upgrade"),
-        ("empty", "discover db upgrade"),
+        ("empty", "schema none, .*discover db upgrade"),
+        ("old", "schema 0001, .*discover db upgrade"),
         ("newer", "upgrade discover"),
         ("port", "does not answer .*check the address"),
         ("host", "does not answer .*check the address"),
@@ -65,8 +67,10 @@ def test_what_cannot_be_opened_is_one_sentence(
         "port": there.set(port=free_port()),
         "host": there.set(host="no-such-host.invalid"),
     }.get(case, "")
-    if case in ("empty", "newer"):
+    if case in ("empty", "old", "newer"):
         url = postgresql.database()
+    if case == "old":
+        upgrade(str(url), "0001")
     if case == "newer":
         postgresql.sql(f"CREATE TABLE {VERSION_TABLE} AS SELECT '9999' AS version_num", address(url).database)
     text = url if isinstance(url, str) else url.render_as_string(hide_password=False)
@@ -186,6 +190,36 @@ def test_runs_of_several_processes_share_a_database(
             with checkpoints(pg_url, record.id) as saver:
                 kept = list(saver.list({"configurable": {"thread_id": record.id}}))
             assert 1 <= len(kept) <= CHECKPOINTS_KEPT + 4
+
+
+def test_a_connection_that_is_lost_ends_a_run_that_can_go_on(
+    postgresql: Server,
+    toy: Toy,
+    pg_url: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As when the server is restarted under a run."""
+    integrate, cut = Campaign.integrate, []
+
+    def cutting(campaign: Campaign, *words: float) -> None:
+        integrate(campaign, *words)  # type: ignore[arg-type]
+        if not cut:
+            cut.append(campaign.run)
+            postgresql.sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'discover' "
+                f"AND datname = '{address(pg_url).database}'"
+            )
+
+    monkeypatch.setattr(Campaign, "integrate", cutting)
+    said = refused(capsys, "run", *GENETIC, "--db", pg_url, "--quiet")
+    assert "was lost" in said and "discover resume" in said
+    with Ledger.open(pg_url) as ledger:
+        (record,) = ledger.runs()
+        assert record.status == "interrupted" and record.batches_done == 0
+        assert engine.resume(pg_url, record.id).status == "done"
+        here = engine.start(RunSettings("knapsack", toy.settings()))
+        assert ledger.digest(record.id) == toy.digest(here.run)
 
 
 def _searching(ledger: Ledger, count: int) -> list[bool]:

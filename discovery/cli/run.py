@@ -298,6 +298,8 @@ def _fit_together(loaded: Loaded, replay: str | None, start: list[str] | None) -
         raise UsageError("--trials has no effect without tuning; leave out --trials or --no-tune")
     if "lift_constants" in flags and chosen.lift_constants and not chosen.tune:
         raise UsageError("--lift-constants has no effect without tuning; leave out one of it and --no-tune")
+    if chosen.executor == "ray" and chosen.address is None:
+        raise UsageError("--executor ray needs --address HOST:PORT, where the head of the cluster listens")
     if "address" in flags and chosen.executor != "ray":
         raise UsageError(
             f"--address has no effect with --executor {chosen.executor}; leave it out, or add --executor ray"

@@ -10,13 +10,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from conformance.executor_conformance import MIXED, SEARCH, TASK, ExecutorConformance, of
 from loop_processes import command, wait
+from postgres import Server
 from ray_nodes import Nodes, processes, running
 from toy.loop import Toy, announced
 
 import discovery.run as engine
 from db.ledger import Ledger
 from discovery.config import RunSettings, Settings
+from discovery.execution.base import Executor, StageJob
+from discovery.execution.make import make_executor
+from discovery.progress import StopSignal
+from discovery.statistics import EarlyStop
+from evaluators.task import Task
+from searchspaces.tuner import Pruning
 
 GENETIC = ["run", "--task", "knapsack", "--samples", "12", "--batch", "4", "--islands", "2", "--archive", "4",
            "--trials", "4", "--option", "gate=fixed", "--executor", "ray", "--workers", "2"]  # fmt: skip
@@ -24,9 +32,14 @@ SAME = Settings(samples=12, batch=4, islands=2, archive=4, trials=4, options={"k
 """The same settings."""
 
 
-@pytest.fixture(scope="module")
+CLUSTERS: list[Nodes] = []
+"""The module's cluster, for what cannot take a fixture."""
+
+
+@pytest.fixture(scope="module", autouse=True)
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
     with running(announced(tmp_path_factory.mktemp("nodes") / "site")) as made:
+        CLUSTERS[:] = [made]
         yield made
 
 
@@ -59,8 +72,86 @@ def test_a_run_goes_on_without_a_worker_and_without_a_node(nodes: Nodes, install
         assert ledger.digest(run) == digest(str(toy.folder / "local.sqlite"), executor="inline")
         events = [e.data for e in ledger.events(run, engine.LOST)]
     assert events and all(e["jobs"] and e["reason"] and e["node"] for e in events)
-    end = time.monotonic() + 60
-    while nodes.actors() or any(parent in frozen for _, parent, _ in processes()):
-        assert time.monotonic() < end, "an actor or its zygote is left"
-        time.sleep(0.1)
+    gone(nodes)
+    assert not any(parent in frozen for _, parent, _ in processes()), "a zygote is left"
     nodes.add()
+
+
+@pytest.mark.campaign
+class TestConformance(ExecutorConformance):
+    @classmethod
+    def make(cls, task: Task) -> Executor:
+        return make_executor(task, "ray", 1, address=CLUSTERS[0].address)  # two at once have a core each
+
+    def test_a_watch_stops_a_job(self, executor: Executor, bag_executor: Executor) -> None:
+        """Only the watches that runs use can cross."""
+        best = max if TASK.direction == "maximize" else min
+        unbeaten = (best(bag_executor.submit(StageJob(MIXED, SEARCH, {})).result().scores) * 2.0,) * len(
+            SEARCH
+        )
+        for watch in (EarlyStop(unbeaten, TASK.direction), Pruning(unbeaten, TASK.direction)):
+            job = StageJob(MIXED, SEARCH, {}, watch=watch)
+            assert of(self.run(executor, job)) == of(bag_executor.submit(job).result())
+
+
+@pytest.mark.campaign
+def test_the_same_digest_everywhere(nodes: Nodes, toy: Toy, postgresql: Server, upgraded: str) -> None:
+    """One machine and a cluster, one worker and two, SQLite and PostgreSQL."""
+    found = {
+        (executor, workers, server): digest(
+            postgresql.database(upgraded) if server else str(toy.folder / f"{executor}{workers}.sqlite"),
+            executor=executor,
+            workers=workers,
+            address=nodes.address if executor == "ray" else None,
+        )
+        for executor in ("local", "ray")
+        for workers in (1, 2)
+        for server in (False, True)
+    }
+    assert len(set(found.values())) == 1 and len(found) == 8
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_stopped_run_gives_its_cores_back(
+    nodes: Nodes, installed: Path, toy: Toy, number: signal.Signals
+) -> None:
+    path = toy.folder / "stopped.sqlite"
+    words = [*GENETIC, "--samples", "200", "--address", nodes.address, "--db", str(path)]
+    process = command(installed, toy.folder, *words)
+    wait(path.exists, process)
+    with Ledger.open(path) as ledger:
+        wait(lambda: bool(ledger.runs()) and ledger.runs()[0].batches_done >= 0, process)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=120)
+        gone(nodes)
+        run = ledger.runs()[0].id
+        assert "Traceback" not in err
+        if number == signal.SIGINT:
+            assert process.returncode == 130 and "discover resume" in err and out.count("\n") == 1
+        stop = StopSignal()
+        stop.request()
+        assert engine.resume(str(path), run, executor="inline", stop=stop).interrupted, "it can go on"
+
+
+@pytest.mark.campaign
+def test_a_head_that_is_killed_ends_a_run_with_a_sentence(installed: Path, toy: Toy) -> None:
+    with running(installed) as nodes:
+        path = toy.folder / "headless.sqlite"
+        words = [*GENETIC, "--samples", "400", "--address", nodes.address, "--db", str(path)]
+        process = command(installed, toy.folder, *words)
+        wait(path.exists, process)
+        with Ledger.open(path) as ledger:
+            wait(lambda: bool(ledger.runs()) and ledger.runs()[0].batches_done >= 0, process)
+            nodes.behead()
+            _, err = process.communicate(timeout=120)
+            assert process.returncode == 3 and err.count("\n") == 1 and "does not answer any more" in err, err
+            assert ledger.runs()[0].status == "interrupted"
+
+
+def gone(nodes: Nodes) -> None:
+    """Wait until no actor of ours is left."""
+    end = time.monotonic() + 60
+    while left := nodes.actors():
+        assert time.monotonic() < end, f"actors {left} are left"
+        time.sleep(0.1)

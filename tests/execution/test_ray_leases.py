@@ -7,12 +7,14 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 from toy.loop import density
 from toy.task import Knapsack
 
+from discovery.cli.main import main
 from discovery.errors import EnvironmentProblem, UsageError
 from discovery.execution import ray as executors
 from discovery.execution import ray_cluster, wire
@@ -145,7 +147,7 @@ def test_a_set_is_sent_once_and_short_jobs_share_a_message(cluster: Cluster) -> 
     executor = cluster.executor(workers=1)
     expected = cluster.inner.submit(job()).result().scores
     for _ in range(2):
-        found = [f.result() for f in [executor.submit(job()) for _ in range(30)]]
+        found = [f.result(timeout=30) for f in [executor.submit(job()) for _ in range(30)]]
         assert [r.scores for r in found] == [expected] * 30
     executor.close()
     assert len(cluster.puts) == 1 and sum(cluster.chunks) == 60
@@ -164,7 +166,7 @@ def test_a_lost_worker_is_replaced_and_its_jobs_run_again(cluster: Cluster) -> N
 
     cluster.play = play
     executor = cluster.executor()
-    found = [f.result() for f in [executor.submit(job(0.1 * k)) for k in range(12)]]
+    found = [f.result(timeout=30) for f in [executor.submit(job(0.1 * k)) for k in range(12)]]
     assert [r.outcome for r in found] == ["scored"] * 12
     executor.close()
     assert (
@@ -183,7 +185,7 @@ def test_what_loses_every_worker_is_quarantined_and_nothing_else_is(cluster: Clu
     cluster.play = play
     executor = cluster.executor(workers=1)
     futures = [executor.submit(job(power)) for power in (0.1, 0.25, 0.3, 0.4)]
-    found = [f.result() for f in futures]
+    found = [f.result(timeout=30) for f in futures]
     executor.close()
     assert [r.outcome for r in found] == ["scored", "quarantined", "scored", "scored"]
     assert str(LOSSES) in found[1].reason and found[1].scores == ()
@@ -258,7 +260,7 @@ def test_a_cluster_without_a_free_core_is_an_environment_problem(
 def test_a_head_that_is_gone_ends_it(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(executors, "HEAD_SECONDS", 0.02)
     executor = cluster.executor()
-    assert executor.submit(job()).result().outcome == "scored"
+    assert executor.submit(job()).result(timeout=30).outcome == "scored"
     cluster.head = False
     with pytest.raises(EnvironmentProblem, match=r"head of the cluster at .* does not answer any more"):
         while True:
@@ -300,3 +302,30 @@ def test_an_address_where_no_head_listens(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(ray_cluster, "find_spec", lambda _: None)
     with pytest.raises(EnvironmentProblem, match=r"discover-heuristics\[ray\]"):
         ray_cluster.connect(address)
+
+
+@pytest.mark.parametrize(
+    "words, code, sentence",
+    [
+        (("--executor", "ray"), 2, "needs --address HOST:PORT"),
+        (("--address", "10.0.0.1:6379"), 2, "--address has no effect with --executor local"),
+        (("--executor", "ray", "--address", "nowhere"), 2, "expected HOST:PORT"),
+        (("--executor", "ray", "--address", "127.0.0.1:1"), 3, "no Ray cluster answers at 127.0.0.1:1 "),
+    ],
+)
+def test_the_command_line_says_what_is_wrong(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    code: int,
+    sentence: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(ray_cluster, "find_spec", lambda _: True)
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "--task", "smtt", "--proposer", "genetic", "--quiet", *words])
+    told = capsys.readouterr()
+    assert (
+        ended.value.code == code and told.out == "" and told.err.count("\n") == 1 and sentence in told.err
+    ), told.err
