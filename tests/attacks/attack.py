@@ -44,7 +44,7 @@ class Attack:
     before: str = ""
     bare: bool = False
     category: Category = "control"
-    task: Literal["smtt", "spoilt", "shares"] = "smtt"
+    task: Literal["smtt", "spoilt", "roomy", "shares"] = "smtt"
 
     @property
     def off(self) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ import pytest
 
 from attacks import weakenings
 from attacks.attack import Attack
-from attacks.instances import SET, SHARES, SHARES_SET, SPOILT
+from attacks.instances import ROOMY, SET, SHARES, SHARES_SET, SPOILT
 from attacks.weakenings import WEAKENINGS, changed
 from attacks.world import World, children, end
 from discovery.execution.base import StageJob, StageResult
@@ -36,7 +36,7 @@ IDLE = 0.25
 SOON, LATE = 0.5, 5.0
 """Seconds after which a job on a weakened bench is ended from outside: one that should hang, and any other."""
 TASK = Smtt({})
-SETS = {"smtt": SET, "spoilt": SPOILT, "shares": SHARES_SET}
+SETS = {"smtt": SET, "spoilt": SPOILT, "roomy": ROOMY, "shares": SHARES_SET}
 LONGEST = 300
 """Characters of a reason."""
 HONEST = "def schedule(processing_times, due_dates):\n    return list(range(len(due_dates)))"

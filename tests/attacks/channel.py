@@ -88,7 +88,7 @@ def attack(p, d):
     Attack("raw_flood", "scored", "world", "", """
 import posix
 def attack(p, d):
-    for _ in range(64):
+    for _ in range(8):
         posix.write(1, bytes(1 << 20)); posix.write(2, bytes(1 << 20))
     return told(p, bool(posix.read(0, 9)))
 """),

@@ -14,6 +14,7 @@ LIMIT = 0.05
 SET = InstanceSet(
     "attacked", tuple(replace(i, limit=LIMIT) for i in Smtt({}).instances("screen").instances[:2])
 )
+ROOMY = InstanceSet("roomy", tuple(replace(i, limit=20 * LIMIT) for i in SET))
 SPOILT = InstanceSet(
     "spoilt", (replace(SET.instances[0], reference=1.0 + (SET.instances[0].reference or 0)),)
 )

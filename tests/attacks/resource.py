@@ -45,29 +45,29 @@ def attack(p, d):
     return told(p, True)
 """, reason="PermissionError"),
     Attack("memory_list", "error", "order", "rlimits", "def attack(p, d): return told(p, [0] * $much)",
-           reason="MemoryError"),
-    Attack("memory_touch", "error timeout", "order", "rlimits", """
+           reason="MemoryError", task="roomy"),
+    Attack("memory_touch", "error", "order", "rlimits", """
 def attack(p, d):
     kept = []
     while len(kept) < $megabytes: kept.append(bytearray(1 << 20))
     return told(p, True)
-"""),
-    Attack("memory_caught", "scored error timeout", "order", "rlimits", """
+""", reason="MemoryError", task="roomy"),
+    Attack("memory_caught", "scored error", "order", "rlimits", """
 def attack(p, d):
     try: kept = bytearray($bytes)
     except MemoryError: return told(p, False)
     return told(p, True)
-"""),
+""", task="roomy"),
     Attack("memory_shared", "error", "order", "rlimits", MMAP + """
 def attack(p, d): return told(p, mmap($bytes, 3, 0x21))
 """, reason="OSError: 12"),
     Attack("format_bomb", "error", "order", "rlimits", """
 def attack(p, d): return told(p, "%$bytes.0f" % 1.0)
-""", reason="MemoryError"),
+""", reason="MemoryError", task="roomy"),
     Attack("array_bomb", "error", "order", "rlimits", """
 import numpy
 def attack(p, d): return told(p, numpy.zeros($bytes, numpy.uint8).any() == False)
-""", reason="MemoryError"),
+""", reason="MemoryError", task="roomy"),
     Attack("memfd", "killed", "order", "seccomp", """
 import os
 def attack(p, d): return told(p, os.memfd_create("x") > 0)
