@@ -40,7 +40,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from db.ledger import Ledger
 from db.records import EntryRecord, RunRecord
 from discovery import run as engine
-from discovery.config import RunSettings, load
+from discovery.config import RunSettings, Where, load
 from discovery.errors import EnvironmentProblem, UsageError
 from discovery.mock_llm import MockServer
 from discovery.report import run_report
@@ -138,7 +138,7 @@ def fill(cell: Cell, folder: Path, base_url: str | None, workers: int | None) ->
         return
     start = spent()
     if runs:
-        report = engine.resume(str(path), runs[-1].id, workers=workers)
+        report = engine.resume(str(path), runs[-1].id, where=Where(workers))
     else:
         flags = {
             "proposer": cell.proposer, "model": cell.model, "base_url": base_url, "strategy": cell.strategy,

@@ -201,6 +201,18 @@ class RunSettings:
         return self.settings.options.get(self.task, {})
 
 
+@dataclass(frozen=True)
+class Where:
+    """Where one sitting at a run has its candidates run, which decides nothing. None: as the run was started."""
+
+    workers: int | None = None
+    executor: str | None = None
+    address: str | None = None
+
+
+AS_STARTED = Where()
+
+
 def load(
     flags: Mapping[str, object] | None = None,
     *,

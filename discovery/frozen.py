@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from db.records import RunRecord
-from discovery.config import Settings
+from discovery.config import AS_STARTED, Settings, Where
 from discovery.errors import UsageError
 from discovery.execution.base import Executor
 from discovery.population import strategies
@@ -69,16 +69,19 @@ def new_row(
     )
 
 
-def thaw(record: RunRecord, db: str, where: Mapping[str, object]) -> Plan:
-    """The plan of a run, with what ``where`` gives (not None) in place of what decides nothing: workers, executor,
-    address."""
+def thaw(record: RunRecord, db: str, where: Where = AS_STARTED) -> Plan:
+    """The plan of a run, to be gone on with ``where``. Raises UsageError for an address without a cluster."""
     frozen: dict[str, Any] = dict(record.settings)
     values: dict[str, Any] = dict(frozen["settings"])
     values["prices"] = {m: Price(**p) for m, p in values["prices"].items()}
     values["models"] = models(values.get("models", {}), "the run's row")
     values["temperature"] = ladder(values.get("temperature"))
-    given = {name: value for name, value in where.items() if value is not None}
+    given = {name: value for name, value in asdict(where).items() if value is not None}
     settings = Settings(**{**values, "db": db, **given})
+    if where.address is not None and settings.executor != "ray":
+        raise UsageError(
+            f"run {record.id} does not run on a cluster; add --executor ray, or leave out --address"
+        )
     return Plan(settings, tuple((n, h) for n, h in frozen["seeds"]), frozen["replay"], frozen["unsafe"])
 
 

@@ -17,6 +17,7 @@ from db.records import SUBMITTED_FROM, EntryKey, RunRecord
 from discovery.baselines import best_baseline
 from discovery.campaign import Campaign
 from discovery.candidate import Candidate, check
+from discovery.config import AS_STARTED, Where
 from discovery.errors import EnvironmentProblem, UsageError
 from discovery.evaluation import Evaluation
 from discovery.execution.make import make_executor
@@ -88,7 +89,7 @@ def tell(
     id_: str,
     text: str,
     *,
-    workers: int | None = None,
+    where: Where = AS_STARTED,
     on_progress: Listener | None = None,
     stop: StopSignal | None = None,
 ) -> Told:
@@ -101,7 +102,7 @@ def tell(
         current(record)
         k, r = _open_request(ledger, record, id_)
     visit = _Answer(k, r, readable(text))
-    report = resume(db, record.id, workers=workers, on_progress=on_progress, stop=stop, visitor=visit)
+    report = resume(db, record.id, where=where, on_progress=on_progress, stop=stop, visitor=visit)
     return Told(report.run, report.status, *visit.found[0])
 
 
@@ -111,7 +112,7 @@ def submit(
     text: str,
     *,
     parent: str | None = None,
-    workers: int | None = None,
+    where: Where = AS_STARTED,
     on_progress: Listener | None = None,
     stop: StopSignal | None = None,
 ) -> Told:
@@ -146,7 +147,7 @@ def submit(
         return told
     visit = _Arrival(number)
     try:
-        report = resume(db, record.id, workers=workers, on_progress=on_progress, stop=stop, visitor=visit)
+        report = resume(db, record.id, where=where, on_progress=on_progress, stop=stop, visitor=visit)
     except RunHeld as error:
         raise EnvironmentProblem(
             f"the candidate is recorded, but {error}; then `discover resume {record.id}` takes it in"

@@ -77,7 +77,7 @@ def of_run(ledger: Ledger, record: RunRecord) -> Cassette:
 
 def _course(ledger: Ledger, record: RunRecord, usual: frozenset[Operator]) -> Course:
     """``usual`` are the operators where the row does not tell them."""
-    plan = thaw(record, "", {})
+    plan = thaw(record, "")
     own = {name: getattr(Settings(), name) for name in OWN}
     control = record.control_of is not None
     arm = {

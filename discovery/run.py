@@ -19,7 +19,7 @@ from discovery.assembly import brief_of, campaign_of
 from discovery.budget import Budget
 from discovery.campaign import Campaign
 from discovery.candidate import check
-from discovery.config import RunSettings
+from discovery.config import AS_STARTED, RunSettings, Where
 from discovery.errors import EnvironmentProblem, UsageError
 from discovery.execution.base import Executor
 from discovery.execution.make import make_executor
@@ -102,15 +102,12 @@ def resume(
     db: str,
     run: str,
     *,
-    workers: int | None = None,
-    executor: str | None = None,
-    address: str | None = None,
+    where: Where = AS_STARTED,
     on_progress: Listener | None = None,
     stop: StopSignal | None = None,
     visitor: Visitor | None = None,
 ) -> RunReport:
-    """Go on with a run as far as it can go, on other ``workers``, ``executor`` and ``address`` where they are given. A
-    finished run only gives its report again.
+    """Go on with a run as far as it can go. A finished run only gives its report again.
 
     Raises RunHeld when another process works on it, and
     UsageError when the run, a template or a package has changed since; else as :func:`start`."""
@@ -120,11 +117,7 @@ def resume(
         if record.control_of is not None:  # a control is an arm of its run, which goes on where it stopped
             record = ledger.run(record.control_of)
         task = load(record.task, {k: str(v) for k, v in record.options.items()})
-        plan = thaw(record, db, {"workers": workers, "executor": executor, "address": address})
-        if address is not None and plan.settings.executor != "ray":
-            raise UsageError(
-                f"run {record.id} does not run on a cluster; add --executor ray, or leave out --address"
-            )
+        plan = thaw(record, db, where)
         seeds = tuple(
             Seed(name, check(ledger.candidate_code(hash_), task.interface)) for name, hash_ in plan.seeds
         )

@@ -16,6 +16,7 @@ from discovery import run as engine
 from discovery.budget import Budget
 from discovery.candidate import check
 from discovery.cli.main import main
+from discovery.config import Where
 from discovery.errors import EnvironmentProblem, UsageError
 from discovery.execution.base import Executor
 from discovery.progress import Progress, StopSignal
@@ -110,9 +111,13 @@ def test_settings_are_frozen_when_a_run_starts(stopped: tuple[Toy, str]) -> None
     assert {"python", "numpy", "optuna", "langgraph"} <= set(record.versions)
     assert record.layers["landlock"] is True and record.layers["seccomp"] is True
     assert [name for name, _ in record.settings["seeds"]] == ["heaviest", "trivial"]  # type: ignore[union-attr]
-    plan = frozen.thaw(record, "x.sqlite", {"workers": 7, "executor": None})
+    plan = frozen.thaw(record, "x.sqlite", Where(workers=7))
     assert replace(plan.settings, db="", workers=1) == replace(toy.settings(), db="")
     assert (plan.settings.db, plan.settings.workers) == ("x.sqlite", 7)
+    there = frozen.thaw(record, "x.sqlite", Where(None, "ray", "h:6379")).settings
+    assert (there.executor, there.address, there.workers) == ("ray", "h:6379", 1)
+    with pytest.raises(UsageError, match="does not run on a cluster"):
+        frozen.thaw(record, "x.sqlite", Where(address="h:6379"))
 
 
 def test_seeds_keep_their_code_when_the_file_changes(toy: Toy) -> None:

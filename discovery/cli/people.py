@@ -13,6 +13,7 @@ from discovery.cli.options import AsJson, Db, Quiet, setting, settings, source_t
 from discovery.cli.output import emit, note, say
 from discovery.cli.run import make_folder
 from discovery.cli.signals import listening
+from discovery.config import Where
 from discovery.errors import EnvironmentProblem
 from discovery.wording import compared, number
 
@@ -51,6 +52,8 @@ def tell(
     id_: Annotated[str, typer.Argument(metavar="ID", show_default=False)],
     file: Answer,
     workers: Annotated[int | None, setting("workers")] = None,
+    executor: Annotated[str | None, setting("executor")] = None,
+    address: Annotated[str | None, setting("address", metavar="HOST:PORT")] = None,
     db: Db = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -58,7 +61,7 @@ def tell(
     """Answer what a run asked for.
 
     The answer is recorded, run and scored, and the run goes on."""
-    loaded = settings({"db": db, "workers": workers})
+    loaded = settings({"db": db, "workers": workers, "executor": executor, "address": address})
     text = text_of(file)
     from discovery import people
 
@@ -68,7 +71,7 @@ def tell(
             run,
             id_,
             text,
-            workers=workers,
+            where=Where(workers, executor, address),
             on_progress=shown,
             stop=stop,
         )
@@ -85,6 +88,8 @@ def submit(
         str | None, typer.Option(metavar="CANDIDATE", help="What it was made from.", show_default=False)
     ] = None,
     workers: Annotated[int | None, setting("workers")] = None,
+    executor: Annotated[str | None, setting("executor")] = None,
+    address: Annotated[str | None, setting("address", metavar="HOST:PORT")] = None,
     db: Db = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -92,7 +97,7 @@ def submit(
     """Hand a run a candidate of your own.
 
     At any time: a finished run takes it in at once, any other with its next batch."""
-    loaded = settings({"db": db, "workers": workers})
+    loaded = settings({"db": db, "workers": workers, "executor": executor, "address": address})
     text = text_of(file)
     from discovery import people
 
@@ -102,7 +107,7 @@ def submit(
             run,
             text,
             parent=parent,
-            workers=workers,
+            where=Where(workers, executor, address),
             on_progress=shown,
             stop=stop,
         )

@@ -11,7 +11,7 @@ from discovery.cli.live import View, view
 from discovery.cli.options import AsJson, Db, Quiet, TaskName, TaskOptions, Unsafe, setting, settings, task_of
 from discovery.cli.output import emit, note, say, table, tell_versus
 from discovery.cli.signals import listening
-from discovery.config import Loaded, RunSettings, Settings
+from discovery.config import Loaded, RunSettings, Settings, Where
 from discovery.errors import EnvironmentProblem, UsageError
 from discovery.wording import clock
 
@@ -119,15 +119,8 @@ def resume(
     from discovery import run as engine
 
     with view(quiet=quiet) as shown, listening(shown.say) as stop:
-        report = engine.resume(
-            loaded.settings.db,
-            run,
-            workers=workers,
-            executor=executor,
-            address=address,
-            on_progress=shown,
-            stop=stop,
-        )
+        where = Where(workers, executor, address)
+        report = engine.resume(loaded.settings.db, run, where=where, on_progress=shown, stop=stop)
     finish(report, as_json=as_json)
 
 

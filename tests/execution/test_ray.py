@@ -18,7 +18,7 @@ from toy.loop import Toy, announced
 
 import discovery.run as engine
 from db.ledger import Ledger
-from discovery.config import RunSettings, Settings
+from discovery.config import RunSettings, Settings, Where
 from discovery.execution.base import Executor, StageJob
 from discovery.execution.make import make_executor
 from discovery.progress import StopSignal
@@ -131,7 +131,9 @@ def test_a_stopped_run_gives_its_cores_back(
             assert process.returncode == 130 and "discover resume" in err and out.count("\n") == 1
         stop = StopSignal()
         stop.request()
-        assert engine.resume(str(path), run, executor="inline", stop=stop).interrupted, "it can go on"
+        assert engine.resume(str(path), run, where=Where(executor="inline"), stop=stop).interrupted, (
+            "it can go on"
+        )
 
 
 @pytest.mark.campaign

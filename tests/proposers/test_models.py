@@ -292,5 +292,5 @@ def test_a_row_from_before_has_one_temperature(toy: Toy, server: MockServer) -> 
     del old["settings"]["models"], old["settings"]["model_choice"], old["settings"]["wait"]
     from discovery.frozen import thaw
 
-    plan = thaw(replace(record, settings=old), "x", {})
+    plan = thaw(replace(record, settings=old), "x")
     assert plan.settings.temperature == (0.3,) and plan.settings.models == {} and plan.settings.wait == 5.0
