@@ -17,7 +17,7 @@ from toy.loop import Toy
 
 import discovery.run as engine
 from db.engine import address, name_of
-from db.errors import LedgerError, LedgerForeign
+from db.errors import LedgerError, LedgerForeign, LedgerUnwritable
 from db.ledger import Ledger
 from db.migrations import REVISIONS, VERSION_TABLE
 from db.records import CandidateText, EvaluationRecord, RunRecord
@@ -220,6 +220,20 @@ def test_a_connection_that_is_lost_ends_a_run_that_can_go_on(
         assert engine.resume(pg_url, record.id).status == "done"
         here = engine.start(RunSettings("knapsack", toy.settings()))
         assert ledger.digest(record.id) == toy.digest(here.run)
+
+
+@pytest.mark.campaign
+def test_a_user_who_may_make_no_tables_may_run(postgresql: Server, toy: Toy, pg_url: str) -> None:
+    """After `discover db upgrade` by another one, with the rights that docs/cluster.md names."""
+    name = address(pg_url).database or ""
+    postgresql.sql("CREATE ROLE worker LOGIN PASSWORD 'w'")
+    postgresql.sql("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO worker", name)
+    postgresql.sql("GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO worker", name)
+    url = address(pg_url).set(username="worker", password="w").render_as_string(hide_password=False)
+    assert engine.start(RunSettings("knapsack", replace(toy.settings(), db=url))).status == "done"
+    empty = address(postgresql.database()).set(username="worker", password="w")
+    with pytest.raises(LedgerUnwritable, match="check the user's rights"):
+        upgrade(empty.render_as_string(hide_password=False))
 
 
 def _searching(ledger: Ledger, count: int) -> list[bool]:
