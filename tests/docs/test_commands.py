@@ -24,7 +24,7 @@ REASONS = (
     "it is a part of a file",
 )
 MOST_REASONS = 16
-FOREIGN = {"--no-build-isolation", "--rm", "--gpus"}
+FOREIGN = {"--no-build-isolation", "--rm", "--gpus", "--num-cpus"}
 """Flags in the text that belong to other programs."""
 EVERYWHERE = {"--help", "--debug"}
 COMMANDS = get_command(app)
