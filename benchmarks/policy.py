@@ -39,16 +39,13 @@ class Showing(CacheEviction):
 
     def __init__(self, slots: int, decisions: int) -> None:
         super().__init__({})
-        self._shown, self._slots = decisions, slots
+        self.shown, self._slots = decisions, slots
 
     def simulate(self, payload: bytes) -> Simulation:  # type: ignore[override]  # noqa: ARG002
         columns = [numpy.arange(1, self._slots + 1) for _ in range(5)]
-        for at in range(self._shown):
+        for at in range(self.shown):
             yield *columns, at, at, at
         return bytes(2)
-
-    def decisions(self, instance: Instance) -> int:  # noqa: ARG002
-        return self._shown
 
 
 @dataclass(frozen=True)
@@ -80,7 +77,7 @@ def measure(
 
 def _decisions(task: CacheEviction, done: Sequence[Done]) -> int:
     if isinstance(task, Showing):
-        return task.decisions(None) * len(done)  # type: ignore[arg-type]
+        return task.shown * len(done)
     return sum(int((numpy.frombuffer(d.answer, "<i2") >= 0).sum()) for d in done)
 
 

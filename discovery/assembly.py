@@ -29,6 +29,7 @@ from discovery.slots import Slots
 from discovery.spending import budget_of
 from discovery.submissions import Inbox
 from discovery.tuning import Tuning
+from evaluators.policy import PolicyTask
 from evaluators.task import Task
 
 CALL_LIMIT_FLOOR = 0.05
@@ -162,11 +163,12 @@ def brief_of(task: Task) -> Brief:
     """What every request says of the task."""
     instances = task.instances("search")
     best = best_baseline(task, "search")
+    longest = max(instances, key=lambda i: i.size).limit
     return Brief(
         interface=task.interface,
         summary=task.summary,
         direction=task.direction,
         unit=task.unit,
-        call_limit=max(instances, key=lambda i: i.size).limit,
+        call_limit=task.decision_limit if isinstance(task, PolicyTask) else longest,
         baseline=best,
     )

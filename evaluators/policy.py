@@ -25,17 +25,16 @@ class PolicyTask(Protocol):
 
     ``adapter`` is the simulator: a module with ``simulate(payload) -> Simulation``, numpy and nothing else of the
     project, a pure function of payload and replies. It runs on the trusted side for every score of record, and inside
-    the sandbox for the quick screen and for the comparison of event logs. ``judge`` replays an event log. ``limit``
-    of an instance is the processor time of one decision, s."""
+    the sandbox for the quick screen and for the comparison of event logs. ``judge`` replays an event log. ``limit`` of
+    an instance is the processor time of a whole simulation, s: the limit of a decision times the most decisions that
+    there can be."""
 
     interface: Interface
+    decision_limit: float
+    """Processor time of one decision, s."""
 
     def simulate(self, payload: bytes) -> Simulation:
         """The simulation of one instance, at its beginning."""
-        ...
-
-    def decisions(self, instance: Instance) -> int:
-        """The most decisions that the simulation of an instance can ask for."""
         ...
 
 

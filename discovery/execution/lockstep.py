@@ -7,7 +7,7 @@ simulators stay here, so that the candidate cannot know what has not happened ye
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
@@ -18,8 +18,9 @@ from evaluators.task import Instance, Interface
 
 BATCH = 64
 """Simulations in one message. More save little: the cost of a message is a few microseconds a decision by then."""
-LEAST_SECONDS = 0.02
-"""Deadline of a message however few decisions it holds, s: a first call or a garbage collection takes milliseconds."""
+SLACK_SECONDS = 0.02
+"""What a message may take besides its decisions, s, and once more for each simulation that begins with it: modules are
+executed then, and a first call or a garbage collection takes milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,15 @@ class Done:
     strain: float
 
 
+@dataclass(frozen=True)
+class _Pipe:
+    """A session with the interface as it sees it, and the limit of a decision, s."""
+
+    session: Session
+    spec: records.Spec
+    limit: float
+
+
 @dataclass
 class _Run:
     """One simulation under way. ``view`` is None once it has ended with its ``log``."""
@@ -42,7 +52,9 @@ class _Run:
     view: Sequence[Any] | None = None
     log: bytes = b""
     cpu: float = 0.0
-    strain: float = field(default=0.0)
+    strain: float = 0.0
+    fresh: bool = True
+    """Whether no message has been sent for it yet."""
 
     def step(self, reply: Any) -> None:
         """Go on to the next decision, or to the end. Raises CandidateFailure where the simulator refuses the reply."""
@@ -66,9 +78,9 @@ def spec(interface: Interface) -> records.Spec:
     )
 
 
-def inside(session: Session, task: PolicyTask, instance: Instance) -> Done:
+def inside(session: Session, instance: Instance) -> Done:
     """One simulation in the child, beside the candidate: quick, and its event log is the candidate's word."""
-    limit = max(LEAST_SECONDS, task.decisions(instance) * instance.limit)
+    limit = SLACK_SECONDS + instance.limit
     answer = session.simulate(instance.payload, instance.answer_bytes, limit)
     return Done(answer.data, answer.cpu_seconds, answer.cpu_seconds / limit)
 
@@ -79,34 +91,35 @@ def lockstep(
     """The instances in order, up to BATCH at once; a quarter of them at once where somebody watches, who may stop after
     a quarter. Raises CandidateFailure, with the processor time of the whole batch."""
     size = min(BATCH, -(-len(instances) // 4)) if watched else BATCH
-    described = spec(task.interface)
+    pipe = _Pipe(session, spec(task.interface), task.decision_limit)
     numbers = count()
     for start in range(0, len(instances), size):
         batch = [_Run(i, next(numbers), task.simulate(i.payload)) for i in instances[start : start + size]]
-        _play(session, described, batch)
+        _play(pipe, batch)
         for run in batch:
             yield Done(run.log, run.cpu, run.strain)
 
 
-def _play(session: Session, described: records.Spec, batch: Sequence[_Run]) -> None:
+def _play(pipe: _Pipe, batch: Sequence[_Run]) -> None:
     """Run a batch to its end."""
     try:
         for run in batch:
             run.step(None)
         while running := [run for run in batch if run.view is not None]:
-            _decide(session, described, running)
+            _decide(pipe, running)
     except CandidateFailure as failure:
         failure.cpu_seconds += sum(run.cpu for run in batch)
         raise
 
 
-def _decide(session: Session, described: records.Spec, running: Sequence[_Run]) -> None:
+def _decide(pipe: _Pipe, running: Sequence[_Run]) -> None:
     """One message: all simulations of ``running`` get their reply."""
+    described = pipe.spec
     views = [run.view or () for run in running]
     lengths = [described.lengths(view) for view in views]
     message = records.pack(described, [run.replica for run in running], views, lengths)
-    limit = max(LEAST_SECONDS, sum(run.instance.limit for run in running))
-    answer = session.call(message, records.reply_bytes(described, lengths), limit)
+    limit = SLACK_SECONDS * max(1, sum(run.fresh for run in running)) + pipe.limit * len(running)
+    answer = pipe.session.call(message, records.reply_bytes(described, lengths), limit)
     try:
         replies = records.unpack_replies(described, answer.data, lengths)
     except ValueError as error:
@@ -115,4 +128,5 @@ def _decide(session: Session, described: records.Spec, running: Sequence[_Run]) 
     for run, reply in zip(running, replies, strict=True):
         run.cpu += share
         run.strain = max(run.strain, strain)
+        run.fresh = False
         run.step(reply)

@@ -13,7 +13,15 @@ from functools import partial
 
 from discovery.execution.base import Outcome, StageJob, StageResult
 from discovery.execution.lockstep import Done, inside, lockstep
-from discovery.sandbox.base import CandidateFailure, Oracle, Sandbox, Session
+from discovery.sandbox.base import (
+    DIED_TWICE,
+    CandidateFailure,
+    Oracle,
+    Sandbox,
+    SandboxUnavailable,
+    Session,
+    SessionLost,
+)
 from evaluators.policy import Asking, PolicyTask
 from evaluators.task import ImpossibleAnswer, Instance, InvalidAnswer, Task
 
@@ -36,6 +44,18 @@ class _Tally:
 def run_stage(sandbox: Sandbox, task: Task, job: StageJob) -> StageResult:
     """Run ``job`` in one session of ``sandbox``. A failing candidate is a result; only a sandbox that cannot isolate
     raises (SandboxUnavailable)."""
+    try:
+        return _run(sandbox, task, job)
+    except SessionLost:
+        pass
+    try:
+        return _run(sandbox, task, job)
+    except SessionLost as error:
+        raise SandboxUnavailable(f"{DIED_TWICE} ({error})") from None
+
+
+def _run(sandbox: Sandbox, task: Task, job: StageJob) -> StageResult:
+    """The job in one session. Raises SessionLost besides."""
     parts = [part for part in (screening(job), job) if part is not None]
     results: list[StageResult] = []
     counted = len(parts[0].instances) if job.counted else 0
@@ -105,7 +125,7 @@ def _answers(session: Session, task: Task, job: StageJob, order: tuple[Instance,
             yield _called(session, task, instance)
     elif job.inside:
         for instance in order:
-            yield inside(session, task, instance)
+            yield inside(session, instance)
     else:
         yield from lockstep(session, task, order, watched=job.watch is not None)
 
@@ -186,9 +206,11 @@ def settle(sandbox: Sandbox, task: Task, job: StageJob, result: StageResult) -> 
     if late is None:
         return settled
     instance, strain = late
-    each = " a decision" if isinstance(task, PolicyTask) else ""
+    limit, each = (
+        (task.decision_limit, " a decision") if isinstance(task, PolicyTask) else (instance.limit, "")
+    )
     reason = (
-        f"instance {instance.id} (size {instance.size}) took {strain * instance.limit:.3g} s of processor "
-        f"time{each}; the limit is {instance.limit:g} s"
+        f"instance {instance.id} (size {instance.size}) took {strain * limit:.3g} s of processor time{each}; "
+        f"the limit is {limit:g} s"
     )
     return replace(settled, outcome="timeout", reason=reason)

@@ -63,6 +63,14 @@ class SandboxUnavailable(Exception):
     The sentence names the layer and what to do."""
 
 
+DIED_TWICE = "the sandbox's zygote died twice; is the machine out of memory?"
+
+
+class SessionLost(Exception):
+    """The zygote died under a policy's session, which is too long to be repeated message by message. It is running
+    again, and whoever ran the session runs it anew."""
+
+
 @dataclass(frozen=True)
 class Closing:
     """The end of a session. ``output`` is what the candidate printed (at most 4 KB, raw, hostile). ``lines``: how many

@@ -17,6 +17,7 @@ from typing import NoReturn
 from discovery.escape import plain
 from discovery.sandbox import frames
 from discovery.sandbox.base import (
+    DIED_TWICE,
     Answer,
     CandidateFailure,
     Closing,
@@ -24,6 +25,7 @@ from discovery.sandbox.base import (
     Layers,
     Oracle,
     SandboxUnavailable,
+    SessionLost,
 )
 from discovery.sandbox.process import REQUIRED, Ending, Zygote, ZygoteDied, clock
 from discovery.sandbox.records import Spec
@@ -77,6 +79,7 @@ class ZygoteSandbox:
     ) -> None:
         self._adapter, self._memory, self._layers, self._unsafe = adapter, memory, layers, unsafe
         self._tier: Tier = tier
+        self.policy = policy is not None
         self._talk = {"policy": None if policy is None else asdict(policy), "asks": asks}
         self._closed = False
         self._zygote = self._start()
@@ -178,7 +181,8 @@ class ZygoteSession:
         except ZygoteDied as error:
             self._again(error)
             return self._call(wanted)
-        self._calls.append(wanted)
+        if not self._sandbox.policy:
+            self._calls.append(wanted)
         return answer
 
     def finish(self) -> Closing:
@@ -211,16 +215,17 @@ class ZygoteSession:
         self._over = False
 
     def _again(self, cause: ZygoteDied) -> None:
-        """Restart the zygote once and bring a new child to where the old one was."""
+        """Restart the zygote once and bring a new child to where the old one was. Raises SessionLost where that is not
+        known."""
         if self._restarted:
-            raise SandboxUnavailable(
-                f"the sandbox's zygote died twice ({cause}); is the machine out of memory?"
-            )
+            raise SandboxUnavailable(f"{DIED_TWICE} ({cause})")
         self._restarted = True
         if not self._over:
             self._socket.close()
         self._over = True
         self._sandbox._restart()
+        if self._sandbox.policy:
+            raise SessionLost(str(cause)) from None
         try:
             self._open()
             for done in self._calls:

@@ -27,10 +27,9 @@ class Replicas:
     def decide(self, body: bytes) -> bytes:
         """The replies to one message. Raises what the candidate raises, and ValueError for a reply of another form."""
         asked = unpack(self._spec, body)
-        functions = self._functions
-        for replica in asked.replicas:
-            if replica not in functions:
-                functions[replica] = self._load()
+        # A replica that is not asked has ended, and what it kept may go.
+        functions = {r: self._functions.get(r) or self._load() for r in asked.replicas}
+        self._functions = functions
         values = [
             functions[replica](*arguments)
             for replica, arguments in zip(asked.replicas, asked.arguments, strict=True)

@@ -18,7 +18,7 @@ Ints = npt.NDArray[np.int64]
 MAX_PAGES = 65_535
 MAX_REQUESTS = 200_000
 MAX_CAPACITY = 4096
-LIMIT = 0.001
+DECISION_SECONDS = 0.001
 """Processor time of a decision, s: some two hundred times that of LRU in numpy."""
 
 
@@ -31,6 +31,11 @@ def decode(payload: bytes) -> tuple[int, list[int]]:
     """Capacity and pages in the order of the requests."""
     capacity, *pages = np.frombuffer(payload, "<u2").tolist()
     return capacity, pages
+
+
+def limit(capacity: int, n: int) -> float:
+    """Seconds of processor time for all decisions of a trace of ``n`` requests."""
+    return DECISION_SECONDS * max(1, n - capacity)
 
 
 def numbered(labels: Ints) -> Ints:
@@ -51,16 +56,16 @@ def fewest_misses(capacity: int, pages: Sequence[int]) -> int:
     for time in range(never - 1, -1, -1):
         following[time] = upcoming.get(pages[time], never)
         upcoming[pages[time]] = time
-    cached: dict[int, int] = {}  # page → its next request
-    farthest: list[tuple[int, int]] = []  # (minus next request, page); entries out of date are passed over
+    cached: set[int] = set()
+    farthest: list[
+        tuple[int, int]
+    ] = []  # (minus next request, page); entries out of date lie in the past, behind all
     misses = 0
     for page, after in zip(pages, following, strict=True):
         if page not in cached:
             misses += 1
-            while len(cached) == capacity:
-                when, victim = heappop(farthest)
-                if cached.get(victim) == -when:
-                    del cached[victim]
-        cached[page] = after
+            if len(cached) == capacity:
+                cached.remove(heappop(farthest)[1])
+            cached.add(page)
         heappush(farthest, (-after, page))
     return misses

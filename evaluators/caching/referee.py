@@ -23,7 +23,7 @@ CERTAIN: tuple[ReferenceKind, ...] = ("proved optimum", "bound")
 
 
 def judge(instance: Instance, answer: bytes) -> Judgement:
-    """Replay the event log and score its misses: the percentage above the optimum.
+    """Replay the event log and score its misses: the share of the optimum's hits that are lost, in percent.
 
     Raises InvalidAnswer for a log that no run of the cache can give, ImpossibleAnswer when the misses are fewer than
     the optimum, ValueError when the instance has no reference."""
@@ -39,7 +39,12 @@ def judge(instance: Instance, answer: bytes) -> Judgement:
         raise ImpossibleAnswer(
             f"{value} misses on {instance.id!r} are fewer than the {instance.reference:.0f} that are proved needed"
         )
-    return Judgement(float(value), 100.0 * (value - instance.reference) / (instance.reference or 1.0))
+    return Judgement(float(value), lost(len(pages), value, instance.reference))
+
+
+def lost(requests: int, value: float, least: float) -> float:
+    """The share of the hits among ``requests`` that are lost by ``value`` misses in place of ``least``, in percent."""
+    return 100.0 * (value - least) / max(requests - least, 1.0)
 
 
 def misses(capacity: int, pages: Sequence[int], log: Sequence[int]) -> int:
@@ -66,13 +71,12 @@ def misses(capacity: int, pages: Sequence[int], log: Sequence[int]) -> int:
 
 
 def figures(instances: Sequence[Instance], values: Sequence[float]) -> tuple[Figure, ...]:
-    """Beside the score: the miss ratio over all requests, the optimum's, and the worst class's mean excess."""
+    """Beside the score: the miss ratio over all requests, the optimum's, and the worst class's mean score."""
     rows = [(i, v, i.reference) for i, v in zip(instances, values, strict=True) if i.reference is not None]
     if not rows:
         return ()
     requests = sum(i.size for i, _, _ in rows)
-    excess = [100.0 * (v - r) / (r or 1.0) for _, v, r in rows]
-    means = in_classes([i for i, _, _ in rows], excess)
+    means = in_classes([i for i, _, _ in rows], [lost(i.size, v, r) for i, v, r in rows])
     worst = max(means, key=means.__getitem__)
     return (
         Figure("miss ratio", 100.0 * sum(v for _, v, _ in rows) / requests, "%"),

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from evaluators.caching.instances import FAMILIES, SEARCHED, Spec, generate
-from evaluators.caching.problem import LIMIT, Ints, encode, fewest_misses
+from evaluators.caching.problem import Ints, encode, fewest_misses, limit
 from evaluators.task import Instance, TaskError
 
 MANIFEST = Path(__file__).parent / "data" / "manifest.json"
@@ -82,7 +82,7 @@ def instance(id_: str, group: str, capacity: int, pages: Ints) -> Instance:
         size=len(pages),
         payload=encode(capacity, pages),
         answer_bytes=2 * len(pages),
-        limit=LIMIT,
+        limit=limit(capacity, len(pages)),
         reference=float(fewest_misses(capacity, pages.tolist())),
         reference_kind="proved optimum",
     )

@@ -7,13 +7,12 @@ from functools import cache
 from pathlib import Path
 
 from evaluators.caching import catalogue, reader, referee, splits
-from evaluators.caching.problem import MAX_CAPACITY, decode
+from evaluators.caching.problem import DECISION_SECONDS, MAX_CAPACITY
 from evaluators.caching.simulator import simulate
 from evaluators.registry import bind
 from evaluators.task import (
     Baseline,
     Direction,
-    Instance,
     InstanceSet,
     Interface,
     Option,
@@ -57,7 +56,7 @@ INTERFACE = Interface(
         "The gap of a page that was used once is counted from just before the trace began, and so is absence.",
         "The arrays are read-only: compute new ones.",
         "The module is loaded anew for each trace, so that what it keeps in globals is what it has seen of that trace.",
-        "The score of a trace is 100 * (misses - least) / least; least is what a policy that knows the future needs.",
+        "The score of a trace is 100 * (misses - least) / (requests - least); least is what knowing the future needs.",
         "Traces: skewed popularity, scans, loops larger than the cache, phases, stack distances, two pools.",
     ),
 )  # fmt: skip
@@ -82,6 +81,7 @@ class CacheEviction:
     )
     adapter: Path = HERE / "simulator.py"
     memory: int = 128 * 2**20
+    decision_limit: float = DECISION_SECONDS
     gate_blocks: int = splits.LOOK_BLOCKS
 
     def __init__(self, settings: Mapping[str, str]) -> None:
@@ -118,10 +118,6 @@ class CacheEviction:
     def read(self, path: Path) -> InstanceSet:
         """The user's own traces for a cache of the option's capacity."""
         return reader.read(path, self._capacity)
-
-    def decisions(self, instance: Instance) -> int:
-        capacity, pages = decode(instance.payload)
-        return max(1, len(pages) - capacity)
 
     simulate = staticmethod(simulate)
     judge = staticmethod(referee.judge)

@@ -223,10 +223,10 @@ def test_what_a_policy_keeps_is_of_its_own_trace() -> None:
 def test_a_log_is_replayed() -> None:
     pages = [1, 2, 1, 3, 2]  # a cache of two: 3 evicts 1 or 2
     assert judge(one(2, pages, 3), logged(-1, -1, -1, 0, -1)).value == 3
-    assert judge(one(2, pages, 3), logged(-1, -1, -1, 1, 0)).score == pytest.approx(100 / 3)
+    assert judge(one(2, pages, 3), logged(-1, -1, -1, 1, 0)).score == 50
     with pytest.raises(ImpossibleAnswer, match="fewer than the 4"):
         judge(one(2, pages, 4), logged(-1, -1, -1, 0, -1))
-    assert judge(one(2, pages, 4, "baseline"), logged(-1, -1, -1, 0, -1)).score == -25
+    assert judge(one(2, pages, 4, "baseline"), logged(-1, -1, -1, 0, -1)).score == -100
 
 
 @pytest.mark.parametrize(
@@ -250,8 +250,8 @@ def test_figures_are_ratios() -> None:
     least = [i.reference or 0.0 for i in instances]
     found = {f.name: f.value for f in TASK.figures(instances, least)}
     assert found["miss ratio"] == found["least miss ratio"] == 100 * sum(least) / (80 * len(least))
-    worse = TASK.figures(instances, [2 * least[0], *least[1:]])
-    assert worse[2].name == f"worst class ({instances[0].group})" and worse[2].value == 100
+    worse = TASK.figures(instances, [(80 + least[0]) / 2, *least[1:]])
+    assert worse[2].name == f"worst class ({instances[0].group})" and worse[2].value == 50
 
 
 # -- traces -----------------------------------------------------------------------------------------------------------

@@ -60,15 +60,12 @@ class Clerk:
     adapter = HERE / "simulator.py"
     memory = 64 * 2**20
     gate_blocks = 1
-    limit = 0.01
+    decision_limit = 0.01
 
     def __init__(self, settings: Mapping[str, str]) -> None:
         self.settings: Mapping[str, str] = bind(self.options, settings, self.name)
 
     simulate = staticmethod(simulate)
-
-    def decisions(self, instance: Instance) -> int:
-        return instance.size
 
     def baselines(self) -> Mapping[str, Baseline]:
         return shipped.candidates(HERE / "baselines")
@@ -117,4 +114,4 @@ class Clerk:
         lengths, urgent = draw.integers(1, 9, jobs), draw.integers(0, 1, jobs)
         payload = np.array([np.sort(draw.integers(0, 4 * jobs, jobs)), lengths, urgent], "<i8").tobytes()
         bound = float((lengths * (1 + 4 * urgent)).sum())
-        return Instance(id_, "all", jobs, payload, 8 * jobs, self.limit, bound, "bound")
+        return Instance(id_, "all", jobs, payload, 8 * jobs, jobs * self.decision_limit, bound, "bound")
