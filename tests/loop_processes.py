@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from toy.loop import TESTS
 
@@ -15,9 +16,10 @@ QUIET = ("--quiet", "--json")
 
 
 def command(
-    site: Path, folder: Path, *words: str, first: str = "", flags: tuple[str, ...] = QUIET
+    site: Path, folder: Path, *words: str, first: str = "", flags: tuple[str, ...] = QUIET, **how: Any
 ) -> subprocess.Popen[str]:
-    """``discover`` with these words in ``folder``; ``first`` is Python that its process runs before it."""
+    """``discover`` with these words in ``folder``; ``first`` is Python that its process runs before it, ``how`` is for
+    Popen."""
     path = os.pathsep.join([str(site), str(TESTS), *filter(None, sys.path)])
     code = f"{first}\nfrom discovery.cli.main import main; main()"
     said = [sys.executable, "-c", code, *words, *flags]
@@ -26,8 +28,7 @@ def command(
         cwd=folder,
         env={**os.environ, "PYTHONPATH": path},
         text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **how},
     )
 
 

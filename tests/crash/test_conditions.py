@@ -4,10 +4,13 @@ code, loses nothing, and what is left at the end is the run that nothing happene
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import pty
 import signal
 import sqlite3
 import subprocess
+import termios
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -44,9 +47,10 @@ class Sittings:
     def ledger(self) -> Path:
         return self.folder / "ledger.sqlite"
 
-    def begin(self, first: str = "", flags: tuple[str, ...] = QUIET) -> Process:
+    def begin(self, first: str = "", flags: tuple[str, ...] = QUIET, **how: Any) -> Process:
         words = ["resume", self.run] if self.run else WORDS
-        return command(self.site, self.folder, *words, "--db", "ledger.sqlite", first=first, flags=flags)
+        words = [*words, "--db", "ledger.sqlite"]
+        return command(self.site, self.folder, *words, first=first, flags=flags, **how)
 
     def slots(self) -> int:
         """How many slots have been filled so far."""
@@ -79,7 +83,8 @@ class Sittings:
 
 
 @pytest.fixture
-def sittings(installed: Path, tmp_path: Path) -> Sittings:
+def sittings(installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sittings:
+    monkeypatch.setenv("TERM", "dumb")  # a few lines, which a terminal takes though nobody reads them
     return Sittings(installed, tmp_path)
 
 
@@ -97,8 +102,9 @@ def test_one_campaign_through_everything(sittings: Sittings, toy: Toy) -> None:
     code, err = sittings.disturbed(lambda process: process.send_signal(signal.SIGTERM))
     assert (code, err) == (130, f"interrupted; go on with `discover resume {sittings.run}`\n")
 
-    code, err = sittings.disturbed(lambda process: process.send_signal(signal.SIGHUP))
-    assert (code, err) == (130, f"interrupted; go on with `discover resume {sittings.run}`\n")
+    with terminal() as (ours, how):
+        code, _ = sittings.disturbed(lambda _: os.close(ours), flags=(), **how)
+    assert code == 130, "its terminal was closed"
 
     code, _ = sittings.disturbed(lambda process: close(process, "stderr"), flags=())
     assert code == 130, "what nobody watches any more ends"
@@ -118,6 +124,17 @@ def test_one_campaign_through_everything(sittings: Sittings, toy: Toy) -> None:
     assert "the output could not be written (Broken pipe); what was done is kept" in one_sentence(err)
     whole = toy.start(**SHAPE, executor="local", proposer="genetic", db="whole")
     assert sittings.digest() == toy.digest(whole.run, "whole")
+
+
+@contextmanager
+def terminal() -> Iterator[tuple[int, dict[str, Any]]]:
+    """Our end of a terminal, which the caller closes, and how a process is started in it."""
+    ours, theirs = pty.openpty()
+    taken = {"preexec_fn": lambda: fcntl.ioctl(theirs, termios.TIOCSCTTY, 0), "start_new_session": True}
+    try:
+        yield ours, {"stdin": theirs, "stdout": theirs, "stderr": theirs, **taken}
+    finally:
+        os.close(theirs)
 
 
 def close(process: Process, name: str) -> None:
