@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +72,28 @@ def test_a_machine_without_namespaces_lacks_nothing(tmp_path: Path) -> None:
         assert check["detail"].startswith(
             "not entered (Operation not permitted); an extra, the required layers hold"
         )
+
+
+@pytest.mark.campaign
+def test_a_run_that_cannot_go_on_stays_as_it_was(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "discovery.cli", "run", "--task", "smtt", "--samples", "400"]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    started = subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    runs: list[dict[str, Any]] = []
+    while not runs or not runs[0]["samples"]:
+        assert started.poll() is None
+        time.sleep(1)
+        ((_, printed, _),) = on("no namespaces", tmp_path, "runs --json")
+        runs = json.loads(printed)["runs"] if printed else []
+    started.kill()
+    started.wait()
+    show = f"show {runs[0]['run']} --digest"
+    (before,) = on("no namespaces", tmp_path, show)
+    resumed, after = on("old kernel", tmp_path, f"resume {runs[0]['run']}", show)
+    assert resumed[0] == 3 and "the sandbox lacks landlock" in resumed[2]
+    assert before[0] == 0 and after == before
 
 
 def test_every_machine_is_tried() -> None:
