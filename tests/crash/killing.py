@@ -22,7 +22,7 @@ PLACES = {
     "tune": ("discovery.tuning", "Tuning", "tune", 0.12),
     "integrate": ("discovery.campaign", "Campaign", "integrate", 0.04),
     "commit": ("db.ledger", "Ledger", "_integrate", 0.006),
-    "checkpoint": ("discovery.graph", "SqliteSaver", "put", 0.004),
+    "checkpoint": ("discovery.checkpoints", "FileSaver", "put", 0.004),
     "restore": ("discovery.campaign", "Campaign", "restore", 0.02),
     "finish": ("discovery.gate", "Gate", "report", 0.03),
 }

@@ -18,8 +18,8 @@ import pytest
 from killing import PLACES, started
 from loop_processes import command, wait
 
-import discovery.graph as graph
 from db.ledger import Ledger
+from discovery.checkpoints import CHECKPOINTS_KEPT
 from discovery.draws import key
 
 HERE = Path(__file__).parent
@@ -156,7 +156,7 @@ def compare(campaign: Killed, server: Model, digest: str) -> None:
     left = {p.name for p in campaign.folder.rglob("*") if p.is_file()} - {"orphans"}
     assert left == {"ledger.sqlite", f"{campaign.run}.sqlite", f"{campaign.run}.lock"}
     with sqlite3.connect(campaign.folder / "checkpoints" / f"{campaign.run}.sqlite") as c:
-        assert c.execute("SELECT count(*) FROM checkpoints").fetchone()[0] <= graph.CHECKPOINTS_KEPT
+        assert c.execute("SELECT count(*) FROM checkpoints").fetchone()[0] <= CHECKPOINTS_KEPT
 
 
 def paid(path: Path) -> tuple[set[int], str, dict[tuple[int, int], int]]:
