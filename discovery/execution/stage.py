@@ -182,35 +182,58 @@ def unsettled(job: StageJob, result: StageResult) -> bool:
 
 def settle(sandbox: Sandbox, task: Task, job: StageJob, result: StageResult) -> StageResult:
     """Take the doubtful calls of ``result`` again (the caller sees to it that nothing else runs) and give the final
-    verdict, flagged marginal: the second measurement decides. The screen's come first, since its failure is the
-    job's."""
+    verdict, flagged marginal: the second measurement decides. All calls before them are made again as well, in the same
+    child and order, or code that is slow only in a later call would look fast. The screen's verdict comes first, since
+    its failure is the job's."""
     screen = screening(job)
-    if screen is not None and result.screen is not None:
-        screened = settle(sandbox, task, screen, result.screen)
-        if screened.outcome != "scored":
-            return _failed(screened)
-        result = replace(result, screen=screened)
+    early = doubtful(screen, result.screen) if screen is not None and result.screen is not None else ()
     again = doubtful(job, result)
-    if not again:
+    if not early and not again:
         return result
+    if screen is None or result.screen is None:
+        return _settled(task, job, result, run_stage(sandbox, task, _until(job, again)), again)
+    if not again:
+        second = run_stage(sandbox, task, _until(screen, early))
+        screened = _settled(task, screen, result.screen, second, early)
+        return replace(result, screen=screened) if screened.outcome == "scored" else _failed(screened)
+    second = run_stage(sandbox, task, _until(job, again))
+    assert second.screen is not None
+    screened = result.screen
+    if early or not second.passed:
+        screened = _settled(task, screen, result.screen, second.screen, early)
+    if screened.outcome != "scored":
+        return _failed(screened)
+    return _settled(task, job, replace(result, screen=screened), second, again)
+
+
+def _until(job: StageJob, again: tuple[int, ...]) -> StageJob:
+    """``job`` up to the last of the calls that are taken ``again``, in the order in which it makes them."""
     todo = job.instances.instances[len(job.prior) :]
-    alone = replace(job.instances, instances=tuple(todo[k] for k in again))
-    second = run_stage(sandbox, task, StageJob(job.code, alone, job.parameters, inside=job.inside))
-    cpu = list(result.cpu)
-    for k, seconds in zip(again, second.cpu, strict=False):
-        cpu[k] = seconds
-    settled = replace(result, cpu=tuple(cpu), marginal=True)
+    kept = todo[min(again) :] if job.confirm else todo[: max(again) + 1]
+    instances = replace(job.instances, instances=kept)
+    return replace(job, instances=instances, prior=(), watch=None, counted=False)
+
+
+def _settled(
+    task: Task, job: StageJob, first: StageResult, second: StageResult, again: tuple[int, ...]
+) -> StageResult:
+    """``first`` with the times of the calls ``again`` and the verdict of ``second``, the job up to the last of them."""
+    shift = min(again, default=0) if job.confirm else 0
+    cpu = list(first.cpu)
+    for k in again:
+        cpu[k] = second.cpu[k - shift] if k - shift < len(second.cpu) else cpu[k]
+    settled = replace(first, cpu=tuple(cpu), marginal=True)
     if second.outcome != "scored":
         return replace(settled, outcome=second.outcome, reason=second.reason)
-    late = next(((i, s) for i, s in zip(alone, second.strain, strict=True) if s > 1), None)
+    late = next((k for k in again if second.strain[k - shift] > 1), None)
     if late is None:
         return settled
-    instance, strain = late
+    instance = job.instances.instances[len(job.prior) + late]
     limit, each = (
         (task.decision_limit, " a decision") if isinstance(task, PolicyTask) else (instance.limit, "")
     )
     reason = (
-        f"instance {instance.id} (size {instance.size}) took {strain * limit:.3g} s of processor time{each}; "
-        f"the limit is {limit:g} s"
+        f"instance {instance.id} (size {instance.size}) took {second.strain[late - shift] * limit:.3g} s of processor "
+        f"time{each}; the limit is {limit:g} s"
     )
     return replace(settled, outcome="timeout", reason=reason)
