@@ -56,7 +56,7 @@ class Sittings:
         """How many slots have been filled so far."""
         try:
             with sqlite3.connect(f"file:{self.ledger}?mode=ro", uri=True) as c:
-                found = c.execute("SELECT run, count(*) FROM proposal").fetchone()
+                found = c.execute("SELECT (SELECT id FROM run), (SELECT count(*) FROM proposal)").fetchone()
         except sqlite3.OperationalError:  # not made yet
             return 0
         self.run = found[0] or self.run
