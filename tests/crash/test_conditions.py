@@ -25,13 +25,15 @@ from toy.loop import Toy
 
 from db.ledger import Ledger
 
-SHAPE = {"samples": 24, "batch": 4, "trials": 3, "islands": 2, "archive": 10}
+SHAPE = {"samples": 32, "batch": 4, "trials": 3, "islands": 2, "archive": 10}
 WORDS = ["run", "--task", "knapsack", "--proposer", "genetic", "--workers", "1"]
 WORDS += [word for name, value in SHAPE.items() for word in (f"--{name}", str(value))]
 IMPATIENT = (
     "from db import engine, ledger\n"
     "engine.OPENING_TIMEOUT = 0.2; ledger.Ledger.open.__func__.__kwdefaults__['busy_timeout'] = 1.0"
 )
+TALKATIVE = "from discovery.cli import live; live.EVERY = 0.0"
+"""A line at every change, so that a closed stderr is noticed before the run is over."""
 Process = subprocess.Popen[str]
 
 
@@ -106,7 +108,7 @@ def test_one_campaign_through_everything(sittings: Sittings, toy: Toy) -> None:
         code, _ = sittings.disturbed(lambda _: os.close(ours), flags=(), **how)
     assert code == 130, "its terminal was closed"
 
-    code, _ = sittings.disturbed(lambda process: close(process, "stderr"), flags=())
+    code, _ = sittings.disturbed(lambda process: close(process, "stderr"), flags=(), first=TALKATIVE)
     assert code == 130, "what nobody watches any more ends"
 
     with held(sittings.ledger) as hold:
