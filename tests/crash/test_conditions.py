@@ -132,7 +132,12 @@ def test_one_campaign_through_everything(sittings: Sittings, toy: Toy) -> None:
 def terminal() -> Iterator[tuple[int, dict[str, Any]]]:
     """Our end of a terminal, which the caller closes, and how a process is started in it."""
     ours, theirs = pty.openpty()
-    taken = {"preexec_fn": lambda: fcntl.ioctl(theirs, termios.TIOCSCTTY, 0), "start_new_session": True}
+
+    def take() -> None:
+        fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # tests may run under nohup, which a run respects
+
+    taken = {"preexec_fn": take, "start_new_session": True}
     try:
         yield ours, {"stdin": theirs, "stdout": theirs, "stderr": theirs, **taken}
     finally:
