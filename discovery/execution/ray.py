@@ -233,7 +233,7 @@ class RayExecutor:
             waiting, self._queue = self._queue, deque()
             self._changed.notify_all()
         for lease in waiting:
-            if not lease.future.cancel():
+            if not lease.future.cancelled():
                 lease.future.set_exception(problem)
 
     def _problem(self, hello: Mapping[str, Any]) -> Exception | None:

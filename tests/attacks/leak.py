@@ -43,7 +43,7 @@ def attack(p, d):
 import sys
 def attack(p, d): return told(p, len("".join(sys.argv + sys.orig_argv)) > 0)
 """),
-    Attack("heap_walk", "scored", "order", "own process", """
+    Attack("heap_walk", "scored killed", "order", "own process", """
 import gc, ctypes, re
 def attack(p, d):
     arenas = {id(x) >> 20 for x in gc.get_objects()} & {id(x) >> 20 for x in map(str, range(1000, 1200))}
