@@ -6,6 +6,7 @@ keep the error at 5 %. Report blocks, which no look ever opens, give the scores 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from db.records import EntryKey, NewLook
@@ -62,6 +63,20 @@ def block_order(seed: int, blocks: int) -> list[int]:
     return order
 
 
+def paired_look(
+    seed: int,
+    number: int,
+    task: Task,
+    block: InstanceSet,
+    challenger: Sequence[float],
+    champion: Sequence[float],
+) -> PairedResult:
+    """The paired test of a run's look ``number``, given both sides' scores on its block."""
+    groups = [i.group for i in block]
+    seed_of_flips = key(seed, number, "look")
+    return paired_test(challenger, champion, groups, task.direction, seed_of_flips, flips=flips_for(number))
+
+
 class Gate:
     """Looks of one run."""
 
@@ -93,14 +108,7 @@ class Gate:
             if side.outcome != "scored":
                 failure = f"the {name} ended as {side.outcome}: {side.reason}"
                 return LookResult(number, block, reused, level, None, failure)
-        paired = paired_test(
-            sides[0].scores,
-            sides[1].scores,
-            [i.group for i in instances],
-            self._task.direction,
-            key(self._seed, number, "look"),
-            flips=flips_for(number),
-        )
+        paired = paired_look(self._seed, number, self._task, instances, sides[0].scores, sides[1].scores)
         return LookResult(number, block, reused, level, paired)
 
     def report(self, candidate: Candidate) -> Evaluated:

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator
 
 from db.ledger import Ledger
 from db.records import EntryId, EntryRecord, EvaluationRecord, LookRecord, RunRecord
-from discovery.draws import key
-from discovery.gate import block_order
+from discovery.gate import block_order, paired_look
 from discovery.review.names import gate_scores, label
-from discovery.statistics import PairedResult, alpha, flips_for, paired_test
+from discovery.statistics import PairedResult, alpha
 from evaluators.task import InstanceSet, Task, aggregate
 
 Find = Callable[[str, InstanceSet], EvaluationRecord | None]
@@ -80,14 +79,7 @@ def _paired(
         if record is None or record.outcome != "scored":
             return None
         sides.append(record.scores)
-    return paired_test(
-        sides[0],
-        sides[1],
-        [i.group for i in block],
-        task.direction,
-        key(run.seed, look.k, "look"),
-        flips=flips_for(look.k),
-    )
+    return paired_look(run.seed, look.k, task, block, sides[0], sides[1])
 
 
 def _same(a: float | None, b: float) -> bool:
