@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field, fields
+from functools import partial
 
 from db.ledger import Ledger
 from db.records import EvaluationRecord, RunRecord
@@ -117,7 +118,7 @@ def _evaluations(
             else:
                 found.rerun += 1
                 code = code or ledger.candidate_code(hash_)
-                yield _Again(stored.job(code), lambda result, s=stored: compared(s, result), sum(record.cpu))  # type: ignore[misc]
+                yield _Again(stored.job(code), partial(compared, stored), sum(record.cpu))
 
 
 def _trials(ledger: Ledger, task: Task, run: RunRecord, found: Audit) -> Iterator[_Again]:
