@@ -19,6 +19,8 @@ TUNED = 0.5
 """Share of the studies that a run may make and makes: only candidates above the median are tuned."""
 PRUNED = 0.5
 """Share of a trial's instances that run before it is pruned, on average."""
+OVERHEAD = 0.004
+"""What the loop takes for a candidate, s: check, ledger and graph (benchmarks/loop.py)."""
 LOOKED = 0.5
 """Share of the batches that spend a gate look."""
 
@@ -27,8 +29,9 @@ LOOKED = 0.5
 class Sample:
     """Estimates of one sample. ``prompt`` and ``reply`` are tokens of a request as expected, ``longest`` those reserved
     for it (0 without a model); ``price`` is (input, output) in US dollars a token, None when unknown; ``search`` is a
-    candidate's processor time on the search split and ``look`` that of both sides of a gate look, s. ``started`` is the
-    wall time that the seeds took, s."""
+    candidate's processor time on the search split and ``look`` that of both sides of a gate look, s, which the report
+    on champion and seed takes once more. ``host`` is what a simulator outside the sandbox takes for each second of a
+    candidate, s, and ``started`` the wall time that the seeds took, s."""
 
     prompt: int = 0
     reply: int = 0
@@ -36,6 +39,7 @@ class Sample:
     price: tuple[float, float] | None = (0.0, 0.0)
     search: float = 0.0
     look: float = 0.0
+    host: float = 0.0
     started: float = 0.0
 
 
@@ -87,7 +91,8 @@ def forecast(settings: Settings, shape: Shape, sample: Sample) -> Forecast:
     runs = TUNED * shape.tuned_a_batch * (settings.trials - 1) / shape.batch if shape.tune else 0.0
     looks = LOOKED / shape.batch
     cpu = sample.search * (1 + PRUNED * runs) + looks * sample.look
-    wall = cpu / max(1, settings.workers)
+    # Simulators are threads of one interpreter, of which one computes at a time.
+    wall = OVERHEAD + max(cpu * (1 + sample.host) / max(1, settings.workers), cpu * sample.host)
     reach = {
         "--tokens": _reach(settings.tokens, tokens),
         "--cost": _reach(settings.cost, cost or 0.0),
@@ -105,8 +110,8 @@ def forecast(settings: Settings, shape: Shape, sample: Sample) -> Forecast:
         cost=None if cost is None else samples * cost,
         trials=round(min(samples * runs, max(0, (settings.evaluations or math.inf) - samples))),
         looks=math.ceil(samples * looks),
-        cpu_seconds=samples * cpu,
-        seconds=samples * wall,
+        cpu_seconds=samples * cpu + sample.look,
+        seconds=samples * wall + sample.look / max(1, settings.workers),
         model=model,
         ends=first if reach[first] < shape.samples else None,
         warning=_warning(settings, shape, sample, samples),

@@ -215,7 +215,8 @@ class _Sitting:
                 )
                 patience.left = budget.left
                 if new and self.tell is not None and plan.replay is None:
-                    for sentence in forecast_of(plan.settings, campaign, self.seeds, budget).lines():
+                    said = forecast_of(plan.settings, campaign, self.seeds, budget, executor)
+                    for sentence in said.lines():
                         self.tell(f"control arm: {sentence}" if control_of else sentence)
                 if not _searched(ledger, record.id, campaign):
                     ledger.set_status(record.id, "running")

@@ -11,12 +11,15 @@ from discovery.budget import Budget, Limits
 from discovery.campaign import Campaign
 from discovery.config import Settings
 from discovery.errors import UsageError
+from discovery.execution.base import Executor, StageJob
 from discovery.execution.metered import Metered
 from discovery.forecast import Forecast, Sample, forecast, typical_reply
 from discovery.pace import processor_time
 from discovery.seeds import Seed
 from discovery.tuning import GAINED, LIFTED
 from discovery.values import Price
+from evaluators.policy import PolicyTask
+from evaluators.task import Task
 
 
 def budget_of(settings: Settings, ledger: Ledger, run: str, meter: Metered, most_tokens: int) -> Budget:
@@ -114,7 +117,9 @@ def check_limits(settings: Settings) -> None:
         )
 
 
-def forecast_of(settings: Settings, campaign: Campaign, seeds: Sequence[Seed], budget: Budget) -> Forecast:
+def forecast_of(
+    settings: Settings, campaign: Campaign, seeds: Sequence[Seed], budget: Budget, executor: Executor
+) -> Forecast:
     """The forecast of a run whose seeds are scored and that has asked for nothing yet."""
     task, evaluation = campaign.task, campaign.evaluation
     search = task.instances("search")
@@ -128,9 +133,17 @@ def forecast_of(settings: Settings, campaign: Campaign, seeds: Sequence[Seed], b
         price=_mean_price(settings),
         search=math.fsum(math.fsum(cpu) for cpu in times) / len(times),
         look=math.fsum(looks) / len(looks),
+        host=_host(task, seeds[0], executor) if isinstance(task, PolicyTask) else 0.0,
         started=budget.seconds,
     )
     return forecast(settings, campaign.shape, sample)
+
+
+def _host(task: Task, seed: Seed, executor: Executor) -> float:
+    """What the simulator outside the sandbox takes for each second of a policy, s. It is tried on the screen: the
+    seeds' scores may be known from earlier runs, and nothing is kept of it."""
+    result = executor.submit(StageJob(seed.candidate.code, task.instances("screen"), {})).result()
+    return result.host / max(math.fsum(result.cpu), 1e-3)
 
 
 def _tokens(campaign: Campaign, seeds: Sequence[Seed]) -> tuple[int, int, int]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from discovery.config import Settings
-from discovery.forecast import Sample, forecast, typical_reply
+from discovery.forecast import OVERHEAD, Sample, forecast, typical_reply
 from discovery.shape import Shape
 
 MODEL = Sample(prompt=1000, reply=500, longest=5000, price=(1e-6, 4e-6), search=0.5, look=4.0, started=3.0)
@@ -25,8 +25,8 @@ def test_the_figures_of_a_run_without_limits() -> None:
     assert (said.samples, said.requests, said.tokens) == (80, 96, 144_000)
     assert said.cost == pytest.approx(96 * (1000 * 1e-6 + 500 * 4e-6))
     assert said.trials == 80 * 20 * 2 / 8 / 2 and said.looks == 5
-    assert said.cpu_seconds == pytest.approx(80 * (0.5 * (1 + 0.5 * 2.5) + 4.0 / 16))
-    assert said.seconds == pytest.approx(said.cpu_seconds / 2)
+    assert said.cpu_seconds == pytest.approx(80 * (0.5 * (1 + 0.5 * 2.5) + 4.0 / 16) + 4.0)
+    assert said.seconds == pytest.approx(said.cpu_seconds / 2 + 80 * OVERHEAD)
     assert said.ends is None and said.warning is None and len(said.lines()) == 1
     assert "96 requests, 144,000 tokens, $0.29" in said.lines()[0]
 
@@ -45,6 +45,14 @@ def test_the_tightest_limit_ends_it(limit: dict[str, Any], ends: str, samples: i
     said = made(**limit)
     assert (said.ends, said.samples, said.warning) == (ends, samples, None)
     assert said.lines()[1] == f"{ends} will end the run before its 80 samples are drawn"
+
+
+def test_simulators_outside_take_wall_time_and_their_threads_take_turns() -> None:
+    without, some, many = (made(replace(MODEL, host=host)) for host in (0.0, 0.5, 9.0))
+    assert some.cpu_seconds == many.cpu_seconds == without.cpu_seconds, "processor time is the candidates'"
+    searched = without.cpu_seconds - MODEL.look
+    assert some.seconds - without.seconds == pytest.approx(0.5 * searched / 2)
+    assert many.seconds - without.seconds == pytest.approx(searched * 9 - searched / 2)
 
 
 def test_two_batches_learn_nothing() -> None:

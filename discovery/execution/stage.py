@@ -7,7 +7,9 @@ the answer of the one before. Policy tasks differ in how an answer comes about, 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -44,11 +46,10 @@ class _Tally:
 def run_stage(sandbox: Sandbox, task: Task, job: StageJob) -> StageResult:
     """Run ``job`` in one session of ``sandbox``. A failing candidate is a result; only a sandbox that cannot isolate
     raises (SandboxUnavailable)."""
+    start = time.thread_time()
     try:
-        return _run(sandbox, task, job)
-    except SessionLost:
-        pass
-    try:
+        with suppress(SessionLost):
+            return replace(_run(sandbox, task, job), host=time.thread_time() - start)
         return _run(sandbox, task, job)
     except SessionLost as error:
         raise SandboxUnavailable(f"{DIED_TWICE} ({error})") from None
