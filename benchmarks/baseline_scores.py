@@ -15,7 +15,7 @@ import json
 import runpy
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,8 @@ import optuna
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from discovery.candidate import Candidate, check
-from discovery.execution.lockstep import spec
+from discovery.candidate import Candidate, check, signatures
+from discovery.execution.lockstep import functions
 from discovery.review.stored import class_means
 from discovery.sandbox.replicas import Replicas
 from evaluators.policy import PolicyTask
@@ -51,9 +51,16 @@ def scores(
     """The scores of a candidate file on a set."""
     name = task.interface.function
     if isinstance(task, PolicyTask):
-        replicas = Replicas(
-            spec(task.interface), lambda: partial(runpy.run_path(str(path))[name], **parameters)
-        )
+        known = signatures(path.read_text(encoding="utf-8"), task.interface)
+
+        def load() -> list[Callable[..., Any]]:
+            module = runpy.run_path(str(path))
+            return [
+                partial(module[f], **{k: v for k, v in parameters.items() if k in taken})
+                for f, taken in known.items()
+            ]
+
+        replicas = Replicas(functions(task.interface).only(known), load)
         return [task.judge(i, replicas.simulate(task.simulate, i.payload)).score for i in instances]
     function = runpy.run_path(str(path))[name]
     answer = runpy.run_path(str(task.adapter))["answer"]

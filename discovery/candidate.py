@@ -11,6 +11,7 @@ import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from discovery import syntax
 from evaluators.task import Interface
@@ -41,8 +42,8 @@ class Refused(Exception):
 @dataclass(frozen=True)
 class Candidate:
     """Text that passed the check. ``hash`` is the SHA-256 of the normalised syntax tree (docstrings, comments and
-    layout do not count); ``defaults`` are the keyword-only arguments; ``nodes`` its size in tree nodes, the measure
-    of cost in code."""
+    layout do not count); ``defaults`` are the keyword-only arguments of its functions; ``nodes`` its size in tree
+    nodes, the measure of cost in code."""
 
     code: str
     hash: str
@@ -50,8 +51,13 @@ class Candidate:
     space: Mapping[str, Range]
     nodes: int
     tree: ast.Module = field(repr=False, compare=False)
-    function: ast.FunctionDef = field(repr=False, compare=False)
-    """The task's function within the tree."""
+    functions: tuple[ast.FunctionDef, ...] = field(repr=False, compare=False)
+    """The task's function within the tree, and the hooks that there are."""
+
+    @property
+    def hooks(self) -> tuple[str, ...]:
+        """The names of the hooks that it defines."""
+        return tuple(f.name for f in self.functions[1:])
 
 
 def check(code: str, interface: Interface, tree: ast.Module | None = None) -> Candidate:
@@ -59,11 +65,26 @@ def check(code: str, interface: Interface, tree: ast.Module | None = None) -> Ca
     before. Raises Refused with the first reason found."""
     tree = tree if tree is not None else parse(code)
     _check_imports(tree)
-    function = _function(tree, interface)
-    defaults = _parameters(function, interface)
+    functions = _functions(tree, interface)
+    defaults = _defaults(functions, interface)
     space = _space(tree, defaults)
     words, nodes = _survey(tree)
-    return Candidate(code, _hash(words), defaults, space, nodes, tree, function)
+    return Candidate(code, _hash(words), defaults, space, nodes, tree, functions)
+
+
+@lru_cache(maxsize=256)
+def signatures(code: str, interface: Interface) -> Mapping[str, tuple[str, ...]]:
+    """The functions of the interface that a text defines, in the interface's order, each with the names of its
+    keyword-only arguments. This alone says which hooks a candidate has, also where its text was not checked; what
+    cannot be parsed has none."""
+    try:
+        tree = parse(code)
+    except Refused:
+        return {}
+    found = {
+        n.name: tuple(a.arg for a in n.args.kwonlyargs) for n in tree.body if isinstance(n, ast.FunctionDef)
+    }
+    return {f.function: found[f.function] for f in interface.functions if f.function in found}
 
 
 def parse(code: str) -> ast.Module:
@@ -100,11 +121,22 @@ def with_defaults(candidate: Candidate, values: Mapping[str, ParameterValue]) ->
     """The text of a tuned child: ``candidate`` with other defaults, everything else to the letter.
 
     Raises KeyError when a name is not a parameter."""
-    arguments = candidate.function.args
-    nodes = {
-        a.arg: d for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d is not None
-    }
-    return rewritten(candidate.code, [(nodes[name], value) for name, value in values.items()])
+    return rewritten(
+        candidate.code, [(n, v) for name, v in values.items() for n in default_nodes(candidate, name)]
+    )
+
+
+def default_nodes(candidate: Candidate, parameter: str) -> list[ast.expr]:
+    """Where the default of a parameter stands: once in each function that has it. Raises KeyError when none has."""
+    found = [
+        default
+        for function in candidate.functions
+        for argument, default in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)
+        if argument.arg == parameter and default is not None
+    ]
+    if not found:
+        raise KeyError(parameter)
+    return found
 
 
 def rewritten(code: str, spots: Sequence[tuple[ast.expr, ParameterValue]]) -> str:
@@ -215,14 +247,59 @@ def _check_imports(tree: ast.Module) -> None:
                 raise Refused(f"import of {module[:60]!r} is not allowed; allowed are {allowed}")
 
 
-def _function(tree: ast.Module, interface: Interface) -> ast.FunctionDef:
+def _functions(tree: ast.Module, interface: Interface) -> tuple[ast.FunctionDef, ...]:
+    """The task's function and the hooks that there are."""
+    found = [(f, _function(tree, f)) for f in interface.functions]
+    for wanted, function in found:
+        if function is None and (wanted is interface or wanted.function in _bound(tree)):
+            raise Refused(
+                f"there is no top-level function {wanted.function!r}; expected {expected(wanted)}"
+                + ("" if wanted is interface else ", or nothing of that name, since it is optional")
+            )
+    return tuple(function for _, function in found if function is not None)
+
+
+def _function(tree: ast.Module, interface: Interface) -> ast.FunctionDef | None:
     found = [n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == interface.function]
-    expected = f"def {interface.function}({', '.join(a.name for a in interface.arguments)}, *, …)"
-    if not found:
-        raise Refused(f"there is no top-level function {interface.function!r}; expected {expected}")
     if len(found) > 1:
         raise Refused(f"the function {interface.function!r} is defined {len(found)} times")
-    return found[0]
+    return found[0] if found else None
+
+
+def _bound(tree: ast.Module) -> set[str]:
+    """What the module may bind in other ways than by a top-level function, conditional definitions included."""
+    names: set[str] = set()
+    stack: list[ast.AST] = [n for n in tree.body if not isinstance(n, ast.FunctionDef)]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, ast.alias):
+            names.add((node.asname or node.name).split(".")[0])
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        else:
+            stack += _children(node)
+    return names
+
+
+def expected(interface: Interface) -> str:
+    """The first line of a function, for a reason of refusal."""
+    return f"def {interface.function}({', '.join(a.name for a in interface.arguments)}, *, …)"
+
+
+def _defaults(functions: Sequence[ast.FunctionDef], interface: Interface) -> dict[str, ParameterValue]:
+    """The keyword-only arguments of all functions; one that several have is one parameter."""
+    wanted = {f.function: f for f in interface.functions}
+    defaults: dict[str, ParameterValue] = {}
+    for function in functions:
+        for name, value in _parameters(function, wanted[function.name]).items():
+            if repr(defaults.setdefault(name, value)) != repr(value):
+                raise Refused(
+                    f"the keyword-only argument {name!r} is {defaults[name]!r} in one function and {value!r} in "
+                    f"{function.name}; the same name is the same parameter, so give it the same default"
+                )
+    return defaults
 
 
 def _parameters(function: ast.FunctionDef, interface: Interface) -> dict[str, ParameterValue]:

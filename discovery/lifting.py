@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from discovery.candidate import Candidate, rewritten
+from discovery.candidate import Candidate, default_nodes, rewritten
 from discovery.execution.base import StageResult
 from searchspaces.space import MAX_PARAMETERS, FloatRange, IntRange, ParameterValue, Range
 
@@ -89,10 +89,10 @@ class Numbers:
 
     def text(self, values: Mapping[str, ParameterValue]) -> str:
         """The text of a tuned child: other defaults and other literals."""
-        arguments = self.candidate.function.args
-        nodes = dict(zip((a.arg for a in arguments.kwonlyargs), arguments.kw_defaults, strict=True))
         spots: list[tuple[ast.expr, ParameterValue]] = [(x.node, values[x.name]) for x in self.lifted(values)]
-        spots += [(node, v) for n, v in self.declared(values).items() if (node := nodes[n]) is not None]
+        spots += [
+            (n, v) for name, v in self.declared(values).items() for n in default_nodes(self.candidate, name)
+        ]
         return rewritten(self.candidate.code, spots)
 
 
@@ -191,7 +191,7 @@ def _children(node: ast.AST, candidate: Candidate) -> Iterator[tuple[str, ast.AS
         ast.Subscript: {"slice"},
         ast.While: {"test"},
         ast.FunctionDef: {"decorator_list", "returns"},
-        ast.arguments: {"kw_defaults"} if node is candidate.function.args else set(),
+        ast.arguments: {"kw_defaults"} if any(node is f.args for f in candidate.functions) else set(),
         ast.arg: {"annotation"},
         ast.AnnAssign: {"annotation"},
     }.get(type(node), set())

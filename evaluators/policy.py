@@ -7,24 +7,27 @@ the *event log*, which the referee replays without any candidate.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from typing import Any, Protocol, runtime_checkable
 
 from evaluators.task import Instance, Interface
 
-Simulation = Generator[Sequence[Any], Any, bytes]
+Simulation = Generator[Any, Any, bytes]
 """Yields views: the values of the interface's arguments in order (a number for a scalar, a numpy vector for an array,
 of the argument's dtype), which it may reuse for the next view. Gets replies: a plain number or a read-only vector of
 the type of ``interface.returns``, within its bounds. Ends with the event log, exactly ``answer_bytes`` long. Raises
-ValueError for a reply that it refuses, with a reason for the proposer."""
+ValueError for a reply that it refuses, with a reason for the proposer.
+
+Where the interface has hooks it yields pairs instead: the name of the function that it asks, and a view of that
+function's arguments. The reply is of that function's type."""
 
 
 @runtime_checkable
 class PolicyTask(Protocol):
     """What a policy task has besides the contract of :class:`evaluators.task.Task`.
 
-    ``adapter`` is the simulator: a module with ``simulate(payload) -> Simulation``, numpy and nothing else of the
-    project, a pure function of payload and replies. It runs on the trusted side for every score of record, and inside
+    ``adapter`` is the simulator: a module with ``simulate``, numpy and nothing else of the project, a pure function of
+    what it is given and of the replies. It runs on the trusted side for every score of record, and inside
     the sandbox for the quick screen and for the comparison of event logs. ``judge`` replays an event log. ``limit`` of
     an instance is the processor time of a whole simulation, s: the limit of a decision times the most decisions that
     there can be."""
@@ -33,9 +36,10 @@ class PolicyTask(Protocol):
     decision_limit: float
     """Processor time of one decision, s."""
 
-    def simulate(self, payload: bytes) -> Simulation:
-        """The simulation of one instance, at its beginning."""
-        ...
+    simulate: Callable[..., Simulation]
+    """``simulate(payload)``: the simulation of one instance, at its beginning. Where the interface has hooks it is
+    ``simulate(payload, hooks)``: ``hooks`` are the names of those that the candidate defines (a frozenset). The others
+    are never asked; the simulation follows a rule of its own there."""
 
 
 @runtime_checkable

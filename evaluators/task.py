@@ -70,6 +70,20 @@ class Interface:
     returns: Value
     facts: tuple[str, ...] = ()
     """Constants and rules worth knowing, one sentence each; rendered into prompts."""
+    hooks: tuple[Interface, ...] = ()
+    """Of a policy task: further functions that a candidate may define beside this one, in the same module. Their names
+    differ, and they have no hooks of their own."""
+    absent: str = ""
+    """Of a hook: what the task does where a candidate does not define it, one sentence."""
+
+    @property
+    def functions(self) -> tuple[Interface, ...]:
+        """This function and its hooks."""
+        return (self, *self.hooks)
+
+    @property
+    def hook_names(self) -> frozenset[str]:
+        return frozenset(hook.function for hook in self.hooks)
 
 
 @dataclass(frozen=True)

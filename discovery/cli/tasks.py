@@ -102,6 +102,17 @@ def summary(task: Task) -> dict[str, object]:
         "unit": task.unit,
         "measured": task.measured,
         "seeds": list(task.seeds),
+        "function": task.interface.function,
+        "hooks": [
+            {
+                "function": hook.function,
+                "arguments": [a.name for a in hook.arguments],
+                "returns": hook.returns.name,
+                "summary": hook.summary,
+                "absent": hook.absent,
+            }
+            for hook in task.interface.hooks
+        ],
         "options": [
             {
                 "name": o.name,
@@ -189,21 +200,31 @@ def _rank(scores: tuple[float | None, ...], direction: Direction) -> float:
 def _explain(task: Task) -> None:
     say(f"{task.name}: {task.summary}")
     say(f"{task.direction} the score ({task.unit}); starts from {', '.join(task.seeds)}\n")
-    say(signature(task.interface))
-    say(f"    {task.interface.summary}\n")
-    values = (*task.interface.arguments, task.interface.returns)
-    table(
-        ("value", "type", "range", "unit", "meaning"),
-        [(v.name, _type(v), _range(v), v.unit, v.description) for v in values],
-    )
-    for fact in task.interface.facts:
-        say(f"- {fact}")
+    _explain_function(task.interface)
+    for hook in task.interface.hooks:
+        say("\nOptional:")
+        _explain_function(hook)
+        say(f"- Without it: {hook.absent}")
     if task.options:
         say("\nOptions (--option NAME=VALUE):")
         table(
             ("option", "default", "choices", "meaning"),
             [(o.name, o.default, _choices(o), o.description) for o in task.options],
         )
+
+
+def _explain_function(interface: Interface) -> None:
+    say(signature(interface))
+    say(f"    {interface.summary}\n")
+    table(
+        ("value", "type", "range", "unit", "meaning"),
+        [
+            (v.name, _type(v), _range(v), v.unit, v.description)
+            for v in (*interface.arguments, interface.returns)
+        ],
+    )
+    for fact in interface.facts:
+        say(f"- {fact}")
 
 
 def signature(interface: Interface) -> str:

@@ -6,13 +6,14 @@ simulators stay here, so that the candidate cannot know what has not happened ye
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
 from discovery.sandbox import records
 from discovery.sandbox.base import CandidateFailure, Session
+from discovery.sandbox.functions import Functions
 from evaluators.policy import PolicyTask, Simulation
 from evaluators.task import Instance, Interface
 
@@ -35,39 +36,70 @@ class Done:
 
 @dataclass(frozen=True)
 class _Pipe:
-    """A session with the interface as it sees it, and the limit of a decision, s."""
+    """A session with the candidate's functions, and the limit of a decision, s."""
 
     session: Session
-    spec: records.Spec
+    functions: Functions
     limit: float
 
 
 @dataclass
 class _Run:
-    """One simulation under way. ``view`` is None once it has ended with its ``log``."""
+    """One simulation under way. ``said`` is what it asks, None once it has ended with its ``log``."""
 
     instance: Instance
     replica: int
     simulation: Simulation
-    view: Sequence[Any] | None = None
+    said: Any = None
     log: bytes = b""
     cpu: float = 0.0
     strain: float = 0.0
     fresh: bool = True
     """Whether no message has been sent for it yet."""
 
-    def step(self, reply: Any) -> None:
+    def step(self, reply: Any, functions: Functions) -> None:
         """Go on to the next decision, or to the end. Raises CandidateFailure where the simulator refuses the reply."""
         try:
-            self.view = self.simulation.send(reply)
+            self.said = self.simulation.send(reply)
         except StopIteration as end:
-            self.view, self.log = None, end.value
+            self.said, self.log = None, end.value
         except ValueError as error:
-            raise CandidateFailure("rejected", f"instance {self.instance.id}: {error}") from None
+            reason = f"instance {self.instance.id}: {functions.asker(self.said)}{error}"
+            raise CandidateFailure("rejected", reason) from None
 
 
-def spec(interface: Interface) -> records.Spec:
-    """The interface as the pipe sees it."""
+@dataclass
+class _Group:
+    """Those of a message who ask the same function."""
+
+    spec: records.Spec
+    runs: list[_Run] = field(default_factory=list)
+    views: list[records.View] = field(default_factory=list)
+    lengths: list[records.Lengths] = field(default_factory=list)
+
+    def pack(self) -> bytes:
+        """Their records; empty where nobody asks."""
+        self.lengths = [self.spec.lengths(view) for view in self.views]
+        return (
+            records.pack(self.spec, [r.replica for r in self.runs], self.views, self.lengths)
+            if self.runs
+            else b""
+        )
+
+    def reply_bytes(self) -> int:
+        return records.reply_bytes(self.spec, self.lengths) if self.runs else 0
+
+    def unpack(self, answer: bytes) -> list[Any]:
+        """Their replies. Raises ValueError."""
+        return records.unpack_replies(self.spec, answer, self.lengths) if self.runs else []
+
+
+def functions(interface: Interface) -> Functions:
+    """The interface as the pipe sees it, with all of its hooks."""
+    return Functions(tuple(map(_spec, interface.functions)), bool(interface.hooks))
+
+
+def _spec(interface: Interface) -> records.Spec:
     returns = interface.returns
     return records.Spec(
         interface.function,
@@ -86,15 +118,23 @@ def inside(session: Session, instance: Instance) -> Done:
 
 
 def lockstep(
-    session: Session, task: PolicyTask, instances: Sequence[Instance], *, watched: bool
+    session: Session,
+    task: PolicyTask,
+    instances: Sequence[Instance],
+    *,
+    hooks: Collection[str] = (),
+    watched: bool,
 ) -> Iterator[Done]:
     """The instances in order, up to BATCH at once; a quarter of them at once where somebody watches, who may stop after
-    a quarter. Raises CandidateFailure, with the processor time of the whole batch."""
+    a quarter. ``hooks``: those of the session. Raises CandidateFailure, with the processor time of the whole batch."""
     size = min(BATCH, -(-len(instances) // 4)) if watched else BATCH
-    pipe = _Pipe(session, spec(task.interface), task.decision_limit)
+    pipe = _Pipe(session, functions(task.interface).only(hooks), task.decision_limit)
     numbers = count()
     for start in range(0, len(instances), size):
-        batch = [_Run(i, next(numbers), task.simulate(i.payload)) for i in instances[start : start + size]]
+        batch = [
+            _Run(i, next(numbers), pipe.functions.start(task.simulate, i.payload))
+            for i in instances[start : start + size]
+        ]
         _play(pipe, batch)
         for run in batch:
             yield Done(run.log, run.cpu, run.strain)
@@ -104,8 +144,8 @@ def _play(pipe: _Pipe, batch: Sequence[_Run]) -> None:
     """Run a batch to its end."""
     try:
         for run in batch:
-            run.step(None)
-        while running := [run for run in batch if run.view is not None]:
+            run.step(None, pipe.functions)
+        while running := [run for run in batch if run.said is not None]:
             _decide(pipe, running)
     except CandidateFailure as failure:
         failure.cpu_seconds += sum(run.cpu for run in batch)
@@ -114,19 +154,33 @@ def _play(pipe: _Pipe, batch: Sequence[_Run]) -> None:
 
 def _decide(pipe: _Pipe, running: Sequence[_Run]) -> None:
     """One message: all simulations of ``running`` get their reply."""
-    described = pipe.spec
-    views = [run.view or () for run in running]
-    lengths = [described.lengths(view) for view in views]
-    message = records.pack(described, [run.replica for run in running], views, lengths)
+    groups = _grouped(pipe.functions, running)
+    message = pipe.functions.join([group.pack() for group in groups])
+    sizes = [group.reply_bytes() for group in groups]
     limit = SLACK_SECONDS * max(1, sum(run.fresh for run in running)) + pipe.limit * len(running)
-    answer = pipe.session.call(message, records.reply_bytes(described, lengths), limit)
+    answer = pipe.session.call(message, sum(sizes), limit)
+    replies, at = [], 0
     try:
-        replies = records.unpack_replies(described, answer.data, lengths)
+        for group, size in zip(groups, sizes, strict=True):
+            replies += group.unpack(answer.data[at : at + size])
+            at += size
     except ValueError as error:
         raise CandidateFailure("rejected", str(error), answer.cpu_seconds) from None
     share, strain = answer.cpu_seconds / len(running), answer.cpu_seconds / limit
-    for run, reply in zip(running, replies, strict=True):
+    for run, reply in zip((run for group in groups for run in group.runs), replies, strict=True):
         run.cpu += share
         run.strain = max(run.strain, strain)
         run.fresh = False
-        run.step(reply)
+        run.step(reply, pipe.functions)
+
+
+def _grouped(functions: Functions, running: Sequence[_Run]) -> list[_Group]:
+    """One group for each function, in their order."""
+    if not functions.hooked:
+        return [_Group(functions.specs[0], list(running), [run.said for run in running])]
+    groups = [_Group(spec) for spec in functions.specs]
+    for run in running:
+        at, view = functions.asked(run.said)
+        groups[at].runs.append(run)
+        groups[at].views.append(view)
+    return groups

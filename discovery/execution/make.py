@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from discovery.errors import UsageError
 from discovery.execution.base import Executor
 from discovery.execution.local import InlineExecutor, LocalExecutor
-from discovery.execution.lockstep import spec
+from discovery.execution.lockstep import functions
 from discovery.sandbox.host import ZygoteSandbox
 from evaluators.policy import Asking, PolicyTask
 from evaluators.task import Task, tier_of
@@ -21,7 +21,7 @@ def sandbox_for(task: Task, *, unsafe: bool = False) -> ZygoteSandbox:
         memory=task.memory,
         tier=tier_of(task),
         unsafe=unsafe,
-        policy=spec(task.interface) if isinstance(task, PolicyTask) else None,
+        policy=functions(task.interface) if isinstance(task, PolicyTask) else None,
         asks=isinstance(task, Asking),
     )
 

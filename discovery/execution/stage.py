@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from discovery.candidate import signatures
 from discovery.execution.base import Outcome, StageJob, StageResult
 from discovery.execution.lockstep import Done, inside, lockstep
 from discovery.sandbox.base import (
@@ -60,7 +61,7 @@ def _run(sandbox: Sandbox, task: Task, job: StageJob) -> StageResult:
     parts = [part for part in (screening(job), job) if part is not None]
     results: list[StageResult] = []
     counted = len(parts[0].instances) if job.counted else 0
-    with sandbox.session(job.code, task.interface.function, job.parameters, counted=counted) as session:
+    with _opened(sandbox, task, job, counted) as session:
         for part in parts:
             results.append(_part(session, task, part, last=part is job))
             if results[-1].outcome != "scored":
@@ -68,6 +69,19 @@ def _run(sandbox: Sandbox, task: Task, job: StageJob) -> StageResult:
     if len(parts) == 1:
         return results[0]
     return replace(results[1], screen=results[0]) if len(results) == 2 else _failed(results[0])
+
+
+def _opened(sandbox: Sandbox, task: Task, job: StageJob, counted: int) -> Session:
+    """A session with the hooks that the candidate has; each function gets those of the parameters that it takes."""
+    interface = task.interface
+    if not interface.hooks:
+        return sandbox.session(job.code, interface.function, job.parameters, counted=counted)
+    given = {
+        name: {k: v for k, v in job.parameters.items() if k in taken}
+        for name, taken in signatures(job.code, interface).items()
+    }
+    own = given.pop(interface.function, {})
+    return sandbox.session(job.code, interface.function, own, hooks=given, counted=counted)
 
 
 def screening(job: StageJob) -> StageJob | None:
@@ -128,7 +142,8 @@ def _answers(session: Session, task: Task, job: StageJob, order: tuple[Instance,
         for instance in order:
             yield inside(session, instance)
     else:
-        yield from lockstep(session, task, order, watched=job.watch is not None)
+        hooks = signatures(job.code, task.interface) if task.interface.hooks else ()
+        yield from lockstep(session, task, order, hooks=hooks, watched=job.watch is not None)
 
 
 def _called(session: Session, task: Task, instance: Instance) -> Done:

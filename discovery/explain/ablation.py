@@ -101,7 +101,7 @@ def variant(candidate: Candidate, made: Sequence[Edit], interface: Interface) ->
     """The candidate with all of these edits; an edit inside code that another one takes out has no effect. None when
     that is no candidate."""
     tree = applied(candidate.tree, made)
-    tree = swept(tree, reads(candidate.tree), interface.function)
+    tree = swept(tree, reads(candidate.tree), frozenset(f.function for f in interface.functions))
     try:
         changed = check(ast.unparse(tree) + "\n", interface)
     except (Refused, ValueError, RecursionError):

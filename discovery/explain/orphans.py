@@ -25,13 +25,13 @@ def reads(tree: ast.AST) -> frozenset[str]:
     )
 
 
-def swept(tree: ast.Module, before: frozenset[str], function: str) -> ast.Module:
-    """``tree`` without what served names of ``before`` that are read no more. ``function`` is the task's own. The tree
-    is changed in place."""
+def swept(tree: ast.Module, before: frozenset[str], functions: frozenset[str]) -> ast.Module:
+    """``tree`` without what served names of ``before`` that are read no more. ``functions`` are the task's own. The
+    tree is changed in place."""
     pure = PURE | own_pure(tree)
     while True:
         gone = before - reads(tree)
-        sweeper = _Sweeper(gone, function, pure)
+        sweeper = _Sweeper(gone, functions, pure)
         sweeper.visit(tree)
         if not sweeper.dropped:
             return tree
@@ -40,15 +40,15 @@ def swept(tree: ast.Module, before: frozenset[str], function: str) -> ast.Module
 class _Sweeper(ast.NodeTransformer):
     """One pass: drops what only stores ``gone`` names, and says whether anything went."""
 
-    def __init__(self, gone: frozenset[str], function: str, pure: frozenset[str]) -> None:
-        self._gone, self._function, self._pure = gone, function, pure
+    def __init__(self, gone: frozenset[str], functions: frozenset[str], pure: frozenset[str]) -> None:
+        self._gone, self._functions, self._pure = gone, functions, pure
         self.dropped = False
 
     def visit(self, node: ast.AST) -> ast.AST | None:
         if isinstance(node, ast.stmt) and self._useless(node):
             self.dropped = True
             return None
-        if isinstance(node, ast.FunctionDef) and node.name == self._function:
+        if isinstance(node, ast.FunctionDef) and node.name in self._functions:
             self._parameters(node.args)
         declared = _declared(node)
         if declared is not None:
@@ -65,7 +65,7 @@ class _Sweeper(ast.NodeTransformer):
             bound = [(a.asname or a.name.split(".")[0]) for a in node.names]
             return set(bound) <= self._gone
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            return node.name in self._gone and node.name != self._function
+            return node.name in self._gone - self._functions
         if isinstance(node, ast.Assign):
             return all(_stores(t, self._gone) for t in node.targets) and quiet(node.value, self._pure)
         if isinstance(node, ast.AugAssign | ast.AnnAssign):
@@ -77,7 +77,7 @@ class _Sweeper(ast.NodeTransformer):
         return False
 
     def _parameters(self, arguments: ast.arguments) -> None:
-        """The keyword-only arguments of the task's function, which are the candidate's parameters."""
+        """The keyword-only arguments of one of the task's functions, which are the candidate's parameters."""
         kept = [
             (a, d)
             for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)

@@ -56,7 +56,12 @@ def rehearse(candidate: Candidate, task: Task, executor: Executor, seconds: Sequ
     """Try the candidate as its package will call it. ``seconds`` is the processor time of each search instance, as
     stored; empty where it is unknown.
 
-    Raises NothingValid when it fails, or does not repeat its answers."""
+    Raises NothingValid when it is more than one function, fails, or does not repeat its answers."""
+    if candidate.hooks:
+        raise NothingValid(
+            f"candidate {candidate.hash[:8]} cannot be exported: it defines {', '.join(candidate.hooks)} beside "
+            f"{task.interface.function}, and a package is one function"
+        )
     arrays, why = _arrays(candidate, task, executor, seconds)
     found = calls(candidate, task, executor, arrays=arrays)
     return Rehearsal(arrays, why, found, executor.isolated)

@@ -39,7 +39,7 @@ class Likeness:
 
 def likeness(candidate: Candidate) -> Likeness:
     """The features of a checked candidate."""
-    reader = _Reader(candidate.function)
+    reader = _Reader(candidate.functions)
     whole = reader.block(candidate.tree.body, {})
     features = frozenset(
         int.from_bytes(blake2b(f"{text}{n}".encode(), digest_size=4).digest(), "little")
@@ -71,8 +71,8 @@ Scope = dict[str, _Node]
 class _Reader:
     """Reads one module; ``seen`` counts its small subtrees."""
 
-    def __init__(self, main: ast.FunctionDef) -> None:
-        self._main = main
+    def __init__(self, own: tuple[ast.FunctionDef, ...]) -> None:
+        self._own = own
         self.seen: Counter[str] = Counter()
         self.numbers: list[str] = []
 
@@ -111,7 +111,7 @@ class _Reader:
         inner: Scope = dict(scope)
         arguments = node.args
         for n, argument in enumerate((*arguments.posonlyargs, *arguments.args)):
-            inner[argument.arg] = _leaf(argument.arg if node is self._main else f"argument {n}")
+            inner[argument.arg] = _leaf(argument.arg if node in self._own else f"argument {n}")
         for several in (arguments.vararg, arguments.kwarg):
             if several is not None:
                 inner[several.arg] = _leaf("arguments")
@@ -120,8 +120,8 @@ class _Reader:
         defaults = [d for d in (*arguments.defaults, *arguments.kw_defaults) if d is not None]
         inner[node.name] = _leaf("itself")
         parts = [self._expression(d, scope) for d in defaults] + [self.block(node.body, inner)]
-        made = self._made("Function", parts)
-        if node is not self._main:
+        made = self._made("Function" if node not in self._own[1:] else f"Hook {node.name}", parts)
+        if node is not self._own[0]:
             scope[node.name] = _Node("function", f"function/{len(inner)}", "=" + _short(made.full))
         return made
 

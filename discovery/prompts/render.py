@@ -19,7 +19,7 @@ from discovery.candidate import ALLOWED_IMPORTS
 from discovery.errors import UsageError
 from discovery.prompts.ideas import idea_of, shape
 from discovery.prompts.quoting import beginning, clean, fenced, one_line
-from discovery.prompts.words import cases, described, groups, number, signature, skeleton, wins
+from discovery.prompts.words import cases, described, groups, hook, number, signature, skeleton, wins
 from discovery.proposers.base import Message, Operator, Parent, Request
 
 if TYPE_CHECKING:
@@ -152,6 +152,7 @@ def _user(environment: Environment, request: Request, content: _Content, budget:
         "function": brief.interface.function,
         "arguments": ", ".join(a.name for a in brief.interface.arguments),
         "signature": signature(brief.interface),
+        "hooks": [signature(h) for h in brief.interface.hooks],
     }
     return _rendered(environment, operator, values)
 
@@ -190,6 +191,7 @@ def _task(request: Request, budget: int) -> dict[str, object]:
         "arguments": [described(v) for v in interface.arguments],
         "returns": described(interface.returns),
         "facts": [one_line(f, 600) for f in interface.facts],
+        "hooks": [hook(h) for h in interface.hooks],
         "call_limit": f"{brief.call_limit:g} s",
         "imports": ", ".join(["numpy", *sorted(ALLOWED_IMPORTS - {"numpy", "__future__"})]),
         "small": budget < EDITS_FROM,

@@ -27,6 +27,18 @@ def skeleton(interface: Interface) -> str:
     )
 
 
+def hook(interface: Interface) -> dict[str, object]:
+    """An optional function: its signature, what it is for, its values, and what happens without it."""
+    return {
+        "signature": signature(interface),
+        "summary": one_line(interface.summary, 600),
+        "arguments": [described(v) for v in interface.arguments],
+        "returns": described(interface.returns),
+        "facts": [one_line(f, 600) for f in interface.facts],
+        "absent": one_line(interface.absent, 400),
+    }
+
+
 def described(value: Value) -> str:
     """One line: name, type, length, range, unit, meaning."""
     kind = {"scalar": f"{value.dtype} number", "array": f"numpy array of {value.dtype}"}.get(value.kind, "")

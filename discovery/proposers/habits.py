@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from discovery import syntax
-from discovery.candidate import Refused, parse
+from discovery.candidate import Refused, expected, parse
 from evaluators.task import Interface
 from searchspaces.space import Choice, FloatRange, IntRange, Range, SpaceError, read
 
@@ -111,6 +111,12 @@ def _positional(function: ast.FunctionDef) -> list[str]:
     return [a.arg for a in (*function.args.posonlyargs, *function.args.args)]
 
 
+def _own(tree: ast.Module, interface: Interface) -> list[tuple[ast.FunctionDef, Interface]]:
+    """The functions of the interface that there are, each with what it should look like."""
+    wanted = {f.function: f for f in interface.functions}
+    return [(f, wanted[f.name]) for f in _functions(tree) if f.name in wanted]
+
+
 def _wanted(interface: Interface) -> list[str]:
     return [a.name for a in interface.arguments]
 
@@ -121,7 +127,7 @@ def _fits(arguments: list[str], interface: Interface) -> bool:
 
 
 def _unwrapped(code: str, tree: ast.Module, interface: Interface) -> str:
-    """A method of ``class Solution`` becomes a top-level function, if it uses nothing of its object."""
+    """A method of ``class Solution`` becomes a top-level function, if it uses nothing of its object; so do hooks."""
     if any(f.name == interface.function for f in _functions(tree)):
         return code
     found: list[tuple[ast.ClassDef, ast.FunctionDef]] = []
@@ -130,7 +136,10 @@ def _unwrapped(code: str, tree: ast.Module, interface: Interface) -> str:
             methods = [m for m in holder.body if isinstance(m, ast.FunctionDef)]
             named = [m for m in methods if m.name == interface.function]
             alike = [
-                m for m in methods if _fits(_positional(m)[1:], interface) or _fits(_positional(m), interface)
+                m
+                for m in methods
+                if m.name not in interface.hook_names
+                and (_fits(_positional(m)[1:], interface) or _fits(_positional(m), interface))
             ]
             found += [(holder, m) for m in named or alike]
     if not found or any(_fits(_positional(f), interface) for f in _functions(tree)):
@@ -140,21 +149,28 @@ def _unwrapped(code: str, tree: ast.Module, interface: Interface) -> str:
         raise Unfit(
             f"several methods could be {interface.function!r}; write it once, as a top-level function"
         )
+    beside = [m for m in holder.body if isinstance(m, ast.FunctionDef) and m.name in interface.hook_names]
+    written = [_freed(m, holder, m.name) for m in beside] + [_freed(method, holder, interface.function)]
+    demo = [s for s in _demo(tree, {holder.name}) if s.lineno > holder.lineno]
+    return splice(_removed(code, demo), [(_span(holder), "\n\n\n".join(written))])
+
+
+def _freed(method: ast.FunctionDef, holder: ast.ClassDef, name: str) -> str:
+    """A method as a function called ``name``. Raises Unfit when it uses its object."""
     decorators = {d.id for d in method.decorator_list if isinstance(d, ast.Name)}
     if "staticmethod" not in decorators and (method.args.posonlyargs or method.args.args):
         owner = (method.args.posonlyargs or method.args.args).pop(0).arg
         if any(isinstance(n, ast.Name) and n.id == owner for s in method.body for n in ast.walk(s)):
             raise Unfit(
                 f"{method.name!r} is a method of class {holder.name!r} and uses {owner!r}; "
-                f"write {interface.function!r} as a top-level function"
+                f"write {name!r} as a top-level function"
             )
     method.decorator_list = []
-    old, method.name = method.name, interface.function
+    old, method.name = method.name, name
     for node in ast.walk(method):
         if isinstance(node, ast.Name) and node.id == old:
-            node.id = interface.function
-    demo = [s for s in _demo(tree, {holder.name}) if s.lineno > holder.lineno]
-    return splice(_removed(code, demo), [(_span(holder), ast.unparse(method))])
+            node.id = name
+    return ast.unparse(method)
 
 
 def _renamed(code: str, tree: ast.Module, interface: Interface) -> str:
@@ -162,12 +178,14 @@ def _renamed(code: str, tree: ast.Module, interface: Interface) -> str:
     functions = _functions(tree)
     if any(f.name == interface.function for f in functions):
         return code
-    fitting = [f for f in functions if _fits(_positional(f), interface)]
+    hooks = interface.hook_names
+    fitting = [f for f in functions if f.name not in hooks and _fits(_positional(f), interface)]
     bound = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
     if len(fitting) != 1 or {fitting[0].name, interface.function} & bound:
-        expected = f"def {interface.function}({', '.join(_wanted(interface))}, *, …)"
         has = f"; it defines {', '.join(f.name for f in functions)[:120]}" if functions else ""
-        raise Unfit(f"there is no top-level function {interface.function!r}{has}; expected {expected}")
+        raise Unfit(
+            f"there is no top-level function {interface.function!r}{has}; expected {expected(interface)}"
+        )
     function = fitting[0]
     line = code.encode("utf-8").splitlines()[function.lineno - 1][function.col_offset :]
     match = re.match(rb"def[ \t]+", line)
@@ -180,10 +198,11 @@ def _renamed(code: str, tree: ast.Module, interface: Interface) -> str:
 
 
 def _undoubled(code: str, tree: ast.Module, interface: Interface) -> str:
-    """Of several definitions of the function, or of SEARCH_SPACE, the last one holds, as in Python itself."""
-    same = [f for f in _functions(tree) if f.name == interface.function]
+    """Of several definitions of a function, or of SEARCH_SPACE, the last one holds, as in Python itself."""
+    last = {f.name: f for f, _ in _own(tree, interface)}
     spaces = [n for n in tree.body if _assigns(n, "SEARCH_SPACE")]
-    return _removed(code, [*same[:-1], *spaces[:-1]]) if len(same) > 1 or len(spaces) > 1 else code
+    gone = [f for f, _ in _own(tree, interface) if f is not last[f.name]] + spaces[:-1]
+    return _removed(code, gone) if gone else code
 
 
 def _assigns(node: ast.stmt, name: str) -> bool:
@@ -240,19 +259,19 @@ def _demo(tree: ast.Module, suspects: set[str]) -> list[ast.stmt]:
 
 
 def _without_demo(code: str, tree: ast.Module, interface: Interface) -> str:
-    demo = _demo(tree, {interface.function})
+    demo = _demo(tree, {f.function for f in interface.functions})
     return _removed(code, demo) if demo else code
-
-
-def _function(tree: ast.Module, interface: Interface) -> ast.FunctionDef | None:
-    return next((f for f in _functions(tree) if f.name == interface.function), None)
 
 
 def _starred(code: str, tree: ast.Module, interface: Interface) -> str:
     """Trailing positional arguments with defaults become keyword-only."""
-    function = _function(tree, interface)
-    if function is None or not _fits(_positional(function), interface):
-        return code
+    splices = [s for function, wanted in _own(tree, interface) for s in _star(function, wanted)]
+    return splice(code, splices) if splices else code
+
+
+def _star(function: ast.FunctionDef, interface: Interface) -> list[Splice]:
+    if not _fits(_positional(function), interface):
+        return []
     arguments, wanted = function.args, len(interface.arguments)
     every = [*arguments.posonlyargs, *arguments.args]
     extra = every[wanted:]
@@ -262,31 +281,31 @@ def _starred(code: str, tree: ast.Module, interface: Interface) -> str:
         or arguments.vararg
         or len(arguments.posonlyargs) > wanted
     ):
-        return code
+        return []
     first = _span(extra[0])
     splices: list[Splice] = [((first[0], first[1], first[0], first[1]), "*, ")]
     if arguments.kwonlyargs:
         end, start = _span(arguments.defaults[-1]), _span(arguments.kwonlyargs[0])
         splices.append(((end[2], end[3], start[0], start[1]), ", "))
-    return splice(code, splices)
+    return splices
 
 
 def _numeric_defaults(code: str, tree: ast.Module, interface: Interface) -> str:
     """``flag=True`` becomes ``flag=1``: parameters are numbers or strings."""
-    function = _function(tree, interface)
-    values = function.args.kw_defaults if function else []
+    values = [v for function, _ in _own(tree, interface) for v in function.args.kw_defaults]
     flags = [v for v in values if isinstance(v, ast.Constant) and isinstance(v.value, bool)]
     return splice(code, [(_span(v), str(int(bool(v.value)))) for v in flags]) if flags else code
 
 
 def _spaced(code: str, tree: ast.Module, interface: Interface) -> str:
     """A SEARCH_SPACE with small mistakes: ranges only steer the tuning, so what cannot be meant is dropped."""
-    function = _function(tree, interface)
+    own = [function for function, _ in _own(tree, interface)]
     declared = next((n for n in tree.body if _assigns(n, "SEARCH_SPACE")), None)
-    if function is None or not isinstance(declared, ast.Assign) or not isinstance(declared.value, ast.Dict):
+    if not own or not isinstance(declared, ast.Assign) or not isinstance(declared.value, ast.Dict):
         return code
     defaults: dict[str, object] = {}
-    for argument, default in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True):
+    arguments = [a for f in own for a in zip(f.args.kwonlyargs, f.args.kw_defaults, strict=True)]
+    for argument, default in arguments:
         try:
             defaults[argument.arg] = ast.literal_eval(default) if default is not None else None
         except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):

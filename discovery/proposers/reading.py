@@ -58,6 +58,7 @@ def _at_the_end(reason: str, code: str) -> bool:
 class _Reader:
     def __init__(self, interface: Interface, parents: tuple[str, ...]) -> None:
         self.interface, self.parents = interface, parents
+        self.hooks = interface.hook_names
         self.parses = MAX_PARSES
         self.trees: dict[str, ast.Module] = {}
         """Of the texts that were parsed, so that none is parsed twice."""
@@ -142,7 +143,7 @@ class _Reader:
                 continue
             lost = set(re.findall(r"^(?:def |class )?(\w+)[ \t]*[(:=]", dropped, re.M))
             used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
-            if lost & used or not _complete(tree):
+            if lost & (used | self.hooks) or not _complete(tree):
                 return None
             return self.tidied(kept, tree)
         return None
@@ -213,7 +214,7 @@ class _Reader:
                 continue
             names = _bound(piece, imports=False)
             kinds = (ast.Import, ast.ImportFrom, ast.Assign, ast.FunctionDef)
-            needed = names & (loads | {"SEARCH_SPACE"})
+            needed = names & (loads | {"SEARCH_SPACE"} | self.hooks)
             if needed and not names & bound and all(isinstance(s, kinds) for s in piece.body):
                 try:
                     code = self.module(other.rstrip("\n") + "\n\n\n" + code, cut=False, whole=True)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 FailureKind = Literal["rejected", "timeout", "killed", "error"]
+Parameters = Mapping[str, float | int | str]
+"""Keyword arguments of one function."""
 
 
 @dataclass(frozen=True)
@@ -117,9 +119,16 @@ class Sandbox(Protocol):
     """False when a required layer is off or missing: every result is then marked."""
 
     def session(
-        self, code: str, function: str, parameters: Mapping[str, float | int | str], *, counted: int = 0
+        self,
+        code: str,
+        function: str,
+        parameters: Parameters,
+        *,
+        hooks: Mapping[str, Parameters] | None = None,
+        counted: int = 0,
     ) -> Session:
-        """``counted``: in how many calls, the first ones, the candidate's lines are counted."""
+        """``hooks``: those that the candidate defines beside ``function``, in the order of the interface, with their
+        own parameters. ``counted``: in how many calls, the first ones, the candidate's lines are counted."""
         ...
 
     def close(self) -> None: ...

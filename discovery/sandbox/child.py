@@ -10,14 +10,14 @@ import random
 import signal
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, NoReturn
 
 import numpy
 
 from discovery.sandbox import frames, kernel, landlock, rlimits
-from discovery.sandbox.records import Spec
+from discovery.sandbox.functions import Functions
 from discovery.sandbox.replicas import Replicas
 from discovery.sandbox.seccomp import Filter
 
@@ -149,9 +149,14 @@ def _work(adapter: Adapter, wanted: dict[str, Any]) -> Callable[[int, int, bytes
     """What turns kind, sequence and body of a frame into the body of its RESULT."""
     name, parameters = wanted["function"], wanted["parameters"]
     code = compile(wanted["code"], FILENAME, "exec", dont_inherit=True)
-    function = _load(code, name)
+    named = {name: parameters, **wanted["hooks"]}
+    (function, *_) = _load(code, named)
     if wanted["policy"] is not None:
-        replicas = Replicas(Spec.read(wanted["policy"]), lambda: partial(_load(code, name), **parameters))
+
+        def load() -> list[Callable[..., Any]]:
+            return [partial(f, **given) for f, given in zip(_load(code, named), named.values(), strict=True)]
+
+        replicas = Replicas(Functions.read(wanted["policy"]), load)
         return lambda kind, _, body: (
             replicas.decide(body) if kind == frames.CALL else replicas.simulate(adapter, body)
         )
@@ -160,14 +165,15 @@ def _work(adapter: Adapter, wanted: dict[str, Any]) -> Callable[[int, int, bytes
     return lambda _, __, body: adapter(function, body, parameters)
 
 
-def _load(code: types.CodeType, name: str) -> Any:
+def _load(code: types.CodeType, names: Iterable[str]) -> list[Any]:
+    """The functions of these names in a module of their own."""
     module = types.ModuleType("candidate")
     sys.modules["candidate"] = module
     exec(code, module.__dict__)  # noqa: S102 - the one place
     try:
-        return module.__dict__[name]
-    except KeyError:
-        raise NameError(f"the module defines no {name!r}") from None
+        return [module.__dict__[name] for name in names]
+    except KeyError as error:
+        raise NameError(f"the module defines no {error}") from None
 
 
 def _ask(sequence: int, query: bytes) -> bytes:

@@ -24,11 +24,12 @@ from discovery.sandbox.base import (
     FailureKind,
     Layers,
     Oracle,
+    Parameters,
     SandboxUnavailable,
     SessionLost,
 )
+from discovery.sandbox.functions import Functions
 from discovery.sandbox.process import REQUIRED, Ending, Zygote, ZygoteDied, clock
-from discovery.sandbox.records import Spec
 from discovery.sandbox.selftest import LayerReport, examine
 from evaluators.task import Tier
 
@@ -56,7 +57,7 @@ class ZygoteSandbox:
     """A warm zygote for the adapter at ``adapter`` (trusted code with ``answer(function, payload, parameters)``, of a
     policy task ``simulate(payload)``).
 
-    ``memory`` is what a candidate may allocate, in bytes; ``tier`` is what it may read. ``policy`` is the interface of
+    ``memory`` is what a candidate may allocate, in bytes; ``tier`` is what it may read. ``policy`` are the functions of
     a policy task. ``asks``: whether the adapter's ``answer`` takes a fourth argument through which it asks an oracle.
     Raises SandboxUnavailable when a required layer is off or missing, unless ``unsafe``: then it goes on with the
     layers that hold, and ``isolated`` is False.
@@ -74,24 +75,38 @@ class ZygoteSandbox:
         layers: Layers = Layers(),  # noqa: B008 - frozen
         tier: Tier = "strict",
         unsafe: bool = False,
-        policy: Spec | None = None,
+        policy: Functions | None = None,
         asks: bool = False,
     ) -> None:
         self._adapter, self._memory, self._layers, self._unsafe = adapter, memory, layers, unsafe
         self._tier: Tier = tier
-        self.policy = policy is not None
-        self._talk = {"policy": None if policy is None else asdict(policy), "asks": asks}
+        self.policy, self._asks = policy, asks
         self._closed = False
         self._zygote = self._start()
 
     def session(
-        self, code: str, function: str, parameters: Mapping[str, float | int | str], *, counted: int = 0
+        self,
+        code: str,
+        function: str,
+        parameters: Parameters,
+        *,
+        hooks: Mapping[str, Parameters] | None = None,
+        counted: int = 0,
     ) -> ZygoteSession:
         """A new child with ``code``. What loading it gives is seen by the first call."""
         if self._closed:
             raise RuntimeError("the sandbox is closed")
-        wanted = {"code": code, "function": function, "parameters": dict(parameters), "counted": counted}
-        return ZygoteSession(self, json.dumps({**wanted, **self._talk}).encode())
+        own = self.policy.only(hooks or ()) if self.policy is not None else None
+        wanted = {
+            "code": code,
+            "function": function,
+            "parameters": dict(parameters),
+            "hooks": {name: dict(given) for name, given in (hooks or {}).items()},
+            "counted": counted,
+            "policy": None if own is None else asdict(own),
+            "asks": self._asks,
+        }
+        return ZygoteSession(self, json.dumps(wanted).encode())
 
     def close(self) -> None:
         """End the zygote and whatever child it has."""
@@ -181,7 +196,7 @@ class ZygoteSession:
         except ZygoteDied as error:
             self._again(error)
             return self._call(wanted)
-        if not self._sandbox.policy:
+        if self._sandbox.policy is None:
             self._calls.append(wanted)
         return answer
 
@@ -224,7 +239,7 @@ class ZygoteSession:
             self._socket.close()
         self._over = True
         self._sandbox._restart()
-        if self._sandbox.policy:
+        if self._sandbox.policy is not None:
             raise SessionLost(str(cause)) from None
         try:
             self._open()

@@ -30,8 +30,8 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Spec:
-    """An interface as the pipe sees it, plain data. ``arguments``: (dtype, name of the length or None for a scalar);
-    ``returns`` the same of a reply, ``low`` and ``high`` its bounds."""
+    """A function of an interface as the pipe sees it, plain data. ``arguments``: (dtype, name of the length or None for
+    a scalar); ``returns`` the same of a reply, ``low`` and ``high`` its bounds."""
 
     function: str
     arguments: tuple[tuple[str, str | None], ...]
@@ -189,14 +189,14 @@ def unpack_replies(spec: Spec, body: bytes, lengths: Sequence[Lengths]) -> list[
     or out of bounds, and for bytes that are no truth values."""
     dtype, shape = _reply(spec, lengths)
     if dtype.kind == "b" and np.frombuffer(body, np.uint8).max(initial=0) > 1:
-        raise ValueError("each byte of a reply must be 0 or 1")
+        raise ValueError(f"each byte of a reply of {spec.function}() must be 0 or 1")
     found = np.frombuffer(body, dtype).reshape(shape)
     length = spec.returns[1]
     values = found.tolist() if length is None else _cut(spec, length, found, lengths)
     used = found if length is None or _even(spec, shape, lengths) else np.concatenate(values)
     wrong = _complaint(spec, used)
     if wrong:
-        raise ValueError(f"a reply holds {wrong}")
+        raise ValueError(f"a reply of {spec.function}() holds {wrong}")
     return values
 
 

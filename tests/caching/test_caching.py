@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from discovery.execution.lockstep import spec
+from discovery.execution.lockstep import functions
 from discovery.sandbox.replicas import Replicas
 from evaluators.caching import splits
 from evaluators.caching.instances import FAMILIES, Spec, _table, generate
@@ -39,7 +39,7 @@ Policy = Callable[..., Any]
 def played(capacity: int, pages: Sequence[int], policy: Policy) -> list[int]:
     """The event log of a policy."""
     payload = encode(capacity, np.array(pages))
-    log = Replicas(spec(TASK.interface), lambda: policy).simulate(simulate, payload)
+    log = Replicas(functions(TASK.interface), lambda: (policy,)).simulate(simulate, payload)
     return np.frombuffer(log, "<i2").tolist()
 
 

@@ -25,6 +25,8 @@ def test_tasks(discover: Callable) -> None:
             "unit",
             "measured",
             "seeds",
+            "function",
+            "hooks",
             "options",
             "plugins",
         ]
@@ -36,6 +38,25 @@ def test_tasks_for_people_escapes_what_a_task_package_says(discover: Callable) -
     for words in (["tasks"], ["tasks", "toy"]):
         out = discover(*words).out
         assert "\x1b" not in out and "[bold]number[/bold]\\x1b[31m" in out
+
+
+def test_the_hooks_of_a_task_are_shown(discover: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(registry.BUILT_IN, "desk", "toy.desk:Desk")
+    (desk,) = discover("tasks", "desk", "--json").data["tasks"]
+    assert desk["function"] == "rank" and [h["function"] for h in desk["hooks"]] == ["admit", "rest"]
+    assert desk["hooks"][1] == {
+        "function": "rest",
+        "arguments": ["time", "waiting"],
+        "returns": "pause",
+        "summary": "Return for how long to rest after a job, at most its length.",
+        "absent": "there is no rest.",
+    }
+    out = discover("tasks", "desk").out
+    for line in (
+        "def admit(length, waiting, urgent, *, …parameters): → admitted",
+        "- Without it: there is no rest.",
+    ):
+        assert line in out
 
 
 def test_a_task_that_fails_to_load_harms_no_other(

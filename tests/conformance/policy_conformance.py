@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,10 @@ from conformance.task_conformance import TaskConformance
 from discovery.execution import lockstep
 from discovery.execution.base import Executor, StageJob
 from evaluators.policy import PolicyTask
-from evaluators.task import Instance, Task, Value
+from evaluators.task import Instance, Interface, Task, Value
 
+Asked = tuple[Interface, list[Any]]
+"""The function that a simulation asks, and the view."""
 DTYPES = {"int64": "i", "float64": "f", "bool": "b"}
 
 
@@ -30,39 +32,44 @@ class PolicyConformance(TaskConformance):
     """``factory`` is "module:Class"; ``options`` are the settings under test."""
 
     @staticmethod
-    def walked(task: Task, instance: Instance) -> tuple[list[Sequence[Any]], bytes]:
-        """A simulation that gets some replies: its views, copied, and its event log."""
+    def walked(
+        task: Task, instance: Instance, hooks: Collection[str] | None = None
+    ) -> tuple[list[Asked], bytes]:
+        """A simulation that gets some replies: its views, copied, each with the function that is asked, and its event
+        log. ``hooks`` are those that the candidate has (None: all)."""
         assert isinstance(task, PolicyTask)
-        views: list[Sequence[Any]] = []
-        simulation = task.simulate(instance.payload)
+        asked: list[Asked] = []
+        functions = lockstep.functions(task.interface).only(
+            task.interface.hook_names if hooks is None else hooks
+        )
+        simulation = functions.start(task.simulate, instance.payload)
         reply = None
         while True:
             try:
-                view = simulation.send(reply)
+                at, view = functions.asked(simulation.send(reply))
             except StopIteration as end:
-                return views, end.value
+                return asked, end.value
             except ValueError:
                 pytest.skip("this reply is none")
-            views.append([v.copy() if isinstance(v, np.ndarray) else v for v in view])
-            lengths = {
-                a.length: len(v) for a, v in zip(task.interface.arguments, view, strict=True) if a.length
-            }
-            reply = replying(task.interface.returns, lengths, len(views))
+            function = next(f for f in task.interface.functions if f.function == functions.specs[at].function)
+            asked.append((function, [v.copy() if isinstance(v, np.ndarray) else v for v in view]))
+            lengths = {a.length: len(v) for a, v in zip(function.arguments, view, strict=True) if a.length}
+            reply = replying(function.returns, lengths, len(asked))
 
     def test_it_is_a_policy_task(self, task: Task) -> None:
         assert isinstance(task, PolicyTask)
 
     def test_views_are_what_the_interface_says(self, task: Task) -> None:
         assert isinstance(task, PolicyTask)
-        seen = 0
+        seen: set[str] = set()
         for instance in task.instances("screen"):
-            views, log = self.walked(task, instance)
-            seen += len(views)
-            assert len(views) * task.decision_limit <= instance.limit * (1 + 1e-9)
+            asked, log = self.walked(task, instance)
+            seen |= {function.function for function, _ in asked}
+            assert len(asked) * task.decision_limit <= instance.limit * (1 + 1e-9)
             assert len(log) == instance.answer_bytes
-            for view in views:
+            for function, view in asked:
                 lengths: dict[str, int] = {}
-                for argument, value in zip(task.interface.arguments, view, strict=True):
+                for argument, value in zip(function.arguments, view, strict=True):
                     if argument.length is None:
                         assert isinstance(value, bool | int | float), argument.name
                     else:
@@ -71,7 +78,14 @@ class PolicyConformance(TaskConformance):
                     low, high = argument.low, argument.high
                     assert low is None or np.all(np.asarray(value) >= low), argument.name
                     assert high is None or np.all(np.asarray(value) <= high), argument.name
-        assert seen > 0
+        assert seen == {f.function for f in task.interface.functions}
+
+    def test_a_hook_that_a_candidate_does_not_have_is_not_asked(self, task: Task) -> None:
+        for absent in task.interface.hook_names:
+            for instance in task.instances("screen"):
+                asked, log = self.walked(task, instance, task.interface.hook_names - {absent})
+                assert absent not in {function.function for function, _ in asked}
+                assert len(log) == instance.answer_bytes
 
     def test_a_simulation_is_a_function_of_payload_and_replies(self, task: Task) -> None:
         instance = task.instances("screen").instances[0]
@@ -79,7 +93,7 @@ class PolicyConformance(TaskConformance):
         assert first[1] == second[1] and len(first[0]) == len(second[0])
         assert all(
             np.array_equal(a, b)
-            for one, other in zip(*(v for v, _ in (first, second)), strict=True)
+            for (_, one), (_, other) in zip(first[0], second[0], strict=True)
             for a, b in zip(one, other, strict=True)
         )
 

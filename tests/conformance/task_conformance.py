@@ -116,18 +116,22 @@ class TaskConformance:
     # -- the interface ----------------------------------------------------------------------------------------------
 
     def test_the_interface_is_consistent(self, task: Task) -> None:
-        interface = task.interface
-        names = [a.name for a in interface.arguments]
-        assert interface.function.isidentifier() and names and len(set(names)) == len(names)
-        assert all(n.isidentifier() and n != interface.function for n in names)
-        for value in (*interface.arguments, interface.returns):
-            assert value.description and value.kind in ("scalar", "array", "mask", "permutation")
-            assert value.dtype in ("int64", "float64", "bool")
-            assert (value.length is None) == (value.kind == "scalar"), value.name
-            assert value.low is None or value.high is None or value.low <= value.high
-        assert interface.returns.length in {None, *(a.length for a in interface.arguments)}
-        for text in (task.summary, task.unit, interface.summary, *interface.facts):
-            assert text.strip() and "\n" not in text
+        functions = task.interface.functions
+        assert len({f.function for f in functions}) == len(functions) and not task.interface.absent
+        assert len(functions) == 1 or isinstance(task, PolicyTask), "only a policy task has hooks"
+        assert all(hook.absent and not hook.hooks for hook in task.interface.hooks)
+        for interface in functions:
+            names = [a.name for a in interface.arguments]
+            assert interface.function.isidentifier() and names and len(set(names)) == len(names)
+            assert all(n.isidentifier() and n != interface.function for n in names)
+            for value in (*interface.arguments, interface.returns):
+                assert value.description and value.kind in ("scalar", "array", "mask", "permutation")
+                assert value.dtype in ("int64", "float64", "bool")
+                assert (value.length is None) == (value.kind == "scalar"), value.name
+                assert value.low is None or value.high is None or value.low <= value.high
+            assert interface.returns.length in {None, *(a.length for a in interface.arguments)}
+            for text in (task.summary, task.unit, interface.summary, *interface.facts):
+                assert text.strip() and "\n" not in text
 
     def test_options_are_bound_and_checked(self, task: Task) -> None:
         assert set(task.settings) == {o.name for o in task.options}

@@ -90,5 +90,9 @@ class TestClerk(PolicyConformance):
     factory = "toy.clerk:Clerk"
 
 
+class TestDesk(PolicyConformance):
+    factory = "toy.desk:Desk"
+
+
 class TestGuessing(TaskConformance):
     factory = "toy.guessing:Guessing"

@@ -16,7 +16,7 @@ from db.ledger import Ledger
 from discovery.candidate import check
 from discovery.evaluation import Evaluation
 from discovery.execution.base import Executor, StageJob, StageResult
-from discovery.execution.lockstep import SLACK_SECONDS, spec
+from discovery.execution.lockstep import SLACK_SECONDS, functions
 from discovery.execution.make import make_executor, sandbox_for
 from discovery.execution.stage import doubtful, run_stage, settle
 from discovery.sandbox import host
@@ -108,7 +108,7 @@ def choose(lengths, waits, urgent, ends, time):
         ("os.write(3, frame(bytes(8), kind=8))", "odd bytes"),
         (
             "os.write(3, frame(struct.pack('<q', -7) * 10)); os._exit(0)",
-            "a reply holds -7; expected at least 0",
+            "a reply of choose() holds -7; expected at least 0",
         ),
         ("os.write(3, frame(struct.pack('<q', 2**62) * 10)); os._exit(0)", f"job {2**62} of"),
         ("os._exit(3)", "status 3"),
@@ -281,7 +281,7 @@ class Played:
 
     def call(self, payload: bytes, answer_bytes: int, limit: float, oracle: Oracle | None = None) -> Answer:
         taken = self.times[len(self.sizes)] if len(self.sizes) < len(self.times) else 0.0
-        self.sizes.append(len(unpack(spec(TASK.interface), payload).replicas))
+        self.sizes.append(len(unpack(functions(TASK.interface).specs[0], payload).replicas))
         self.limits.append(limit)
         return Answer(bytes(answer_bytes), taken)
 

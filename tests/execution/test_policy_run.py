@@ -1,4 +1,4 @@
-"""A whole run on a small policy task through the command line's own code, verified and repeated."""
+"""A whole run on a small policy task with hooks through the command line's own code, verified and repeated."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from toy.clerk import Clerk
+from toy.desk import Desk
 
 from discovery.cli import servers
 from discovery.cli.main import main
@@ -27,11 +27,11 @@ def test_a_run_on_a_policy_task(
 ) -> None:
     """Elites were confirmed inside, event logs are kept, and verify replays them; workers change nothing."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(registry.BUILT_IN, Clerk.name, "toy.clerk:Clerk")
+    monkeypatch.setitem(registry.BUILT_IN, Desk.name, "toy.desk:Desk")
     monkeypatch.setattr(servers, "PORTS", {})
     digests = set()
     for workers in ("1", "2"):
-        words = ("--task", "clerk", "--samples", "4", "--batch", "2", "--no-tune", "--workers", workers)
+        words = ("--task", "desk", "--samples", "4", "--batch", "2", "--no-tune", "--workers", workers)
         told = discover(capsys, "run", *words)
         assert told["samples"] == 4
         with pytest.raises(SystemExit):

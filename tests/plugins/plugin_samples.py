@@ -49,8 +49,8 @@ ODD_NAMES = check(
     TASK.interface,
 )
 COUNTING = check(
-    "calls = []\n\n\ndef schedule(processing_times, due_dates):\n    calls.append(1)\n"
-    "    order = list(range(len(due_dates)))\n    return order[::-1] if len(calls) % 2 else order\n",
+    "calls = []\n\n\ndef schedule(processing_times, due_dates):\n    calls.append(list(due_dates))\n"
+    "    order = list(range(len(due_dates)))\n    return order if calls[-1] == calls[0] else order[::-1]\n",
     TASK.interface,
 )
 """Answers otherwise when its calls come in another order."""

@@ -132,7 +132,8 @@ def changed(program: Program, change: Change) -> ast.Module:
     rest: list[ast.stmt] = []
     function = rebuilt(program.function, change.swaps)
     body, used = _living([s for s in function.body if not _docstring(s)], program)
-    parameters = {k: p for k, p in {**program.parameters, **change.parameters}.items() if k in used}
+    known = {**program.parameters, **change.parameters}
+    parameters = {k: p for k, p in known.items() if k in used}
     arguments = ast.arguments(
         posonlyargs=function.args.posonlyargs,
         args=function.args.args,
@@ -153,18 +154,38 @@ def changed(program: Program, change: Change) -> ast.Module:
     )
     if "type_params" in ast.FunctionDef._fields:
         setattr(function, "type_params", [])  # noqa: B010 (Python 3.12 and later)
+    hooks = _hook_defaults(program)
+    moved: dict[int, ast.AST | None] = {
+        id(node): literal(p.default) for k, p in change.parameters.items() for node in hooks.get(k, ())
+    }
     for statement in program.tree.body:
         if _declares_space(statement) or _docstring(statement):
             continue
         kept = function if statement is program.function else statement
+        kept = rebuilt(kept, moved) if moved else kept
         (imports if isinstance(statement, ast.Import | ast.ImportFrom) else rest).append(kept)
     if program.numpy in used and not program.analysis.numpy:
         imports.append(ast.Import([ast.alias("numpy", program.numpy)]))
     if program.numpy not in used and len(rest) == 1:
         imports = [s for s in imports if not _imports_numpy(s)]
     entries = {k: p.entry for k, p in parameters.items() if p.entry is not None}
+    entries |= {k: e for k, e in _space(program.tree).items() if k in hooks and k not in known}
+    entries |= {k: p.entry for k, p in known.items() if k in hooks and p.entry is not None}
     space: list[ast.stmt] = [_space_node(entries)] if entries else []
     return ast.Module([*imports, *space, *rest], [])
+
+
+def _hook_defaults(program: Program) -> dict[str, list[ast.expr]]:
+    """The parameters of the hooks, which stay as they are but for defaults that they share with the main function: name
+    → where the default stands."""
+    hooks = program.interface.hook_names
+    found: dict[str, list[ast.expr]] = {}
+    for function in program.tree.body:
+        if isinstance(function, ast.FunctionDef) and function.name in hooks:
+            for argument, default in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True):
+                if default is not None:
+                    found.setdefault(argument.arg, []).append(default)
+    return found
 
 
 def _imports_numpy(s: ast.stmt) -> bool:
@@ -188,8 +209,9 @@ def literal(value: ParameterValue) -> ast.expr:
 
 
 def _living(body: list[ast.stmt], program: Program) -> tuple[list[ast.stmt], set[str]]:
-    """The body without assignments to locals that nothing reads, when computing them does nothing else; and the
-    names that it reads."""
+    """The body without assignments to locals that nothing reads, when computing them does nothing else (a global may be
+    read elsewhere); and the names that it reads."""
+    shared = {name for s in body for n in walk(s) if isinstance(n, ast.Global) for name in n.names}
     for _ in range(3):
         loads: set[str] = set()
         assigned: list[tuple[str, ast.Assign | ast.AugAssign]] = []
@@ -201,7 +223,7 @@ def _living(body: list[ast.stmt], program: Program) -> tuple[list[ast.stmt], set
                     target = n.targets[0] if isinstance(n, ast.Assign) else n.target
                     if isinstance(target, ast.Name):
                         assigned.append((target.id, n))
-        kept = loads | {name for name, s in assigned if not _pure(s.value, program)}
+        kept = loads | shared | {name for name, s in assigned if not _pure(s.value, program)}
         dead: dict[int, ast.AST | None] = {id(s): None for name, s in assigned if name not in kept}
         if not dead:
             break

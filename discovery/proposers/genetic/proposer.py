@@ -10,7 +10,7 @@ from discovery.proposers.base import EDITS, Message, Operator, ProposerRefused, 
 from discovery.proposers.genetic.chance import Chance
 from discovery.proposers.genetic.crossover import combine
 from discovery.proposers.genetic.edits import IMPROVE, SIMPLIFY, Bench, Edit
-from discovery.proposers.genetic.origin import first_program
+from discovery.proposers.genetic.origin import first_program, restarted
 from discovery.proposers.genetic.program import (
     MAX_NODES,
     MAX_PARAMETERS,
@@ -77,7 +77,8 @@ class GeneticProposer:
         parents = [read(p.code, interface) for p in request.parents]
         if not parents or not (parents[0].analysis.sites or parents[0].parameters):
             # Nothing in the parent can be edited by type: start afresh from the interface.
-            parents = [of_tree(first_program(interface), interface), *parents[1:]]
+            first = restarted(parents[0].tree, interface) if parents else first_program(interface)
+            parents = [of_tree(first, interface), *parents[1:]]
         if operator == "combine" and len(parents) > 1 and chance.flip(0.9):
             change = combine(parents[0], parents[1], chance)
             tree = None if change is None else changed(parents[0], change)
