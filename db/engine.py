@@ -284,6 +284,18 @@ def insert_new(connection: Connection, table: Table, row: dict[str, object]) -> 
     return connection.execute(_insert_new(connection.dialect.name, table), row).rowcount == 1
 
 
+def put_rows(connection: Connection, table: Table, rows: list[dict[str, object]]) -> None:
+    """Insert rows; one whose primary key is there takes that row's place."""
+    connection.execute(_put(connection.dialect.name, table), rows)
+
+
+@cache
+def _put(dialect: str, table: Table) -> Executable:
+    insert = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(table)
+    new = {c.name: insert.excluded[c.name] for c in table.c if not c.primary_key}
+    return insert.on_conflict_do_update(index_elements=table.primary_key.columns, set_=new)
+
+
 @cache
 def _insert_new(dialect: str, table: Table) -> Executable:
     insert = sqlite.insert if dialect == "sqlite" else postgresql.insert

@@ -1,4 +1,4 @@
-"""The ledger: the only memory of all runs. Rows are added and marked, nothing is deleted."""
+"""The ledger: the only memory of all runs. Rows are added and marked, nothing is deleted (but a lease that is over)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from db.archive import Archive
 from db.evaluations import Evaluations
 from db.holding import Holding
 from db.integration import Integrations
+from db.leases import Leases
 from db.migrations import REVISIONS
 from db.proposals import Proposals
 from db.runs import Runs
@@ -19,7 +20,7 @@ from db.studies import Studies
 from db.submissions import Submissions
 
 
-class Ledger(Runs, Proposals, Evaluations, Studies, Integrations, Archive, Holding, Submissions):
+class Ledger(Runs, Proposals, Evaluations, Studies, Integrations, Archive, Holding, Submissions, Leases):
     """All that is recorded, in one database. Thread-safe; every method is one short transaction.
 
     The parts are one class a group of tables; they share :class:`db.engine.Store` and nothing else."""

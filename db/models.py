@@ -1,4 +1,4 @@
-"""The tables of the ledger. Rows are added and marked, never deleted.
+"""The tables of the ledger. Rows are added and marked, never deleted; only leases, which tell of the present, go.
 
 Types are portable between SQLite and PostgreSQL; texts marked JSON hold one JSON value, times are UTC seconds,
 packed blobs are little-endian float64. The migrations in :mod:`db.migrations` make the same tables (a test).
@@ -227,6 +227,25 @@ class Export(Base):
     entry: Mapped[int] = mapped_column(ROW_ID, ForeignKey("entry.id"))
     path: Mapped[str]
     created: Mapped[float]
+
+
+class Lease(Base):
+    """A job that is at a worker of a cluster, or that lost one: see :mod:`db.leases`. Its candidate may not be in the
+    ledger yet."""
+
+    __tablename__ = "lease"
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012
+    run: Mapped[str] = mapped_column(String(64), ForeignKey("run.id"), primary_key=True)
+    job: Mapped[str] = mapped_column(String(64), primary_key=True)
+    candidate: Mapped[str]
+    purpose: Mapped[str]
+    set_digest: Mapped[str]
+    set_size: Mapped[int]
+    parameters: Mapped[str]
+    node: Mapped[str]
+    state: Mapped[str] = mapped_column(String(16))
+    lost: Mapped[int]
+    taken: Mapped[float]
 
 
 class Event(Base):

@@ -20,6 +20,9 @@ EntryOutcome = Literal[
 EvaluationOutcome = Literal["scored", "stopped", "rejected", "timeout", "killed", "error", "quarantined"]
 StudyState = Literal["running", "done", "failed"]
 TrialState = Literal["complete", "pruned", "failed"]
+LeaseState = Literal["held", "queued", "done", "quarantined", "left"]
+"""At a worker; waiting for another one, since its worker was lost; ended well in spite of that; given up; held or
+queued when the run's own process ended, which says nothing about the job."""
 Json = Mapping[str, object]
 
 TIMED_MARKS = frozenset({"slow", "marginal"})
@@ -348,6 +351,24 @@ class TrialRecord:
     @property
     def m(self) -> int:
         return len(self.scores)
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseRecord:
+    """A job and the worker of a cluster that has it, or had it last. ``job`` is a hash of all that is run, so that the
+    same job has the same name in the next process; ``candidate`` and ``purpose`` are for people. ``lost`` counts the
+    workers that were lost with it, ``taken`` is when this one took it, UTC seconds."""
+
+    job: str
+    candidate: str
+    purpose: str
+    set_digest: str
+    set_size: int
+    parameters: Json
+    node: str
+    state: LeaseState
+    lost: int
+    taken: float
 
 
 @dataclass(frozen=True, slots=True)

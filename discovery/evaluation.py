@@ -175,22 +175,32 @@ class Evaluation:
         record = self.stored(candidate.hash, instances)
         if record is None:
             jobs = parts(candidate.code, instances, self._executor.workers)
-            results = [f.result() for f in [self._executor.submit(job) for job in jobs]]
+            named = [replace(job, candidate=candidate.hash) for job in jobs]
+            results = [f.result() for f in [self._executor.submit(job) for job in named]]
             record = self._keep(candidate, self._merge(candidate, instances, None, joined(results)))
         return self._view(record, instances, None)
 
     def trial(
         self,
+        candidate: Candidate,
         code: str,
         parameters: Mapping[str, float | int | str],
         watch: Watch | None,
         count: int | None = None,
     ) -> StageResult:
-        """One tuning trial on the search split, or on its first ``count`` instances, in one child; the caller records
-        it."""
+        """One tuning trial of the candidate, whose numbers may be others in ``code``, on the search split, or on its
+        first ``count`` instances, in one child; the caller records it."""
         whole = self._task.instances("search")
         instances = whole if count is None else InstanceSet(whole.name, whole.instances[:count])
-        job = StageJob(code, instances, dict(parameters), watch=watch, call_limits=self.call_limits)
+        job = StageJob(
+            code,
+            instances,
+            dict(parameters),
+            watch=watch,
+            call_limits=self.call_limits,
+            candidate=candidate.hash,
+            purpose="trial",
+        )
         return self._executor.submit(job).result()
 
     def adopt(self, candidate: Candidate, trial: StageResult | None) -> Evaluated:
@@ -219,7 +229,9 @@ class Evaluation:
             raise ValueError(f"candidate {candidate.hash[:8]} is not fully scored, so it cannot be confirmed")
         if record.answers is not None:
             return None
-        job = StageJob(candidate.code, instances, {}, call_limits=self.call_limits, confirm=True, inside=True)
+        job = replace(
+            self._job(candidate, instances, None, None), confirm=True, inside=True, purpose="confirmation"
+        )
         result = self._executor.submit(job).result()
         if result.outcome != "scored":
             return f"run again in reversed order it ended as {result.outcome}: {result.reason}"
@@ -256,7 +268,9 @@ class Evaluation:
         stop: EarlyStop | None,
     ) -> StageJob:
         prior = record.scores if record is not None else ()
-        return StageJob(candidate.code, instances, {}, tuple(prior), stop, self.call_limits)
+        return StageJob(
+            candidate.code, instances, {}, tuple(prior), stop, self.call_limits, candidate=candidate.hash
+        )
 
     def _merge(
         self,

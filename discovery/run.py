@@ -6,7 +6,7 @@ rebuilds the run from that row alone and refuses when something that would chang
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from discovery.candidate import check
 from discovery.config import AS_STARTED, RunSettings, Where
 from discovery.errors import EnvironmentProblem, UsageError
 from discovery.execution.base import Executor
+from discovery.execution.leases import LeaseBook
 from discovery.execution.make import make_executor
 from discovery.execution.metered import Metered
 from discovery.frozen import (
@@ -46,8 +47,6 @@ from discovery.spending import check_limits, earlier, forecast_of, times
 from evaluators.registry import load
 from evaluators.task import Task
 
-LOST = "lost worker"
-"""Kind of the events that say which node lost a worker, how many jobs it held, and how many were queued again."""
 Listener = Callable[[Progress], None]
 
 
@@ -167,27 +166,24 @@ class _Sitting:
         settings = arm_limits(self.plan.settings, share)
         return replace(self.plan, settings=replace(settings, samples=samples, strategy=strategy))
 
-    def _executor(self, record: Callable[[], RunRecord | None]) -> Executor:
-        """Where candidates run. Each worker that is lost is an event of the run."""
+    def _executor(self, leases: LeaseBook) -> Executor:
+        """Where candidates run."""
         chosen = self.plan.settings
-
-        def lost(data: Mapping[str, object]) -> None:
-            run = record()
-            self.ledger.add_event(None if run is None else run.id, LOST, data)
-
         return make_executor(
             self.task,
             chosen.executor,
             chosen.workers,
             unsafe=self.plan.unsafe,
             address=chosen.address,
-            told=lost,
+            leases=leases,
         )
 
     def _arm(self, plan: Plan, record: RunRecord | None, control_of: str | None) -> RunReport:
         task, ledger, stop = self.task, self.ledger, self.stop
         with ExitStack() as stack:
-            executor = Metered(self._executor(lambda: record))
+            held = stack.enter_context(ExitStack())  # the run is let go once nobody works for it any more
+            leases = LeaseBook(ledger)
+            executor = Metered(self._executor(leases))
             stack.callback(executor.close)
             patience = Patience(plan.settings.wait, stop, lambda text: monitor.notice(text))
             proposer = make_proposer(plan.settings, plan.replay, ledger, task.name, patience)
@@ -204,7 +200,8 @@ class _Sitting:
                     f"run {record.id} was {'' if record.isolated else 'not '}isolated, and this machine is not the "
                     "same in that; resume it where it was started, or start a new run"
                 )
-            stack.enter_context(ledger.holding(record.id))
+            held.enter_context(ledger.holding(record.id))
+            held.enter_context(leases.of(record.id))
             visitor = self.visitor if control_of is None else None  # a control's only parents are the seeds
             if visitor is not None:
                 visitor.arrive(ledger, record.id)

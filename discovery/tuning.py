@@ -87,7 +87,9 @@ class Tuning:
                 finished = Finished(number, suggestion.parameters, same.state, same.scores, same.value)
             else:
                 values = suggestion.parameters
-                result = self._evaluation.trial(numbers.code(values), numbers.declared(values), tuner.watch())
+                result = self._evaluation.trial(
+                    candidate, numbers.code(values), numbers.declared(values), tuner.watch()
+                )
                 finished = self._judge(suggestion, result)
                 results[number] = result
             if number not in kept:
@@ -114,7 +116,7 @@ class Tuning:
                 Numbers(candidate, found),
                 evaluated.scores,
                 groups,
-                lambda code, count: self._evaluation.trial(code, {}, None, count),
+                lambda code, count: self._evaluation.trial(candidate, code, {}, None, count),
             )
             data: Json = {"k": k, "trials": probes, "literals": [_told(x) for x in found if x.name in matter]}
             self._ledger.add_event(self._run, LIFTED, data)
@@ -136,7 +138,7 @@ class Tuning:
         declared = numbers.declared(values)
         base = parent
         if any(numbers.candidate.defaults[n] != v for n, v in declared.items()):
-            result = self._evaluation.trial(numbers.candidate.code, declared, None)
+            result = self._evaluation.trial(numbers.candidate, numbers.candidate.code, declared, None)
             if result.outcome == "scored":
                 base = aggregate(self._task.instances("search").instances, result.scores)
         told = [{**_told(x), "now": values[x.name]} for x in moved]

@@ -88,7 +88,7 @@ def test_what_fails_on_screen_never_sees_search(evaluation: Evaluation, counting
     record = evaluation.stored(broken.hash, TASK.instances("screen"))
     assert record is not None and record.outcome == "error"
     assert evaluation.stored(broken.hash, SEARCH) is None
-    trial = evaluation.trial(broken.code, {}, NO_STOP)
+    trial = evaluation.trial(broken, broken.code, {}, NO_STOP)
     assert evaluation.adopt(broken, trial) == found, "a trial of it is no evaluation"
 
 
@@ -220,7 +220,7 @@ def test_a_difference_is_told(evaluation: Evaluation) -> None:
 def test_a_trial_becomes_the_evaluation_of_the_child(evaluation: Evaluation, counting: Counting) -> None:
     parent = candidate(rule("return weights / volumes ** power", keywords="power=0.0"))
     child = candidate(rule("return weights / volumes ** power", keywords="power=0.9"))
-    result = evaluation.trial(parent.code, {"power": 0.9}, NO_STOP)
+    result = evaluation.trial(parent, parent.code, {"power": 0.9}, NO_STOP)
     adopted = evaluation.adopt(child, result)
     assert [names(j) for j in counting.jobs] == [(None, "search"), (None, "screen")]
     jobs = len(counting.jobs)

@@ -266,12 +266,12 @@ def test_a_killed_study_goes_on_with_the_same_literals(toy: Toy, monkeypatch: py
     trial, calls = Evaluation.trial, []
 
     def dying(
-        self: Evaluation, code: str, parameters: Any, watch: Any, count: int | None = None
+        self: Evaluation, of: Any, code: str, parameters: Any, watch: Any, count: int | None = None
     ) -> StageResult:
         if count is None and len(calls) == 2:
             raise KeyboardInterrupt
         calls.extend([count] if count is None else [])
-        return trial(self, code, parameters, watch, count)
+        return trial(self, of, code, parameters, watch, count)
 
     with monkeypatch.context() as patch:
         patch.setattr(Evaluation, "trial", dying)
@@ -284,10 +284,10 @@ def test_a_killed_study_goes_on_with_the_same_literals(toy: Toy, monkeypatch: py
     probes: list[int] = []
 
     def counting(
-        self: Evaluation, code: str, parameters: Any, watch: Any, count: int | None = None
+        self: Evaluation, of: Any, code: str, parameters: Any, watch: Any, count: int | None = None
     ) -> StageResult:
         probes.extend([count] if count is not None else [])
-        return trial(self, code, parameters, watch, count)
+        return trial(self, of, code, parameters, watch, count)
 
     monkeypatch.setattr(Evaluation, "trial", counting)
     toy.resume(run)

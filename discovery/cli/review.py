@@ -137,7 +137,8 @@ def report(
 
 def _tell_summary(data: dict[str, Any]) -> None:
     """A run or a candidate for people; prompts and replies last, as texts."""
-    details(_brief({k: v for k, v in data.items() if k not in ("attempts", "against_control")}))
+    apart = {"attempts", "against_control", *(() if data.get("leases") else ("leases",))}
+    details(_brief({k: v for k, v in data.items() if k not in apart}))
     if data.get("against_control"):
         say()
         tell_versus(data["against_control"])

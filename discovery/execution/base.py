@@ -45,6 +45,10 @@ class StageJob:
     nothing, and for a confirmation, whose event logs must be those from outside."""
     counted: bool = False
     """Count the lines that run: on the screen, or where there is none on the job's instances."""
+    candidate: str = ""
+    """The hash of its normalised code, and with ``purpose`` for people only: nothing depends on them."""
+    purpose: str = ""
+    """What it is run for, where its set's name does not say it."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from discovery.errors import UsageError
 from discovery.execution.base import Executor
@@ -11,6 +11,9 @@ from discovery.execution.lockstep import functions
 from discovery.sandbox.host import ZygoteSandbox
 from evaluators.policy import Asking, PolicyTask
 from evaluators.task import Task, tier_of
+
+if TYPE_CHECKING:
+    from discovery.execution.leases import Leases
 
 
 def sandbox_for(task: Task, *, unsafe: bool = False) -> ZygoteSandbox:
@@ -33,9 +36,10 @@ def make_executor(
     *,
     unsafe: bool = False,
     address: str | None = None,
-    told: Callable[[Mapping[str, object]], None] = lambda _: None,
+    leases: Leases | None = None,
 ) -> Executor:
-    """A started executor. ``address`` is a cluster's, and ``told`` hears of each worker that is lost there.
+    """A started executor. ``address`` is a cluster's, and ``leases`` hears who works on what there, and who is lost;
+    on this machine nobody takes a job anywhere, and what is under way when the process ends is simply not done.
 
     Raises UsageError for an unknown name, EnvironmentProblem when there is no such cluster, and as :func:`sandbox_for`
     does."""
@@ -54,5 +58,5 @@ def make_executor(
             )
         from discovery.execution.ray import RayExecutor
 
-        return RayExecutor(task, workers, address, unsafe=unsafe, told=told)
+        return RayExecutor(task, workers, address, unsafe=unsafe, leases=leases)
     raise UsageError(f"unknown executor {name!r}; there are: local, inline, ray")

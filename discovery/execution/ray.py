@@ -9,23 +9,20 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
-from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 from discovery.errors import EnvironmentProblem
 from discovery.execution import ray_cluster, wire
 from discovery.execution.base import StageJob, StageResult
+from discovery.execution.leases import LOSSES, Lease, Leases, Unwritten, name_of
 from discovery.execution.ray_worker import SETS_KEPT, identity
 from discovery.sandbox.base import SandboxUnavailable
 from evaluators.task import InstanceSet, Task
 
 CHUNK_SECONDS = 0.1
 """What one message is worth, s of work: far above the cost of a message, far below what an idle worker would miss."""
-LOSSES = 4
-"""Workers that a job may lose: it is queued again three times."""
 START_SECONDS = 60.0
 """How long a cluster may be without any worker of ours, s."""
 HEAD_SECONDS = 5.0
@@ -35,34 +32,29 @@ HEAD_MISSED = 3
 AGAIN_SECONDS = 30.0
 """When a worker is asked for again where one could not be used, s."""
 
-Told = Callable[[Mapping[str, object]], None]
-
-
-@dataclass
-class _Lease:
-    """A job that waits or is at a worker. ``lost`` counts the workers that were lost with it."""
-
-    job: StageJob
-    future: Future[StageResult] = field(default_factory=Future)
-    lost: int = 0
-
 
 class RayExecutor:
     """``workers`` actors on the cluster at ``address``; those for which it has no free core join when it has one.
 
-    ``told`` hears of each lost worker. Raises EnvironmentProblem at construction: no cluster, no free core, other
-    versions there; SandboxUnavailable where a node cannot isolate."""
+    ``leases`` hears who has what, and who is lost. Raises EnvironmentProblem at construction: no cluster, no free core,
+    other versions there; SandboxUnavailable where a node cannot isolate."""
 
     name = "ray"
 
     def __init__(
-        self, task: Task, workers: int, address: str, *, unsafe: bool = False, told: Told = lambda _: None
+        self,
+        task: Task,
+        workers: int,
+        address: str,
+        *,
+        unsafe: bool = False,
+        leases: Leases | None = None,
     ) -> None:
         self.workers = workers
         self._task = task
-        self._told = told
+        self._leases = leases or Unwritten()
         self._changed = threading.Condition()
-        self._queue: deque[_Lease] = deque()
+        self._queue: deque[Lease] = deque()
         self._waiting = self._ready = 0
         self._seconds = CHUNK_SECONDS
         """Of a job, as the last chunks took it."""
@@ -84,12 +76,15 @@ class RayExecutor:
             raise
 
     def submit(self, job: StageJob) -> Future[StageResult]:
-        lease = _Lease(job)
+        name = name_of(job)
+        lease = Lease(job, name, self._leases.lost(name))
         with self._changed:
             if self._closed:
                 raise RuntimeError("the executor is closed")
             if self._failure is not None:
                 lease.future.set_exception(self._failure)
+            elif lease.lost >= LOSSES:  # in an earlier process, which did not live to say so
+                lease.future.set_result(_given_up())
             else:
                 self._queue.append(lease)
                 self._changed.notify_all()  # not all who wait here wait for a job
@@ -131,7 +126,7 @@ class RayExecutor:
                 return worker
             worker.end()
             if problem is not None:
-                self._tell({"node": worker.node, "jobs": 0, "queued again": 0, "reason": str(problem)})
+                self._leases.worker_lost((), worker.node, str(problem))
                 if not self._started:  # later the others go on, and the node may be put right
                     self._fail(problem)
             with self._changed:
@@ -154,6 +149,7 @@ class RayExecutor:
         """Jobs for this worker, until there are no more or it is lost."""
         while leases := self._take():
             jobs, sets = self._packed([lease.job for lease in leases])
+            self._leases.taken(leases, worker.node)
             try:
                 seconds, results = worker.run(jobs, sets)
             except ray_cluster.Lost as error:
@@ -166,10 +162,11 @@ class RayExecutor:
             with self._changed:
                 mean = seconds / len(leases)
                 self._seconds += 0.3 * (mean - self._seconds)
+            self._leases.done(leases)
             for lease, result in zip(leases, results, strict=True):
                 lease.future.set_result(result)
 
-    def _take(self) -> list[_Lease]:
+    def _take(self) -> list[Lease]:
         """The next jobs: one, or several short ones where enough are left for the others. Empty: no more."""
         with self._changed:
             self._waiting += 1
@@ -184,9 +181,9 @@ class RayExecutor:
                 leases.append(self._claimed())
             return leases
 
-    def _claimed(self) -> _Lease:
+    def _claimed(self) -> Lease:
         lease = self._queue.popleft()
-        if not lease.lost:
+        if not lease.future.running():  # it is when its worker was lost
             lease.future.set_running_or_notify_cancel()
         return lease
 
@@ -206,25 +203,20 @@ class RayExecutor:
 
     # -- what goes wrong ----------------------------------------------------------------------------------------------
 
-    def _lost(self, leases: list[_Lease], node: str, why: str) -> None:
+    def _lost(self, leases: list[Lease], node: str, why: str) -> None:
         """Queue the jobs of a lost worker again, each alone, so that one that takes its worker with it is found out."""
         for lease in leases:
             lease.lost += 1
+        self._leases.worker_lost(leases, node, why)  # before anybody is handed one of them
         again = [lease for lease in leases if lease.lost < LOSSES]
-        self._tell({"node": node, "jobs": len(leases), "queued again": len(again), "reason": why})
         for lease in leases:
             if lease.lost >= LOSSES:
-                reason = f"{LOSSES} workers were lost while they ran it"
-                lease.future.set_result(StageResult("quarantined", reason, (), (), ()))
+                lease.future.set_result(_given_up())
         with self._changed:
             self._queue.extendleft(reversed(again))
             self._changed.notify_all()
         if self._failure is not None:
             self._fail(self._failure)
-
-    def _tell(self, data: dict[str, object]) -> None:
-        with suppress(Exception):  # where it cannot be written down, the run itself will fail
-            self._told({**data, "reason": str(data["reason"])[:300]})
 
     def _fail(self, problem: Exception) -> None:
         """Nothing more is run; whoever waits is told why."""
@@ -295,3 +287,7 @@ class RayExecutor:
             self._started = True
             assert self._hello is not None
             return self._hello["isolated"], self._hello["layers"]
+
+
+def _given_up() -> StageResult:
+    return StageResult("quarantined", f"{LOSSES} workers were lost while they ran it", (), (), ())

@@ -116,7 +116,7 @@ def _own_study(bench: Bench, candidate: Candidate) -> list[Scored]:
     for values in scattered(candidate.space, POINTS, key(candidate.hash, "explain study")):
         if bench.stop.finishing:
             break
-        result = bench.evaluation.trial(candidate.code, values, None)
+        result = bench.evaluation.trial(candidate, candidate.code, values, None)
         if result.outcome == "scored":
             found.append((values, aggregate(split.instances, result.scores)))
     return found
@@ -131,7 +131,7 @@ def _curve(bench: Bench, candidate: Candidate, own: Evaluated, name: str) -> tup
     for value in values:
         if bench.stop.finishing:
             break
-        result = bench.evaluation.trial(candidate.code, {name: value}, None)
+        result = bench.evaluation.trial(candidate, candidate.code, {name: value}, None)
         if result.outcome != "scored":
             steps.append(Step(value, result.outcome, None, None, None, None))
             continue

@@ -16,6 +16,7 @@ from discovery.gains import gains
 from discovery.members import ending
 from discovery.population.behaviour import counted
 from discovery.progress import gain
+from discovery.review.leases import leases
 from discovery.review.names import Frozen, as_seen, frozen, gate_scores, seen, task_of, utc
 from discovery.review.rates import by_model, by_temperature
 from discovery.spending import earlier
@@ -111,6 +112,7 @@ def run_summary(ledger: Ledger, name: str) -> RunSummary:
             "looks": looks(ledger, record.id, entries),
             "spent": _spent(ledger, record.id, start),
             "budget": _budget(ledger, record.id),
+            "leases": leases(ledger, record),
             "final_openings": ledger.count_events(record.id, "report_opened"),
             "settings": {k: v for k, v in start.settings.items() if k != "options"},
             "options": dict(record.options),

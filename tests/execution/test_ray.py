@@ -18,8 +18,10 @@ from toy.loop import Toy, announced
 
 import discovery.run as engine
 from db.ledger import Ledger
+from discovery import review
 from discovery.config import RunSettings, Settings, Where
 from discovery.execution.base import Executor, StageJob
+from discovery.execution.leases import LOSSES, LOST
 from discovery.execution.make import make_executor
 from discovery.progress import StopSignal
 from discovery.statistics import EarlyStop
@@ -59,7 +61,7 @@ def test_a_run_goes_on_without_a_worker_and_without_a_node(nodes: Nodes, install
         run = ledger.runs()[0].id
         for pid in nodes.freeze(2):
             os.kill(pid, signal.SIGKILL)
-        wait(lambda: ledger.count_events(run, engine.LOST) > 0, process)
+        wait(lambda: ledger.count_events(run, LOST) > 0, process)
         wait(lambda: ledger.run(run).batches_done >= 0, process)
         frozen = nodes.freeze(2)
         assert process.poll() is None and ledger.run(run).status == "running"
@@ -70,10 +72,85 @@ def test_a_run_goes_on_without_a_worker_and_without_a_node(nodes: Nodes, install
         assert process.returncode == 0, err
         assert err == "" and out.count("\n") == 1, "Ray writes neither to our data nor to the terminal"
         assert ledger.digest(run) == digest(str(toy.folder / "local.sqlite"), executor="inline")
-        events = [e.data for e in ledger.events(run, engine.LOST)]
+        events = [e.data for e in ledger.events(run, LOST)]
     assert events and all(e["jobs"] and e["reason"] and e["node"] for e in events)
     gone(nodes, frozen)
     nodes.add()
+
+
+def test_losses_outlive_a_killed_driver_and_its_death_is_none(
+    nodes: Nodes, installed: Path, toy: Toy
+) -> None:
+    """kill -9 of the actors with a job in hand, then of the driver; the resumed run ends as if nothing had been."""
+    path = toy.folder / "driver.sqlite"
+    process = command(installed, toy.folder, *GENETIC, "--address", nodes.address, "--db", str(path))
+    wait(path.exists, process)
+    with Ledger.open(path) as ledger:
+        wait(lambda: bool(ledger.runs()), process)
+        run = ledger.runs()[0].id
+        first = nodes.freeze(2)
+        wait(lambda: bool(ledger.leases(run)), process)
+        (node,) = review.summary(ledger, run).to_json()["leases"]["nodes"]
+        (held,) = ledger.leases(run)
+        assert (node["node"], node["jobs"], node["candidate"]) == (held.node, 1, held.candidate)
+        for pid in first:
+            os.kill(pid, signal.SIGKILL)
+        wait(lambda: [(one.state, one.lost) for one in ledger.leases(run)] == [("queued", 1)], process)
+        process.kill()
+        process.communicate(timeout=60)
+        assert [(one.job, one.lost) for one in ledger.leases(run)] == [(held.job, 1)]
+        gone(nodes, first)
+        again = command(installed, toy.folder, "resume", run, "--db", str(path))
+        _, err = again.communicate(timeout=240)
+        assert again.returncode == 0, err
+        assert ledger.digest(run) == digest(str(toy.folder / "local.sqlite"), executor="inline")
+        assert [(one.job, one.state, one.lost) for one in ledger.leases(run)] == [(held.job, "done", 1)]
+    gone(nodes)
+
+
+SLOW = """import time
+from discovery.execution.ray_cluster import Actor
+run = Actor.run
+Actor.run = lambda self, *chunk: (time.sleep(1.0), run(self, *chunk))[1]"""
+"""A driver that hands a chunk out a second after it has taken it."""
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("server", [False, True])
+def test_what_takes_workers_along_is_quarantined_across_drivers(
+    nodes: Nodes, installed: Path, toy: Toy, server: bool, request: pytest.FixtureRequest
+) -> None:
+    db = request.getfixturevalue("pg_url") if server else str(toy.folder / "bad.sqlite")
+    words = [*GENETIC, "--samples", "4", "--workers", "1", "--address", nodes.address]
+    process = command(installed, toy.folder, *words, "--db", db, first=SLOW)
+    with Ledger.open(db) as ledger:
+
+        def held(lost: int) -> list[str]:
+            return [one.job for one in ledger.leases(run) if (one.state, one.lost) == ("held", lost)]
+
+        wait(lambda: bool(ledger.runs()), process)
+        run = ledger.runs()[0].id
+        wait(lambda: ledger.champion(run) is not None and bool(held(0)), process)
+        for lost in range(LOSSES - 1):
+            wait(lambda lost=lost: bool(held(lost)), process)  # type: ignore[misc]
+            for pid in nodes.actors():
+                os.kill(pid, signal.SIGKILL)
+        wait(lambda: bool(held(LOSSES - 1)), process)
+        (bad,) = held(LOSSES - 1)
+        ended = time.time()
+        process.kill()
+        process.communicate(timeout=60)
+        gone(nodes)
+        again = command(installed, toy.folder, "resume", run, "--db", db, first=SLOW)
+        wait(lambda: any(one.job == bad and one.taken > ended for one in ledger.leases(run)), again)
+        for pid in nodes.actors():
+            os.kill(pid, signal.SIGKILL)
+        _, err = again.communicate(timeout=240)
+        assert again.returncode == 0, err
+        kept = {one.job: (one.state, one.lost) for one in ledger.leases(run)}
+        assert kept.pop(bad) == ("quarantined", LOSSES) and {state for state, _ in kept.values()} <= {"done"}
+        assert [e.outcome for e in ledger.entries(run)].count("quarantined") == 1
+    gone(nodes)
 
 
 @pytest.mark.campaign

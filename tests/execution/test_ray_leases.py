@@ -5,21 +5,26 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from review_samples import run_record
 from toy.loop import density
 from toy.task import Knapsack
 
+from db.errors import LedgerLocked
+from db.ledger import Ledger
 from discovery.cli.main import main
 from discovery.errors import EnvironmentProblem, UsageError
 from discovery.execution import ray as executors
 from discovery.execution import ray_cluster, wire
 from discovery.execution.base import Executor, StageJob, StageResult
-from discovery.execution.ray import LOSSES, RayExecutor
+from discovery.execution.leases import LOSSES, LOST, LeaseBook, name_of
+from discovery.execution.ray import RayExecutor
 from discovery.execution.ray_worker import identity
 from discovery.sandbox.base import SandboxUnavailable
 from discovery.statistics import EarlyStop
@@ -35,6 +40,7 @@ HELLO: dict[str, Any] = {
     "layers": {"seccomp": True},
 }
 Play = Callable[[list[StageJob]], None]
+RUN = "r-leases"
 
 
 class Actor:
@@ -76,7 +82,9 @@ class Cluster:
         self.puts: list[bytes] = []
         self.play: Play = lambda _: None
         self.hello: Callable[[], Mapping[str, Any]] = lambda: HELLO
-        self.told: list[Mapping[str, object]] = []
+        self.drivers = ExitStack()
+        self.ledger = Ledger.open("sqlite://")
+        self.ledger.create_run(run_record(RUN))
         self.head, self.closed = True, False
 
     def answers(self) -> bool:
@@ -95,7 +103,14 @@ class Cluster:
         self.closed = True
 
     def executor(self, workers: int = 2) -> RayExecutor:
-        return RayExecutor(TASK, workers, self.address, told=self.told.append)
+        """The executor of a new driver, which works on the same run."""
+        leases = self.drivers.enter_context(LeaseBook(self.ledger).of(RUN))
+        return RayExecutor(TASK, workers, self.address, leases=leases)
+
+    @property
+    def told(self) -> list[Mapping[str, Any]]:
+        """What the run's events say of lost workers."""
+        return [event.data for event in self.ledger.events(RUN, LOST)]
 
 
 @pytest.fixture
@@ -103,6 +118,8 @@ def cluster(monkeypatch: pytest.MonkeyPatch, bag_executor: Executor) -> Iterator
     made = Cluster(bag_executor)
     monkeypatch.setattr(ray_cluster, "connect", lambda _: made)
     yield made
+    made.drivers.close()
+    assert not [one for one in made.ledger.leases(RUN) if one.state in ("held", "queued")]
     assert all(actor.ended for actor in made.actors)
 
 
@@ -190,6 +207,132 @@ def test_what_loses_every_worker_is_quarantined_and_nothing_else_is(cluster: Clu
     assert [r.outcome for r in found] == ["scored", "quarantined", "scored", "scored"]
     assert str(LOSSES) in found[1].reason and found[1].scores == ()
     assert len(cluster.told) == LOSSES and cluster.told[-1]["queued again"] == 0
+
+
+def until(there: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not there():
+        assert time.monotonic() < end, "nothing happened"
+        time.sleep(0.01)
+
+
+def waiting(go: threading.Event) -> None:
+    go.wait(30)
+
+
+def test_a_loss_is_in_the_ledger_before_the_job_is_handed_out_again(cluster: Cluster) -> None:
+    seen: list[list[tuple[str, int]]] = []
+
+    def play(_: list[StageJob]) -> None:
+        seen.append([(one.state, one.lost) for one in cluster.ledger.leases(RUN)])
+        if len(seen) < 4:
+            raise ray_cluster.Lost("killed")
+
+    cluster.play = play
+    executor = cluster.executor(workers=1)
+    assert executor.submit(job()).result(timeout=30).outcome == "scored"
+    executor.close()
+    assert seen[0] in ([], [("held", 0)]), "who holds what may be written a little later"
+    assert [found[0][1] for found in seen[1:]] == [1, 2, 3]
+    until(lambda: cluster.ledger.leases(RUN)[0].state == "done")
+    assert cluster.ledger.leases(RUN)[0].lost == 3, "what lost workers is remembered"
+
+
+def test_what_is_held_can_be_seen_and_goes_when_it_is_done(cluster: Cluster) -> None:
+    go = threading.Event()
+    cluster.play = lambda _: waiting(go)
+    executor = cluster.executor(workers=1)
+    future = executor.submit(job(candidate="c" * 64, purpose="trial"))
+    until(lambda: bool(cluster.ledger.leases(RUN)))
+    (held,) = cluster.ledger.leases(RUN)
+    assert (held.state, held.node, held.candidate, held.purpose) == ("held", "10.0.0.7", "c" * 64, "trial")
+    assert (held.set_digest, held.set_size, held.lost) == (SEARCH.digest, len(SEARCH), 0) and held.taken > 0
+    go.set()
+    assert future.result(timeout=30).outcome == "scored"
+    until(lambda: not cluster.ledger.leases(RUN))
+    executor.close()
+
+
+def test_losses_outlive_the_driver(cluster: Cluster) -> None:
+    """A driver that is gone while a job is at its fourth worker; the next one may lose one worker with it."""
+    go, runs = threading.Event(), [0]
+    bad = job(0.25)
+
+    def play(jobs: list[StageJob]) -> None:
+        if name_of(jobs[0]) != name_of(bad):
+            return
+        runs[0] += 1
+        if runs[0] == LOSSES:
+            go.wait(30)
+        raise ray_cluster.Lost("out of memory")
+
+    cluster.play = play
+    dead = cluster.executor(workers=1)
+    dead.submit(bad)
+    until(lambda: [(one.state, one.lost) for one in cluster.ledger.leases(RUN)] == [("held", LOSSES - 1)])
+
+    executor = cluster.executor(workers=1)
+    assert [(one.state, one.lost) for one in cluster.ledger.leases(RUN)] == [("left", LOSSES - 1)]
+    again = job(0.25, watch=EarlyStop((1.0,), "maximize"), candidate="c" * 64)
+    futures = [executor.submit(one) for one in (again, job(0.3))]
+    assert [f.result(timeout=30).outcome for f in futures] == ["quarantined", "scored"]
+    assert runs[0] == LOSSES + 1, "the death of a driver is no loss"
+    (kept,) = cluster.ledger.leases(RUN)
+    assert (kept.state, kept.lost, kept.candidate) == ("quarantined", LOSSES, "c" * 64)
+
+    executor.close()
+    cluster.play = lambda _: pytest.fail("it was run again")
+    third = cluster.executor(workers=1)
+    assert third.submit(bad).result(timeout=30).outcome == "quarantined", (
+        "it lost them all; nobody said so yet"
+    )
+    third.close()
+    go.set()
+    dead.close()
+
+
+def test_a_driver_that_dies_is_no_loss_however_often(cluster: Cluster) -> None:
+    go = threading.Event()
+    cluster.play = lambda _: waiting(go)
+    dead = []
+    for _ in range(LOSSES + 1):
+        cluster.cores.release()
+        dead.append(cluster.executor(workers=1))
+        dead[-1].submit(job())
+        until(lambda: [(one.state, one.lost) for one in cluster.ledger.leases(RUN)] == [("held", 0)])
+    go.set()
+    executor = cluster.executor(workers=1)
+    assert executor.submit(job()).result(timeout=30).outcome == "scored"
+    until(lambda: not cluster.ledger.leases(RUN))
+    for one in (*dead, executor):
+        one.close()
+
+
+def test_nobody_waits_for_a_ledger_that_cannot_be_written(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused, write = [0], Ledger.write_leases
+
+    def locked(self: Ledger, *told: Any) -> None:
+        refused[0] += 1
+        if refused[0] < 4:
+            raise LedgerLocked("in use")
+        write(self, *told)
+
+    monkeypatch.setattr(Ledger, "write_leases", locked)
+    left = [1]
+
+    def play(_: list[StageJob]) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            raise ray_cluster.Lost("killed")
+
+    cluster.play = play
+    executor = cluster.executor(workers=1)
+    assert executor.submit(job()).result(timeout=30).outcome == "scored"
+    until(lambda: [(one.state, one.lost) for one in cluster.ledger.leases(RUN)] == [("done", 1)])
+    assert len(cluster.told) == 1 and refused[0] >= 4
+    executor.close()
 
 
 @pytest.mark.parametrize(
