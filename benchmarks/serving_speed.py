@@ -41,18 +41,19 @@ class Chunked:
         self._chunk = chunk
 
     def step(self, view: StepView) -> Any:
-        left, free, places, started = view.left(), view.free, view.places, view.started
-        room = min(self._chunk - view.sequences, view.budget)
+        free, places, started, room = view.free, view.places, view.started, self._chunk - view.sequences
+        if view.budget < room:
+            room = view.budget
         chunks = []
-        for place, tokens in enumerate(left):
+        for place, tokens in enumerate(view.left()):
             if room <= 0:
                 break
+            count = tokens if tokens < room else room
+            taken = view.takes(place, count)
             if place >= started:
                 places -= 1
-                if places < 0 or view.takes(place, tokens) > free:
+                if places < 0 or (taken if count == tokens else view.takes(place, tokens)) > free:
                     break
-            count = min(tokens, room)
-            taken = view.takes(place, count)
             if taken > free:
                 break
             free, room = free - taken, room - count

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from serving_oracle import Moment, serve
 
@@ -98,6 +98,9 @@ ENGINES = st.builds(
 
 
 @given(rows=REQUESTS, engine=ENGINES, seed=st.integers(0, 999), chunk=st.integers(1, 100))
+@example(rows=[(0, 2, 1500)], engine=Engine(COSTS, 400, 4, 1, 2), seed=0, chunk=2).via(
+    "time ends within a stretch"
+)
 @settings(max_examples=150)
 def test_the_simulator_is_the_oracle(
     rows: list[tuple[int, int, int]], engine: Engine, seed: int, chunk: int
@@ -257,6 +260,8 @@ class Wrong:
         (([(0, 30)], (), 1), "more tokens than the budget"),
         (([(0, 1)], (0,), 1), "names no running call"),
         (([(0, 1)], 5, 1), "a sequence of places"),
+        (([(0, 1)], [[0]], 1), "names no running call"),
+        ((5, (), 1), "chunks are a sequence"),
     ],
 )
 def test_an_illegal_plan_is_refused_counted_and_survived(answer: Any, told: str) -> None:

@@ -175,3 +175,23 @@ def test_a_live_migration_stops_a_call_for_its_last_tokens_only() -> None:
     # tokens take 100 + 200 ps.
     assert (call.instance, call.worst, outcome.migrations) == (1, 1300, 1)
     assert call.ended == 20_000 + 300
+
+
+def test_nothing_migrates_to_an_instance_for_prefill_alone() -> None:
+    engine = Engine(FLAT, 9, 4, 4, 64, block_bytes=4, network=10**12, latency=100)
+
+    class Back(First):
+        def route(self, _: ClusterView) -> int:
+            return 0
+
+        def hand(self, _: ClusterView) -> int:
+            return 1
+
+        def control(self, view: ClusterView) -> Any:
+            return [(1, 0, 0)] if view.decoding(1) else []
+
+    outcome = played(
+        Scenario((replace(engine, prefill=True), engine), (Request("a", 0, 8, 20),), control=5000), Back()
+    )
+    assert list(outcome.refusals) == ["control: a migration that is not possible"]
+    assert outcome.calls[0].state == DONE and outcome.migrations == 0

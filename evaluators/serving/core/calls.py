@@ -8,6 +8,9 @@ WAITING, PREFILL, DECODE, SWAPPED, MOVING, DONE, REFUSED = range(7)
 """States of a call: in a queue; prompt partly computed; generating; its cache on the host; its cache on a link; ended;
 never to be served (its prompt is longer than the cache)."""
 
+FOREVER = 1 << 62
+"""A time that never comes, ps."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -35,7 +38,6 @@ class Call:
         "computed",
         "ended",
         "entered",
-        "finish",
         "first",
         "generated",
         "held",
@@ -56,7 +58,7 @@ class Call:
         self.request, self.number = request, number
         self.state, self.instance = WAITING, -1
         self.length, self.computed, self.generated = request.prompt, 0, 0
-        self.joined = self.finish = 0
+        self.joined = 0
         self.blocks = self.shared = self.held = self.reserved = 0
         self.entered = request.arrival
         self.first = self.last = -1

@@ -59,6 +59,7 @@ class Costs:
         """An iteration that prefills ``chunks`` (tokens, context before them) beside ``sequences`` decodes that hold
         ``kv`` tokens before it."""
         fixed, chunk, token, pair, context = self.prefill
+        start, sequence = self.engine
         total = pairs = behind = longest = 0
         for tokens, before in chunks:
             total += tokens
@@ -66,7 +67,8 @@ class Costs:
             behind += before
             if tokens > longest:
                 longest = tokens
-        time = fixed + len(chunks) * chunk + total * token + pairs * pair // 2 + behind * context
+        parts = len(chunks)
+        time = fixed + parts * chunk + total * token + pairs * pair // 2 + behind * context
         if sequences:
             each, read, spread, crowd, crowd_from, serial = self.mixed
             kv += sequences
@@ -76,12 +78,9 @@ class Costs:
             least = fixed + serial * kv // sequences
             if time < least:
                 time = least
-        return (
-            time
-            + self.linear(total + sequences)
-            + self.engine[0]
-            + (sequences + len(chunks)) * self.engine[1]
-        )
+        total += sequences
+        linear = self.tokens[total] if total < len(self.tokens) else self.linear(total)
+        return time + linear + start + (sequences + parts) * sequence
 
 
 def _whole(seconds: Sequence[float]) -> Any:

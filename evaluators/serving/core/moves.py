@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 from typing import Literal
 
-from evaluators.serving.core.calls import DECODE, MOVING, SWAPPED, Call
+from evaluators.serving.core.calls import DECODE, FOREVER, MOVING, SWAPPED, Call
 from evaluators.serving.core.instance import Instance
 from evaluators.serving.core.link import Link
 
@@ -34,12 +34,9 @@ class Moves:
         self._bound: dict[int, tuple[Instance, int]] = {}
         """Of a call on its way: where to, and how many tokens are copied already."""
         self._expected: dict[int, list[Call]] = {i.number: [] for i in instances}
-        self.migrations = self.aborted = 0
-
-    @property
-    def next(self) -> int | None:
+        self.next = FOREVER
         """When the next transfer ends."""
-        return self._ends[0][0] if self._ends else None
+        self.migrations = self.aborted = 0
 
     # -- to the host and back ------------------------------------------------------------------------------------------
 
@@ -83,13 +80,15 @@ class Moves:
             self._begin(self._network[source.number], now, blocks * source.block_bytes, "handed", call)
 
     def migrate(self, call: Call, target: Instance, now: int) -> bool:
-        """Begin a live migration. False when the call does not decode, is on its way already, or finds no room."""
+        """Begin a live migration. False when the call does not decode, is on its way already, finds no room, or
+        would go to an instance for prefill alone."""
         source = self._instances[call.instance]
         tokens = call.length + source.step + source.progress(now) - call.joined
         blocks = -(-tokens // target.block)
         if (
             call.state != DECODE
             or target is source
+            or target.prefill
             or call.number in self._bound
             or not target.has_room(blocks)
         ):
@@ -151,6 +150,7 @@ class Moves:
                 target.ready.append(call)
                 self._woken(here, now)
                 self._woken(target, now)
+        self.next = self._ends[0][0] if self._ends else FOREVER
 
     def _abort(self, call: Call) -> None:
         target, _ = self._bound.pop(call.number)
@@ -162,3 +162,4 @@ class Moves:
     def _begin(self, link: Link, now: int, size: int, what: What, call: Call) -> None:
         heappush(self._ends, (link.send(now, size), self._count, what, call))
         self._count += 1
+        self.next = self._ends[0][0]

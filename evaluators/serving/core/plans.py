@@ -11,21 +11,24 @@ if TYPE_CHECKING:
     from evaluators.serving.core.views import StepView
 
 
+Calls = tuple[Call, ...]
+
+
 class Refused(Exception):
     """An illegal plan; the text is counted and shown."""
 
 
 class Plan(NamedTuple):
-    """A legal plan: chunks of prefill as (call, tokens), calls to preempt, how many decode iterations may pass before
-    the policy is asked again, should nothing happen before; the blocks that the chunks take; calls whose cache goes to
-    the host, and calls that come back from there."""
+    """A legal plan: chunks of prefill as (call, tokens), the blocks that they take, how many decode iterations may pass
+    before the policy is asked again, should nothing happen before; calls to preempt, calls whose cache goes to the
+    host, and calls that come back from there."""
 
-    chunks: tuple[tuple[Call, int], ...]
-    preempt: tuple[Call, ...]
-    steps: int
-    blocks: int
-    swap: tuple[Call, ...] = ()
-    resume: tuple[Call, ...] = ()
+    chunks: tuple[tuple[Call, int], ...] = ()
+    blocks: int = 0
+    steps: int = 1
+    preempt: Calls = ()
+    swap: Calls = ()
+    resume: Calls = ()
 
 
 def checked(answer: Any, view: StepView) -> Plan:
@@ -34,72 +37,89 @@ def checked(answer: Any, view: StepView) -> Plan:
     places in ``view.swapped``. Raises Refused."""
     try:
         chunks, preempt, steps, swap, resume = answer if len(answer) == 5 else (*answer, (), ())
+        moves, some = preempt or swap or resume, bool(chunks)
     except (TypeError, ValueError):
         raise Refused(
             "step: a plan is (chunks, preempt, steps) or (chunks, preempt, steps, swap, resume)"
         ) from None
     if type(steps) is not int or steps < 1:
         raise Refused("step: steps is a whole number from 1")
-    instance = view.instance
-    gone = _places(preempt, view.running, "preempt") if preempt else ()
-    out = _places(swap, view.decoding, "swap") if swap else ()
-    back = _places(resume, instance.swapped, "resume") if resume else ()
+    left, free, places = view.budget, view.instance.free, view.places
+    gone: Calls = ()
+    out: Calls = ()
+    back: Calls = ()
+    if moves:
+        gone = _places(preempt, view.running, "preempt")
+        out = _places(swap, view.decoding, "swap")
+        back = _places(resume, view.swapped, "resume")
+        _room(view, gone, out, back)
+        left += sum(c.state == DECODE for c in gone) + len(out)
+        free += sum(map(view.instance.frees, gone)) - sum(c.held for c in back)
+        places += len(gone) + len(out) - len(back)
+    found, blocks = _chunks(chunks, view, gone, left, free, places) if some else ((), 0)
+    return _new(Plan, (found, blocks, steps, gone, out, back))
+
+
+_new = tuple.__new__
+"""Much faster than the call that a named tuple makes of it."""
+
+
+def _room(view: StepView, gone: Calls, out: Calls, back: Calls) -> None:
+    """Whether the host has room for those that swap, and the instance for those that resume."""
+    size = view.block
     if out and (
-        set(out) & set(gone) or sum(-(-view.holds(c) // instance.block) for c in out) > instance.host_free
+        set(out) & set(gone) or sum(-(-view.holds(c) // size) for c in out) > view.instance.host_free
     ):
         raise Refused("step: swap names a call that is preempted, or more than the host can hold")
-    if back:
-        room = instance.free - instance.needed - sum(c.held for c in back)
-        if room < 0 or instance.sequences + len(back) > instance.cap:
-            raise Refused("step: no room for those that resume")
-    if not chunks:
-        return Plan((), gone, steps, 0, out, back)
-    queue, started = view.queue, len(instance.prefilling)
-    decodes = sum(c.state == DECODE for c in gone) + len(out)
-    free = instance.free + sum(instance.frees(c) for c in gone) - sum(c.held for c in back)
-    left = instance.budget - len(instance.decoding) + decodes
-    places = instance.cap - instance.sequences + len(gone) + len(out) - len(back)
-    found: list[tuple[Call, int]] = []
-    taken = 0
-    seen, locked = set[int](), set[int]()
+    if back and (sum(c.held for c in back) > view.free or len(back) > view.places):
+        raise Refused("step: no room for those that resume")
+
+
+def _chunks(
+    chunks: Any, view: StepView, gone: Calls, left: int, free: int, places: int
+) -> tuple[tuple[tuple[Call, int], ...], int]:
+    """The chunks with their calls, and the blocks that they take; within ``left`` tokens, ``free`` blocks and
+    ``places``."""
+    if type(chunks) is not list and type(chunks) is not tuple:
+        raise Refused("step: chunks are a sequence of (place, tokens)")
+    instance, started, room = view.instance, view.started, free
+    queue, size, span = instance.prefilling + instance.waiting, instance.block, instance.span
+    found: dict[int, tuple[Call, int]] = {}
+    locked: set[int] = set()
     for item in chunks:
         try:
             place, tokens = item
         except (TypeError, ValueError):
             raise Refused("step: a chunk is (place, tokens)") from None
-        if type(place) is not int or type(tokens) is not int or not 0 <= place < len(queue) or place in seen:
+        if type(place) is not int or type(tokens) is not int or not 0 <= place < len(queue) or place in found:
             raise Refused("step: a chunk names no call of the queue, or one twice")
         call = queue[place]
-        if call in gone:
+        if gone and call in gone:
             raise Refused("step: a chunk names a call that is preempted")
-        if not 0 < tokens <= instance.left(call):
+        if span:
+            most, taken = instance.left(call), instance.wants(call, tokens, locked)
+        else:
+            computed = call.computed
+            most, taken = call.length - computed, -(-(computed + tokens) // size) - call.blocks
+        if not 0 < tokens <= most:
             raise Refused("step: a chunk has more tokens than its call has left, or none")
         left -= tokens
-        wanted = instance.wants(call, tokens, locked)
-        free -= wanted
-        taken += wanted
+        free -= taken
         places -= place >= started
         if left < 0 or free < 0 or places < 0:
-            raise Refused(
-                "step: "
-                + (
-                    "more tokens than the budget"
-                    if left < 0
-                    else "no memory"
-                    if free < 0
-                    else "no place free"
-                )
+            short = (
+                "more tokens than the budget" if left < 0 else "no memory" if free < 0 else "no place free"
             )
-        seen.add(place)
-        found.append((call, tokens))
-    return Plan(tuple(found), gone, steps, taken, out, back)
+            raise Refused(f"step: {short}")
+        found[place] = call, tokens
+    return tuple(found.values()), room - free
 
 
-def _places(places: object, calls: Sequence[Call], what: str) -> tuple[Call, ...]:
-    if not isinstance(places, tuple | list) or len(set(places)) != len(places):
+def _places(places: object, calls: Sequence[Call], what: str) -> Calls:
+    if type(places) is not list and type(places) is not tuple:
         raise Refused(f"step: {what} is a sequence of places, each once")
     if any(type(p) is not int or not 0 <= p < len(calls) for p in places):
-        raise Refused(
-            f"step: {what} names no running call" if what != "resume" else "step: resume names no call"
-        )
+        raise Refused(f"step: {what} names no {'running ' * (what != 'resume')}call")
+    if len(set(places)) != len(places):
+        raise Refused(f"step: {what} is a sequence of places, each once")
     return tuple(calls[p] for p in places)

@@ -9,19 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from heapq import heappop, heappush
+from operator import attrgetter
 
-from evaluators.serving.core.calls import REFUSED, Call, Request
+from evaluators.serving.core.calls import FOREVER, REFUSED, Call, Request
 from evaluators.serving.core.costs import Costs
-from evaluators.serving.core.instance import Instance
+from evaluators.serving.core.instance import IDLE, Instance
 from evaluators.serving.core.link import Link
 from evaluators.serving.core.moves import Moves
-from evaluators.serving.core.plans import Plan, Refused, checked
-from evaluators.serving.core.views import ClusterView, StepView
-
-FOREVER = 1 << 62
-_DECODE, _NOTHING = Plan((), (), FOREVER, 0), Plan((), (), 1, 0)
-"""Where there is nothing to decide, and instead of an illegal plan."""
+from evaluators.serving.core.plans import Calls, Plan, Refused, checked
+from evaluators.serving.core.views import ClusterView, StepView, seen
 
 
 @dataclass(frozen=True)
@@ -83,7 +79,7 @@ Log = Callable[[int, int, int, int, int, int], None]
 def simulate(scenario: Scenario, log: Log | None = None) -> Simulation:
     """Run ``scenario``; the generator's value is the :class:`Outcome`. Requests are in order of arrival."""
     calls = [Call(request, number) for number, request in enumerate(scenario.requests)]
-    return (yield from _Run(scenario, calls, log).loop())
+    return _Run(scenario, calls, log).loop()
 
 
 class _Run:
@@ -100,84 +96,99 @@ class _Run:
         host = [Link(e.host_bandwidth, e.latency) for e in scenario.engines]
         network = [Link(e.network, e.latency) for e in scenario.engines]
         self._moves = Moves(self._instances, host, network, self._wake)
-        self._dirty: list[int] = []
+        self._linked = len(self._instances) > 1 or any(e.host for e in scenario.engines)
+        """Whether a cache can move at all."""
         self._ends = [FOREVER] * len(self._instances)
-        self._heap: list[tuple[int, int]] = []
-        """(end of an iteration, instance); an entry that is not the instance's present end is stale."""
+        """When each instance's iteration or stretch ends, or it asks again."""
+        self._woken: list[Instance] = []
 
     def loop(self) -> Simulation:
-        calls, heap, ends, instances, dirty = (
-            self._calls,
-            self._heap,
-            self._ends,
-            self._instances,
-            self._dirty,
-        )
-        following, total, moves = 0, len(calls), self._moves
-        limit = (calls[-1].request.arrival if calls else 0) + self._scenario.until
-        tick = self._scenario.control or FOREVER
-        now = 0
+        ends, instances, woken, moves = self._ends, self._instances, self._woken, self._moves
+        scenario, outcome, several = self._scenario, self._outcome, len(self._instances) > 1
+        arrivals = [call.request.arrival for call in self._calls]
+        limit = min((arrivals[-1] if arrivals else 0) + scenario.until, FOREVER - 1)
+        arrivals.append(FOREVER)
+        arrival, following, tick = arrivals[0], 0, scenario.control or FOREVER
         while True:
-            while heap and ends[heap[0][1]] != heap[0][0]:
-                heappop(heap)
-            arrival = calls[following].request.arrival if following < total else FOREVER
-            now = min(arrival, heap[0][0] if heap else FOREVER, moves.next or FOREVER)
-            if now == FOREVER or now > limit:
+            now = min(ends) if several else ends[0]
+            if arrival < now:
+                now = arrival
+            if moves.next < now:
+                now = moves.next
+            if now > limit:
                 break
-            now = min(now, tick)
+            if tick < now:
+                now = tick
             # Arrivals first: a call that comes as an iteration ends may be in the next one.
-            while following < total and calls[following].request.arrival == now:
-                call, where = calls[following], 0
-                if len(instances) > 1:
-                    self._outcome.decisions += 1
+            while arrival == now:
+                call, where = self._calls[following], 0
+                if several:
+                    outcome.decisions += 1
                     where = self._named("route", (yield ClusterView(now, "route", call, instances)))
                 self._arrive(call, instances[where], now)
                 following += 1
-            while heap and heap[0][0] == now:
-                where = heappop(heap)[1]
-                if ends[where] == now:
-                    ends[where] = FOREVER
-                    if instances[where].running:
-                        self._settle(instances[where], now)
-                    self._wake(instances[where], now)
-            moves.end(now)
-            if now == tick:
-                tick += self._scenario.control
-                self._outcome.decisions += 1
+                arrival = arrivals[following]
+            if now in ends:
+                self._end(now)
+            if moves.next == now:
+                moves.end(now)
+            if tick == now:
+                tick += scenario.control
+                outcome.decisions += 1
                 self._migrate((yield ClusterView(now, "control", None, instances)), now)
-            if len(dirty) > 1:
-                dirty.sort()
-            for where in dirty:
-                instance = instances[where]
-                if instance.running:
-                    continue
-                while instance.handed:
-                    call = instance.handed.pop(0)
-                    self._outcome.decisions += 1
-                    target = self._named("hand", (yield ClusterView(now, "hand", call, instances)))
-                    moves.hand_over(call, instances[target], now)
-                if instance.stopping:
-                    moves.stop(instance, now)
-                if instance.ready:
-                    instance.accept()
-                moves.expected(instance, now)
-                if self._asks(instance):
-                    self._outcome.decisions += 1
-                    view = StepView(now, instance)
-                    self._start(instance, now, self._planned((yield view), view))
+            if len(woken) > 1:
+                woken.sort(key=attrgetter("number"))
+            for instance in woken:
+                if self._linked:
+                    yield from self._received(instance, now)
+                if instance.asks(scenario.every):
+                    outcome.decisions += 1
+                    view = seen(now, instance)
+                    self._step(view, (yield view))
                 elif instance.decoding:
-                    self._start(instance, now, _DECODE)
-            dirty.clear()
-        return self._finished(now if now < FOREVER else max((c.ended for c in calls), default=0))
+                    ends[instance.number] = instance.begin(now, (), FOREVER)
+            woken.clear()
+        return self._finished(now, limit)
+
+    def _end(self, now: int) -> None:
+        """End what ends now, in the order of the instances."""
+        ends, woken = self._ends, self._woken
+        while now in ends:
+            where = ends.index(now)
+            ends[where] = FOREVER
+            instance = self._instances[where]
+            if instance.under_way is not IDLE:
+                self._settle(instance, now)
+            if instance not in woken:
+                woken.append(instance)
+
+    def _settle(self, instance: Instance, now: int) -> None:
+        if self._log is not None:
+            self._log(instance.number, *instance.under_way[:-1], len(instance.decoding))
+        instance.settle(now)
+
+    def _received(self, instance: Instance, now: int) -> Generator[ClusterView, object, None]:
+        """At a boundary of an instance: caches go and come."""
+        moves, instances = self._moves, self._instances
+        while instance.handed:
+            call = instance.handed.pop(0)
+            self._outcome.decisions += 1
+            target = self._named("hand", (yield ClusterView(now, "hand", call, instances)))
+            moves.hand_over(call, instances[target], now)
+        if instance.stopping:
+            moves.stop(instance, now)
+        if instance.ready:
+            instance.accept()
+        moves.expected(instance, now)
 
     def _wake(self, instance: Instance, now: int) -> None:
         """Something has come to an instance: let it decide, at the end of the iteration under way if there is one."""
-        if instance.running:
+        if instance.under_way is not IDLE:
             end = instance.cut(now)
             if end is not None:
-                self._schedule(instance.number, end)
-        elif instance.number not in self._dirty:
-            self._dirty.append(instance.number)
+                self._ends[instance.number] = end
+        elif instance not in self._woken:
+            self._woken.append(instance)
 
     def _named(self, hook: str, answer: object) -> int:
         """The instance that a policy named; the first that serves where it named none."""
@@ -211,42 +222,36 @@ class _Run:
         instance.waiting.append(call)
         self._wake(instance, now)
 
-    def _settle(self, instance: Instance, now: int) -> None:
-        if self._log is not None:
-            self._log(instance.number, *instance.under_way)
-        instance.settle(now)
-
-    def _asks(self, instance: Instance) -> bool:
-        """Whether there is something to decide before the instance's next iteration."""
-        if instance.waiting or instance.prefilling or instance.swapped:
-            return True
-        return bool(instance.decoding) and (self._scenario.every or instance.needed > instance.free)
-
-    def _planned(self, answer: object, view: StepView) -> Plan:
+    def _step(self, view: StepView, answer: object) -> None:
+        """Start the next iteration as answered; where memory is short all the same, make room."""
+        instance, now = view.instance, view.time
         try:
-            return checked(answer, view)
+            chunks, taken, steps, preempt, swap, resume = checked(answer, view)
         except Refused as refusal:
             self._refuse(str(refusal))
-            return _NOTHING
-
-    def _start(self, instance: Instance, now: int, plan: Plan) -> None:
-        """Start the next iteration as planned; where memory is short all the same, make room."""
-        for call in plan.preempt:
-            instance.preempt(call, now)
-        for call in plan.swap:
-            self._moves.swap_out(call, now)
-        for call in plan.resume:
-            self._moves.swap_in(call, now)
-        self._outcome.preemptions += len(plan.preempt) + len(plan.swap)
-        chunks, taken, steps = plan.chunks, plan.blocks, plan.steps
-        while instance.decoding and instance.needed > instance.free - taken:
+            chunks, taken, steps, preempt, swap, resume = Plan()
+        if preempt or swap or resume:
+            self._displace(now, preempt, swap, resume)
+        while instance.needed > instance.free - taken and instance.decoding:
             chunks = self._force(instance, chunks, now)
             taken, steps = instance.taken(chunks), 1  # the plan could not be kept: another is made at once
         if chunks or instance.decoding:
             end = instance.begin(now, chunks, 1 if self._scenario.every else steps)
-            self._schedule(instance.number, end)
-        elif self._asks(instance):
-            self._schedule(instance.number, now + self._scenario.poll)
+        elif instance.waiting or instance.prefilling or instance.swapped:
+            end = now + self._scenario.poll
+        else:
+            return
+        self._ends[instance.number] = end
+
+    def _displace(self, now: int, preempt: Calls, swap: Calls, resume: Calls) -> None:
+        """Calls lose their places, or come back from the host."""
+        for call in preempt:
+            self._instances[call.instance].preempt(call, now)
+        for call in swap:
+            self._moves.swap_out(call, now)
+        for call in resume:
+            self._moves.swap_in(call, now)
+        self._outcome.preemptions += len(preempt) + len(swap)
 
     def _force(
         self, instance: Instance, chunks: tuple[tuple[Call, int], ...], now: int
@@ -262,16 +267,15 @@ class _Run:
         self._outcome.preemptions += 1
         return ()
 
-    def _schedule(self, where: int, end: int) -> None:
-        self._ends[where] = end
-        heappush(self._heap, (end, where))
-
     def _refuse(self, reason: str) -> None:
         self._outcome.refusals[reason] = self._outcome.refusals.get(reason, 0) + 1
 
-    def _finished(self, now: int) -> Outcome:
+    def _finished(self, now: int, limit: int) -> Outcome:
+        for instance in self._instances:
+            if end := instance.stop(limit):
+                self._settle(instance, end)
         outcome = self._outcome
-        outcome.end = now
+        outcome.end = now if now < FOREVER else max((c.ended for c in self._calls), default=0)
         outcome.starved = sum(c.ended < 0 and c.state != REFUSED for c in self._calls)
         outcome.busy = tuple(i.busy for i in self._instances)
         outcome.migrations = self._moves.migrations
@@ -291,10 +295,11 @@ def played(scenario: Scenario, policy: object, log: Log | None = None) -> Outcom
     missing = [name for name, hook in hooks.items() if hook is None]
     if missing:
         raise TypeError(f"the policy has no {', '.join(missing)}, which this scenario asks")
+    send = run.send
     try:
         view = next(run)
         while True:
-            view = run.send(hooks[view.hook](view))  # type: ignore[misc]
+            view = send(hooks[view.hook](view))  # type: ignore[misc]
     except StopIteration as ended:
         outcome: Outcome = ended.value
         return outcome

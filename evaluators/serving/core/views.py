@@ -1,72 +1,62 @@
 """What a policy may see: what a real engine knows of itself. True output lengths and later arrivals are not in it.
 
-Views are made for each decision and read lazily, so that a policy pays for what it looks at."""
+A view of an instance is made for each decision and cannot be changed: totals are in it, lists are made when they are
+asked for, so that a policy pays for what it looks at."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from evaluators.serving.core.calls import Call
 from evaluators.serving.core.instance import Instance
 
 
-class StepView:
+class _Totals(NamedTuple):
+    time: int
+    """ps"""
+    instance: Instance
+    """For the simulator, as :attr:`StepView.queue` and :attr:`StepView.decoding` are."""
+    sequences: int
+    """Decoding calls."""
+    kv: int
+    """Tokens that they hold."""
+    started: int
+    """How many calls of the queue are partly prefilled."""
+    budget: int
+    """Tokens left for prefill in this iteration."""
+    places: int
+    """Calls that may still be admitted."""
+    free: int
+    """Free blocks, without those that the decodes of this iteration take."""
+
+
+class StepView(_Totals):
     """One instance between two iterations. Arrays have one entry a call of the queue (partly prefilled calls in the
     order of their admission, then waiting ones in their order) or a decoding call (in the order in which they came)."""
 
-    __slots__ = ("_decoding", "_queue", "instance", "time")
+    __slots__ = ()
     hook = "step"
-
-    def __init__(self, now: int, instance: Instance) -> None:
-        self.time = now
-        """ps"""
-        self.instance = instance
-        """For the simulator, as :attr:`queue` and :attr:`decoding` are."""
-        self._queue: list[Call] | None = None
-        self._decoding: list[Call] | None = None
 
     @property
     def queue(self) -> list[Call]:
         """The calls that chunks name by their place."""
-        if self._queue is None:
-            self._queue = self.instance.prefilling + self.instance.waiting
-        return self._queue
+        return self.instance.prefilling + self.instance.waiting
 
     @property
     def decoding(self) -> list[Call]:
         """The decoding calls in their order."""
-        if self._decoding is None:
-            self._decoding = list(self.instance.decoding.values())
-        return self._decoding
+        return list(self.instance.decoding.values())
 
     @property
     def swapped(self) -> list[Call]:
         """The calls that resume names by their place: their cache is on the host."""
-        return self.instance.swapped
-
-    def holds(self, call: Call) -> int:
-        """Tokens that a decoding call holds."""
-        return call.length + self.instance.step - call.joined
+        return list(self.instance.swapped)
 
     @property
     def running(self) -> list[Call]:
         """The calls that preempt names by their place: decoding ones, then partly prefilled ones."""
-        return self.decoding + self.instance.prefilling
-
-    @property
-    def budget(self) -> int:
-        """Tokens left for prefill in this iteration."""
-        return self.instance.budget - len(self.instance.decoding)
-
-    @property
-    def places(self) -> int:
-        """Calls that may still be admitted."""
-        return self.instance.cap - self.instance.sequences
-
-    @property
-    def free(self) -> int:
-        """Free blocks, without those that the decodes of this iteration take."""
-        return self.instance.free - self.instance.needed
+        return [*self.instance.decoding.values(), *self.instance.prefilling]
 
     @property
     def blocks(self) -> int:
@@ -76,29 +66,23 @@ class StepView:
     def block(self) -> int:
         return self.instance.block
 
-    @property
-    def sequences(self) -> int:
-        """Decoding calls."""
-        return len(self.instance.decoding)
-
-    @property
-    def kv(self) -> int:
-        """Tokens that they hold."""
-        return self.instance.kv
-
-    @property
-    def started(self) -> int:
-        """How many calls of the queue are partly prefilled."""
-        return len(self.instance.prefilling)
+    def holds(self, call: Call) -> int:
+        """Tokens that a decoding call holds."""
+        return call.length + self.instance.step - call.joined
 
     def left(self) -> Sequence[int]:
         """Tokens that each call of the queue has left to compute; what the prefix cache holds counts as computed."""
-        left = self.instance.left
-        return [left(c) for c in self.queue]
+        instance = self.instance
+        queue = instance.prefilling + instance.waiting
+        if instance.span:
+            return [instance.left(c) for c in queue]
+        return [c.length - c.computed for c in queue]
 
     def takes(self, place: int, tokens: int) -> int:
         """Free blocks that ``tokens`` more of the call at this place of the queue would take."""
-        return self.instance.wants(self.queue[place], tokens, set())
+        instance, started = self.instance, self.started
+        call = instance.prefilling[place] if place < started else instance.waiting[place - started]
+        return instance.wants(call, tokens, set())
 
     def waited(self) -> Sequence[int]:
         """ps since the arrival of each call of the queue."""
@@ -108,11 +92,29 @@ class StepView:
     def generated(self) -> Sequence[int]:
         """Tokens that each decoding call has generated."""
         step = self.instance.step
-        return [c.generated + step - c.joined for c in self.decoding]
+        return [c.generated + step - c.joined for c in self.instance.decoding.values()]
 
     def cached(self) -> Sequence[int]:
         """Tokens that each decoding call holds."""
-        return [self.holds(c) for c in self.decoding]
+        step = self.instance.step
+        return [c.length + step - c.joined for c in self.instance.decoding.values()]
+
+
+def seen(now: int, instance: Instance) -> StepView:
+    """What an instance is like at ``now``."""
+    decodes, started = len(instance.decoding), len(instance.prefilling)
+    return _new(
+        StepView,
+        (
+            now, instance, decodes, instance.kv, started, instance.budget - decodes,
+            instance.cap - decodes - started - len(instance.ready) - instance.arriving,
+            instance.free - instance.needed,
+        ),
+    )  # fmt: skip
+
+
+_new = tuple.__new__
+"""Much faster than the call that a named tuple makes of it."""
 
 
 class ClusterView:

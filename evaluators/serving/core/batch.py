@@ -1,0 +1,122 @@
+"""The calls that decode together, as running totals: an iteration costs the same however many take part.
+
+A call that joins at step j with L tokens in the cache holds L + (s - j) of them at step s, so it needs a new block at
+the steps with (j - L) mod B = s mod B: one counter a residue says how many blocks a step takes. Calls leave at a step
+known when they join, so a heap by step finds the next one.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from heapq import heappop, heappush
+
+from evaluators.serving.core.calls import DECODE, FOREVER, Call
+
+
+class Batch:
+    """Decoding calls over a cache of blocks of ``block`` tokens, of which ``span`` may be shared with others. ``step``
+    decode iterations have ended; the calls in ``decoding`` (by number, in the order in which they joined) hold ``kv``
+    tokens."""
+
+    __slots__ = ("_leaving", "_longest", "_residues", "block", "decoding", "kv", "needed", "span", "step")
+
+    def __init__(self, block: int, span: int) -> None:
+        self.block, self.span = block, span
+        self.step = self.kv = 0
+        self.needed = 0
+        """Blocks that the next iteration takes."""
+        self.decoding: dict[int, Call] = {}
+        self._residues = [0] * block
+        self._leaving: list[tuple[int, int, int]] = []
+        """(step at which it ends, number, step at which it joined); a call that left before is still in it."""
+        self._longest = [(-1, FOREVER)]
+        """(step, ps): the longest iteration up to a step since the entry before; ever shorter ones."""
+
+    def takes(self, start: int, stop: int) -> int:
+        """Blocks that iterations ``start`` … ``stop - 1`` from now take."""
+        size = self.block
+        rounds, rest = divmod(stop - start, size)
+        low = (self.step + start) % size
+        high = low + rest
+        taken = rounds * len(self.decoding) + sum(self._residues[low:high])
+        return taken + sum(self._residues[: high - size]) if high > size else taken
+
+    def affords(self, count: int, free: int) -> int:
+        """How many of ``count`` iterations there are before a call ends or ``free`` blocks run out, at least one."""
+        left = self._until_end()
+        if left < count:
+            count = left
+        size, decodes = self.block, len(self.decoding)
+        if count == 1 or (count // size + 1) * decodes <= free:
+            return count
+        rounds = min(count // size, free // decodes)
+        done, free = rounds * size, free - rounds * decodes
+        while done < count:
+            free -= self._residues[(self.step + done) % size]
+            if free < 0:
+                break
+            done += 1
+        return max(1, done)
+
+    def _until_end(self) -> int:
+        """Iterations until the next call ends."""
+        leaving = self._leaving
+        while True:
+            finish, number, joined = leaving[0]
+            call = self.decoding.get(number)
+            if call is not None and call.joined == joined:
+                return finish - self.step
+            heappop(leaving)
+
+    def advance(self, count: int, longest: int) -> bool:
+        """``count`` iterations have ended, the last and longest of which took ``longest`` ps. Whether calls may end."""
+        step = self.step = self.step + count
+        self.kv += count * len(self.decoding)
+        self.needed = self._residues[step % self.block]
+        lengths = self._longest
+        while lengths[-1][1] <= longest:
+            lengths.pop()
+        lengths.append((step, longest))
+        return self._leaving[0][0] <= step
+
+    def ended(self) -> list[Call]:
+        """The calls that end at this step. They are still in the batch."""
+        found, leaving, step = [], self._leaving, self.step
+        while leaving and leaving[0][0] <= step:
+            _, number, joined = heappop(leaving)
+            call = self.decoding.get(number)
+            if call is not None and call.joined == joined:
+                found.append(call)
+        return found
+
+    def join(self, call: Call) -> None:
+        """A call whose prompt is in the cache decodes from the next iteration on."""
+        step, number = self.step, call.number
+        call.state, call.joined = DECODE, step
+        self.decoding[number] = call
+        self.kv += call.length
+        self._residues[(step - call.length) % self.block] += 1
+        self.needed = self._residues[step % self.block]
+        heappush(self._leaving, (step + call.request.output - call.generated, number, step))
+
+    def detach(self, call: Call, now: int) -> None:
+        """A decoding call leaves the batch at the present step; its blocks stay its own."""
+        joined, length = call.joined, call.length
+        steps = self.step - joined
+        del self.decoding[call.number]
+        self._residues[(joined - length) % self.block] -= 1
+        self.needed = self._residues[self.step % self.block]
+        length += steps
+        self.kv -= length
+        call.length = length
+        call.generated += steps
+        call.blocks = -(-length // self.block) - call.shared * self.span
+        if steps:
+            call.last = now
+            # Lengths decrease with later ends, so the first iteration after it joined was the longest.
+            _, worst = self._longest[bisect_right(self._longest, (joined, FOREVER))]
+            if worst > call.worst:
+                call.worst = worst
+        if not self.decoding:
+            del self._longest[1:]
+            self._leaving.clear()
