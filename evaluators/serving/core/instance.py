@@ -151,8 +151,8 @@ class Instance(Batch):
         return start + end
 
     def stop(self, now: int) -> int:
-        """Of a stretch that goes on beyond ``now`` only the iterations that have ended by then count. Returns the end of
-        the last; 0 when none has."""
+        """Of a stretch that goes on beyond ``now`` only the iterations that have ended by then count. Returns the end
+        of the last; 0 when none has."""
         done = self.progress(now + 1)
         if not done:
             return 0
