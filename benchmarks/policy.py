@@ -3,7 +3,8 @@
     python benchmarks/policy.py [--decisions 400] [--slots 16] [--rounds 5]
 
 A simulator that does nothing but show one view again and again asks a policy that returns one of its arguments: what is
-left is the pipe, both of its sides. Then the same with ``cache-eviction`` and LRU, its simulator included. Processor
+left is the pipe, both of its sides; then one that asks two functions in turn, so that every message is mixed. Then the
+same with ``cache-eviction`` and LRU, its simulator included. Processor
 time is that of this process and of the child, so that a loaded machine changes it little. Target: at most 15 µs.
 """
 
@@ -23,10 +24,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from discovery.execution.lockstep import BATCH, Done, lockstep
 from discovery.execution.make import sandbox_for
+from discovery.sandbox.base import Parameters
 from discovery.sandbox.host import ZygoteSandbox
 from evaluators.caching.instances import Spec, generate
 from evaluators.caching.splits import instance
-from evaluators.caching.task import CacheEviction
+from evaluators.caching.task import INTERFACE, CacheEviction
 from evaluators.policy import Simulation
 from evaluators.registry import load
 from evaluators.task import Instance
@@ -41,10 +43,22 @@ class Showing(CacheEviction):
         super().__init__({})
         self.shown, self._slots = decisions, slots
 
-    def simulate(self, payload: bytes) -> Simulation:  # type: ignore[override]  # noqa: ARG002
+    def simulate(self, payload: bytes) -> Simulation:  # noqa: ARG002
         columns = [numpy.arange(1, self._slots + 1) for _ in range(5)]
         for at in range(self.shown):
             yield *columns, at, at, at
+        return bytes(2)
+
+
+class Mixed(Showing):
+    """Asks the function and a hook like it in turn; every other simulation begins with the hook."""
+
+    interface = replace(INTERFACE, hooks=(replace(INTERFACE, function="keep", absent="nothing."),))
+
+    def simulate(self, payload: bytes, hooks: frozenset[str]) -> Simulation:  # type: ignore[override]  # noqa: ARG002
+        self._begun = not getattr(self, "_begun", False)
+        for at, view in enumerate(super().simulate(payload), start=self._begun):
+            yield ("evict", "keep")[at % 2], view
         return bytes(2)
 
 
@@ -63,10 +77,12 @@ def measure(
     """The round with the least processor time, and its number of decisions."""
     found: list[Cost] = []
     decisions = 0
+    hooks: dict[str, Parameters] = {name: {} for name in task.interface.hook_names}
+    code = POLICY + "".join(POLICY.replace("evict", name) for name in hooks)
     for _ in range(rounds):
-        with sandbox.session(POLICY, "evict", {}) as session:
+        with sandbox.session(code, "evict", {}, hooks=hooks) as session:
             wall, host = time.perf_counter(), time.process_time()
-            done: list[Done] = list(lockstep(session, task, instances, watched=False))
+            done: list[Done] = list(lockstep(session, task, instances, hooks=hooks, watched=False))
             host, wall = time.process_time() - host, time.perf_counter() - wall
             session.finish()
         decisions = _decisions(task, done)
@@ -114,13 +130,15 @@ def main() -> None:
         for seed in range(BATCH)
     ]
     same = [replace(i, payload=traces[0].payload) for i in traces]
-    with sandbox_for(real) as sandbox:
+    mixed = Mixed(options.slots, options.decisions)
+    with sandbox_for(real) as sandbox, sandbox_for(mixed) as hooked:
         for name, task, instances in (
             ("the pipe alone", Showing(options.slots, options.decisions), traces),
+            ("the pipe alone, two functions in every message", mixed, traces),
             ("cache-eviction with its simulator, in step throughout", real, same),
             ("cache-eviction with its simulator, traces of several lengths", real, traces),
         ):
-            cost, decisions = measure(sandbox, task, instances, options.rounds)
+            cost, decisions = measure(hooked if task is mixed else sandbox, task, instances, options.rounds)
             used = cost.host + cost.child
             print(
                 f"{name}: {used:.1f} us of processor time a decision (here {cost.host:.1f}, child {cost.child:.1f}), "

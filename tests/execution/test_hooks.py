@@ -18,7 +18,7 @@ from discovery.candidate import Refused, check, signatures, with_defaults
 from discovery.errors import NothingValid
 from discovery.execution.base import Executor, StageJob, StageResult
 from discovery.execution.make import make_executor
-from discovery.lifting import Numbers
+from discovery.lifting import Numbers, literals
 from discovery.plugins.rehearsal import rehearse
 from discovery.sandbox import host
 from discovery.sandbox.base import Answer
@@ -212,6 +212,7 @@ def test_each_function_gets_the_parameters_that_it_has(executor: Executor) -> No
         "patience",
         "room",
     }
+    assert [x.value for x in literals(candidate)] == [4], "defaults are no literals to tune"
     plain = ran(executor, SHORTEST)
     for changed in ({"room": 1}, {"patience": 0.5}, {"room": 2, "patience": 3.0}):
         result = ran(executor, SHORTEST, parameters=changed)

@@ -4,6 +4,7 @@ ablations leave them be."""
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 import pytest
 from toy.desk import Desk
@@ -14,6 +15,7 @@ from discovery.population.likeness import jaccard, likeness
 from discovery.prompts.render import messages
 from discovery.proposers.base import Brief, Operator, Parent, Request
 from discovery.proposers.genetic import GeneticProposer
+from discovery.proposers.genetic.program import Change, changed, read, text
 from discovery.proposers.reading import read_candidate
 from discovery.proposers.reply import Unreadable
 
@@ -45,13 +47,13 @@ def test_a_prompt_tells_of_the_optional_functions(budget: int) -> None:
     )
     for hook in TASK.interface.hooks:
         assert f"def {hook.function}({', '.join(a.name for a in hook.arguments)}, *, …):" in system.content
-        for text in (
+        for said in (
             hook.summary,
             f"Without it: {hook.absent}",
             *(a.description for a in hook.arguments),
             *hook.facts,
         ):
-            assert text in system.content
+            assert said in system.content
     assert "optional functions" in user.content or budget == 8_000
     alone = Brief(Desk.interface.hooks[0], TASK.summary, TASK.direction, TASK.unit, 0.01)
     told = messages(Request(0, 0, "create", 0, alone, ()), budget_tokens=budget)
@@ -69,7 +71,7 @@ def test_a_prompt_tells_of_the_optional_functions(budget: int) -> None:
         f"```python\n{RANK}```\nAnd the other one:\n```python\n{ADMIT}```\n",
         "class Solution:\n    def rank(self, lengths, waits, rush):\n        return waits\n"
         "    def admit(self, length, waiting, urgent):\n        return waiting < 3\n",
-        RANK + ADMIT + "print(admit(1, 2, True))\n",
+        RANK + ADMIT + "found = admit(1, 2, True)\n",
         RANK.replace("rank", "order") + ADMIT,
     ],
 )
@@ -79,6 +81,12 @@ def test_hooks_of_a_reply_are_read(reply: str) -> None:
         found.hash == check(RANK + ADMIT, TASK.interface).hash
         or found.hash == check(ADMIT + RANK, TASK.interface).hash
     )
+
+
+def test_a_hook_is_not_taken_for_the_function() -> None:
+    alike = replace(TASK.interface.hooks[0], arguments=TASK.interface.arguments)
+    with pytest.raises(Unreadable, match="no top-level function 'rank'; it defines admit"):
+        read_candidate(RANK.replace("rank", "admit"), (), replace(TASK.interface, hooks=(alike,)))
 
 
 def test_habits_are_put_right_in_hooks_too() -> None:
@@ -100,7 +108,7 @@ def test_a_hook_that_is_cut_off_is_missed() -> None:
 
 def test_the_genetic_proposer_keeps_hooks_as_they_are() -> None:
     proposer, seed = GeneticProposer(), check(SHORTEST, TASK.interface)
-    code, changed, operators = SHORTEST, 0, ("improve", "simplify", "combine", "create")
+    code, moved, operators = SHORTEST, 0, ("improve", "simplify", "combine", "create")
     for k in range(40):
         parents = (Parent("a", code, 1.0), Parent("b", SHORTEST, 2.0))
         operator: Operator = operators[k % 4]  # type: ignore[assignment]
@@ -109,9 +117,22 @@ def test_the_genetic_proposer_keeps_hooks_as_they_are() -> None:
         assert found.space.keys() >= seed.space.keys(), (
             "the hooks still have their numbers, and those their ranges"
         )
-        changed += found.defaults["patience"] != seed.defaults["patience"]
+        moved += found.defaults["patience"] != seed.defaults["patience"]
         code = found.code if k % 8 else SHORTEST
-    assert changed, "a number that a hook shares moves in both"
+    assert moved, "a number that a hook shares moves in both"
+
+
+def test_a_number_that_only_a_hook_needs_any_more_keeps_its_range() -> None:
+    program = read(SHORTEST, TASK.interface)
+    (end,) = program.function.body
+    assert isinstance(end, ast.Return) and end.value is not None
+    found = check(
+        text(changed(program, Change({id(end.value): ast.Name("waits", ast.Load())}))), TASK.interface
+    )
+    assert found.functions[0].args.kwonlyargs == [] and hooks_of(found) == hooks_of(
+        check(SHORTEST, TASK.interface)
+    )
+    assert found.space.keys() == {"patience", "room"}
 
 
 def test_what_only_a_hook_reads_is_still_written() -> None:
@@ -122,8 +143,8 @@ def test_what_only_a_hook_reads_is_still_written() -> None:
     )
     for k in range(10):
         request = Request(k, 0, "improve", 3, BRIEF, (Parent("a", code, 1.0),))
-        text = GeneticProposer().ask(request, ()).text
-        assert "LAST = len(waits)" in text or "global LAST" not in text
+        reply = GeneticProposer().ask(request, ()).text
+        assert "LAST = len(waits)" in reply or "global LAST" not in reply
 
 
 def test_a_function_that_cannot_be_edited_is_begun_anew_beside_its_hooks() -> None:
