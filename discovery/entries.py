@@ -103,7 +103,7 @@ class Entries:
             base,
             candidate=slot.candidate.hash,
             outcome=evaluated.outcome,
-            reason=evaluated.reason if twin is None else f"differs from {twin[:8]} in its numbers only",
+            reason=evaluated.reason if twin is None else f"differs from {twin} in its numbers only",
             score=evaluated.score,
             m=evaluated.m,
             marks=marks(evaluated) | ({NUMBERS} if twin is not None else frozenset()),

@@ -7,7 +7,7 @@ looks there first. So a node may run twice, and a graph killed anywhere goes on 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any, TypedDict
 
 from discovery.budget import Allowance, Budget
@@ -21,6 +21,9 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import id as ids
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Send
+
+STRETCH = 64
+"""Batches after which the graph is left and entered again: langgraph remembers every branch until it is left."""
 
 
 class State(TypedDict):
@@ -142,12 +145,24 @@ def steps(campaign: Campaign, budget: Budget, saver: Saver) -> Iterator[None]:
     cycle = campaign.done + 1
     # A graph that has ended, since a slot was waiting, begins anew after the last batch.
     begin = None if kept.next else _state(cycle, Allowance(0, 0), campaign.allow(cycle, budget))
-    done = campaign.done
-    for _ in graph.stream(begin, config, stream_mode="values", durability="sync"):
+    while True:
+        with closing(graph.stream(begin, config, stream_mode="values", durability="sync")) as stream:
+            yield from _stretch(campaign, saver, stream)
+        if not graph.get_state(config).next:
+            return
+        begin = None
+
+
+def _stretch(campaign: Campaign, saver: Saver, stream: Iterator[object]) -> Iterator[None]:
+    """The steps of at most :data:`STRETCH` batches."""
+    first = done = campaign.done
+    for _ in stream:
         yield
         if campaign.done != done:
             saver.prune([campaign.run])
             done = campaign.done
+        if done - first >= STRETCH:
+            return
 
 
 def _follow(kept: RunnableConfig) -> None:

@@ -63,7 +63,8 @@ class Known:
         return self._near[k]
 
     def same_shape(self, k: int) -> str | None:
-        """The hash of an earlier scored candidate from which slot ``k``'s differs in its numbers only."""
+        """The first digits of the hash of an earlier scored candidate from which slot ``k``'s differs in its numbers
+        only."""
         candidate = self._slot(k).candidate
         return self._novelty.same_shape(k // self._size - 1, candidate) if candidate is not None else None
 

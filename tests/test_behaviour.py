@@ -24,18 +24,15 @@ def entry(k: int, candidate: str, outcome: str = "scored") -> NewEntry:
 
 
 def test_the_first_owns_a_behaviour_and_the_quarantined_own_none() -> None:
-    behaviours = Behaviours([("b0", "seed"), ("b0", "later seed")])
+    hashes = [f"{k:064x}"[::-1] for k in range(6)]
+    behaviours = Behaviours([("b0", hashes[5]), ("b0", hashes[4])])
     entries = [
-        entry(0, "h0", "quarantined"),
-        entry(1, "h1"),
-        entry(2, "h2"),
-        entry(3, "h3"),
-        entry(4, "h4", "error"),
+        entry(k, hashes[k], o) for k, o in enumerate(("quarantined", "scored", "scored", "scored", "error"))
     ]
     found = {EntryKey(k, "own"): b for k, b in enumerate(["b1", "b1", "b1", "b0", "b0"])}
     made = behaviours.marked(entries, found)
     assert [SAME_BEHAVIOUR in e.marks for e in made] == [False, False, True, True, False]
-    assert made[2].reason == "answers as h1 does" and made[3].reason == "answers as seed does"
+    assert [e.reason for e in made[2:4]] == ["answers as 10000000 does", "answers as 50000000 does"]
 
 
 def test_tuning_is_done_once_for_a_behaviour_and_its_parameters() -> None:

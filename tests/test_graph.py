@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 from langgraph.checkpoint.base import id as ids
+from langgraph.pregel import Pregel
 from toy.loop import TOKENS, Scripted, Toy, announced, by_slot, density, rule
 
 from db.ledger import Ledger
+from discovery import graph
 from discovery.campaign import Campaign
 from discovery.checkpoints import CHECKPOINTS_KEPT, FileSaver
 from discovery.errors import EnvironmentProblem
@@ -86,6 +88,23 @@ def test_stopped_after_every_step_it_ends_the_same(toy: Toy, proposer: Scripted,
     assert toy.digest(report.run) == undisturbed
     assert max(Counter(proposer.keys).values()) == 1, "no request is sent twice"
     assert len(proposer.keys) == 10
+
+
+def test_left_and_entered_again_after_every_batch_it_ends_the_same(
+    toy: Toy, proposer: Scripted, undisturbed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever langgraph gathers while a graph runs is gone when it is left; a long run leaves it now and then."""
+    entered, stream = [], Pregel.stream
+    monkeypatch.setattr(
+        Pregel,
+        "stream",
+        lambda self, *given, **more: [entered.append(given[0]), stream(self, *given, **more)][1],
+    )
+    monkeypatch.setattr(graph, "STRETCH", 1)
+    report = toy.start(**SHAPE)
+    assert report.status == "done" and toy.digest(report.run) == undisturbed
+    assert [given is None for given in entered] == [False, True, True]
+    assert max(Counter(proposer.keys).values()) == 1
 
 
 def broken(name: str) -> Callable[[pytest.MonkeyPatch, int], None]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from db.records import EntryKey, EntryRecord, NewEntry
+from discovery.population.firsts import Firsts, of_hash, shown
 
 SAME_BEHAVIOUR = "same-behaviour"
 """Mark of an entry whose answers are those of an earlier one with other code."""
@@ -27,10 +28,9 @@ class Behaviours:
 
     def __init__(self, seeds: Iterable[tuple[str, str]]) -> None:
         """``seeds``: behaviour and hash of each, best first."""
-        self._owners: dict[str, str] = {}
+        self._owners, self._tuned = Firsts(), Firsts()
         for behaviour, hash_ in seeds:
-            self._owners.setdefault(behaviour, hash_)
-        self._tuned: set[tuple[str, frozenset[str]]] = set()
+            self._owners.add(behaviour, of_hash(hash_))
 
     def marked(self, entries: Iterable[NewEntry], found: Mapping[EntryKey, str]) -> list[NewEntry]:
         """The entries of a batch, those without a behaviour of their own marked. ``found``: the behaviours of valid
@@ -43,9 +43,10 @@ class Behaviours:
                 and entry.outcome in ("scored", "stopped")
                 and entry.candidate is not None
             ):
-                owner = self._owners.setdefault(behaviour, entry.candidate)
-                if owner != entry.candidate:
-                    said = f"answers as {owner[:8]} does"
+                own = of_hash(entry.candidate)
+                owner = self._owners.add(behaviour, own)
+                if owner != own:
+                    said = f"answers as {shown(owner)} does"
                     reason = f"{entry.reason}; {said}" if entry.reason else said
                     entry = replace(entry, reason=reason, marks=entry.marks | {SAME_BEHAVIOUR})
             made.append(entry)
@@ -53,18 +54,22 @@ class Behaviours:
 
     def tune(self, behaviour: str, parameters: Iterable[str]) -> None:
         """A candidate with this behaviour and these parameters was tuned."""
-        self._tuned.add((behaviour, frozenset(parameters)))
+        self._tuned.add(_study(behaviour, parameters), 0)
 
     def untuned(self, ranked: Iterable[tuple[int, str, Iterable[str]]]) -> list[int]:
         """Of slots with behaviour and parameters, best first, those whose tuning was not done before, nor would be by
         one that stands before it."""
-        seen, left = set(self._tuned), []
+        seen, left = set[str](), []
         for k, behaviour, parameters in ranked:
-            same = (behaviour, frozenset(parameters))
-            if same not in seen:
+            same = _study(behaviour, parameters)
+            if same not in seen and same not in self._tuned:
                 seen.add(same)
                 left.append(k)
         return left
+
+
+def _study(behaviour: str, parameters: Iterable[str]) -> str:
+    return "\n".join((behaviour, *sorted(set(parameters))))
 
 
 def counted(entries: Iterable[EntryRecord]) -> dict[str, float | int | None]:

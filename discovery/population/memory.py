@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, get_args
 
-from db.records import EntryKey, NewEntry
+from db.records import EntryKey, EntryKind, NewEntry
+from discovery.population.firsts import Firsts
 from discovery.population.novelty import NEAR_COPY
 
 T = TypeVar("T")
+_KINDS: tuple[EntryKind, ...] = get_args(EntryKind)
 
 REJECTED_SHOWN = 6
 """How many recent failures a prompt may name."""
@@ -41,21 +43,21 @@ class Broken:
 class Known:
     """The hashes of all code that was integrated up to a batch, without a copy of them."""
 
-    owners: Mapping[str, tuple[int, EntryKey]]
+    owners: Firsts
     batch: int
 
     def __contains__(self, hash_: object) -> bool:
         found = self.owners.get(hash_) if isinstance(hash_, str) else None
-        return found is not None and found[0] <= self.batch
+        return found is not None and found[1] <= self.batch
 
 
 class Memory:
     """Grows by one batch at a time; ``seeds`` are the entries and hashes that it starts with, best first."""
 
     def __init__(self, seeds: Iterable[tuple[EntryKey, str]]) -> None:
-        self._owners: dict[str, tuple[int, EntryKey]] = {}
+        self._owners = Firsts()
         for key, hash_ in seeds:
-            self._owners.setdefault(hash_, (-2, key))
+            self._owners.add(hash_, _number(key), -2)
         self._failures: list[tuple[int, str]] = []
         self._broken: list[tuple[int, Broken]] = []
         self._tried: dict[EntryKey, int] = {}
@@ -74,7 +76,7 @@ class Memory:
             self._tried.setdefault(key, g)
         for entry in entries:
             if entry.candidate is not None and entry.duplicate_of is None and NEAR_COPY not in entry.marks:
-                self._owners.setdefault(entry.candidate, (g, entry.key))
+                self._owners.add(entry.candidate, _number(entry.key), g)
             if entry.outcome == "noted":
                 self._notes.append((g, entry.reason))
             if worse and entry.key in worse:
@@ -95,7 +97,8 @@ class Memory:
 
     def owner(self, hash_: str) -> tuple[int, EntryKey] | None:
         """The batch and the entry that own the evaluation of this code."""
-        return self._owners.get(hash_)
+        found = self._owners.get(hash_)
+        return None if found is None else (found[1], _key(found[0]))
 
     def known(self, g: int) -> Container[str]:
         """The hashes that were integrated up to batch ``g``."""
@@ -120,6 +123,15 @@ class Memory:
 
     def _was_tried(self, found: Broken, g: int) -> bool:
         return self._tried.get(found.key, g + 1) <= g
+
+
+def _number(key: EntryKey) -> int:
+    return key.k * len(_KINDS) + _KINDS.index(key.kind)
+
+
+def _key(number: int) -> EntryKey:
+    k, kind = divmod(number, len(_KINDS))
+    return EntryKey(k, _KINDS[kind])
 
 
 def repaired(entries: Iterable[NewEntry], origins: Mapping[EntryKey, EntryKey]) -> tuple[EntryKey, ...]:

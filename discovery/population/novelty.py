@@ -18,6 +18,7 @@ from db.records import EntryKey, NewEntry
 from discovery.candidate import Candidate, check
 from discovery.escape import plain
 from discovery.population.archive import Member
+from discovery.population.firsts import Firsts, of_hash, shown
 from discovery.population.ideas import idea
 from discovery.population.likeness import Likeness, jaccard, likeness
 from discovery.population.similar import SimilarSets
@@ -36,17 +37,16 @@ BY_LIMITS = frozenset({"timeout", "killed"})
 FAILED = BY_LIMITS | {"rejected", "error", "quarantined"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Rejected:
-    """An earlier candidate that failed or was worse; ``ended`` completes "which …"."""
+    """An earlier candidate that failed or was worse, by the first digits of its hash; ``ended`` completes "which …".
+    ``numbers`` are kept where other numbers may mend it."""
 
-    key: EntryKey
     batch: int
     hash: str
-    outcome: str
     ended: str
     features: array[int]
-    numbers: tuple[str, ...]
+    numbers: tuple[str, ...] | None
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class NearCopy:
         how = (
             "equal but for names and numbers" if self.likeness == 1 else f"{100 * self.likeness:.0f} % alike"
         )
-        return f"near-copy of {self.earlier.hash[:8]} ({how}), which {self.earlier.ended}; not run"
+        return f"near-copy of {self.earlier.hash} ({how}), which {self.earlier.ended}; not run"
 
 
 class Novelty:
@@ -77,7 +77,7 @@ class Novelty:
         self._threshold = threshold
         self._interface, self._direction, self._code = interface, direction, code
         self._rejected: dict[int, Rejected] = {}
-        self._shapes: dict[str, tuple[int, str]] = {}
+        self._shapes = Firsts()
         self._read: OrderedDict[str, Likeness] = OrderedDict()
         self._index: SimilarSets | None = None
         self._lock = threading.Lock()
@@ -90,7 +90,7 @@ class Novelty:
     def start(self, seeds: Iterable[Member]) -> None:
         """The shapes that are known before the first batch."""
         for seed in seeds if self.on else ():
-            self._shapes.setdefault(self._likeness(seed.hash, seed.code).shape, (-2, seed.hash))
+            self._shapes.add(self._likeness(seed.hash, seed.code).shape, of_hash(seed.hash), -2)
 
     def remember(
         self, g: int, entries: Sequence[NewEntry], parents: Mapping[EntryKey, Sequence[float]]
@@ -126,19 +126,19 @@ class Novelty:
         for earlier in self._alike(g, own):
             theirs = frozenset(earlier.features)
             alike = min(jaccard(own.features, theirs), jaccard(own.features - above, theirs - above))
-            if earlier.outcome in BY_LIMITS and own.numbers != earlier.numbers:
+            if earlier.numbers is not None and own.numbers != earlier.numbers:
                 continue
             if alike >= self._threshold and (best is None or alike > best.likeness):
                 best = NearCopy(earlier, alike)
         return best
 
     def same_shape(self, g: int, candidate: Candidate) -> str | None:
-        """The hash of the first scored candidate up to batch ``g`` from which ``candidate`` differs in nothing but
-        names, order and numbers."""
+        """The first digits of the hash of the first scored candidate up to batch ``g`` from which ``candidate``
+        differs in nothing but names, order and numbers."""
         if not self.on:
             return None
         found = self._shapes.get(self._likeness(candidate.hash, candidate).shape)
-        return found[1] if found is not None and found[0] <= g else None
+        return shown(found[0]) if found is not None and found[1] <= g else None
 
     def _ended(self, entry: NewEntry, tuned: float | None, parents: Sequence[float]) -> str | None:
         """How a rejected idea ended; None for one that is not rejected."""
@@ -159,16 +159,15 @@ class Novelty:
         read = self._likeness(hash_, None)
         with self._lock:
             if entry.outcome == "scored":
-                self._shapes.setdefault(read.shape, (g, hash_))
+                self._shapes.add(read.shape, of_hash(hash_), g)
             if ended is None:
                 return
             if self._index is None:
                 self._index = SimilarSets(KEPT, self._threshold)
             number, left = self._index.add(read.features)
             features = array("I", sorted(read.features))
-            self._rejected[number] = Rejected(
-                entry.key, g, hash_, entry.outcome, ended, features, read.numbers
-            )
+            numbers = read.numbers if entry.outcome in BY_LIMITS else None
+            self._rejected[number] = Rejected(g, hash_[:8], ended, features, numbers)
             if left is not None:
                 del self._rejected[left]
 
