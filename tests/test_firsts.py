@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import tracemalloc
 
-from discovery.population.firsts import SMALLEST, Firsts, of_hash, shown
+from discovery.population.firsts import SMALLEST, Firsts, _table, of_hash, shown
 
 
 def test_the_first_stands_and_everything_is_found_again() -> None:
@@ -30,3 +30,10 @@ def test_a_text_takes_less_than_a_hundred_bytes() -> None:
 def test_a_hash_is_shown_by_its_first_digits() -> None:
     for hash_ in ("0" * 14 + "1" + "f" * 49, "f" * 64, "01234567" + "8" * 56):
         assert shown(of_hash(hash_)) == hash_[:8] and of_hash(hash_) < 2**63
+
+
+def test_half_a_digest_in_common_is_another_text() -> None:
+    table = _table(8)
+    for value, (high, low) in enumerate([(1, 5), (2, 5), (1, 6)]):
+        table.put(high, low, value, 0)
+    assert [table.values[table.place(*halves)] for halves in ((1, 5), (2, 5), (1, 6))] == [0, 1, 2]
