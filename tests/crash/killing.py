@@ -11,6 +11,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,13 +55,18 @@ def _die(after: float, told: str) -> None:
 def descendants(pid: int) -> list[int]:
     """All processes that descend from one, as far as they still run."""
     found = []
-    for file in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            children = [int(word) for word in file.read_text().split()]
-        except OSError:
-            continue
-        for child in children:
-            found += [child, *descendants(child)]
+    for child in _children(pid):
+        found += [child, *descendants(child)]
+    return found
+
+
+def _children(pid: int) -> list[int]:
+    """The children of a process and of all its threads; of one that ends meanwhile, as many as were read."""
+    found: list[int] = []
+    with suppress(OSError):
+        for file in Path(f"/proc/{pid}/task").glob("*/children"):
+            with suppress(OSError):
+                found += map(int, file.read_text().split())
     return found
 
 
