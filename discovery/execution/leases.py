@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from db.errors import LedgerError
@@ -29,7 +30,9 @@ LOST = "lost worker"
 LOSSES = 4
 """Workers that a job may lose: it is queued again three times."""
 TOGETHER_SECONDS = 0.25
-"""What comes together within so long is one transaction."""
+"""What comes together within so long is written together."""
+MOST_ROWS = 250
+"""Of a transaction: what the run itself writes waits for it."""
 
 
 def name_of(job: StageJob) -> str:
@@ -185,16 +188,26 @@ class LeaseBook:
             self._write()
 
     def _write(self) -> None:
-        """All that is pending, in one transaction; it stays pending when it cannot be written."""
+        """All that is pending now; it stays pending when it cannot be written."""
+        with self._changed:
+            parts = 1 + len(self._pending) // MOST_ROWS
+        for _ in range(parts):
+            if not self._write_some():
+                return
+
+    def _write_some(self) -> bool:
+        """One transaction. Whether there was something to write and it could be."""
         with self._commit:
             with self._changed:
-                pending, self._pending = self._pending, {}
+                some = dict(islice(self._pending.items(), MOST_ROWS))
+                for job in some:
+                    del self._pending[job]
                 events, self._events = self._events, []
-                changed = [lease for lease in pending.values() if lease is not None]
+                changed = [lease for lease in some.values() if lease is not None]
                 self._written.update(lease.job for lease in changed)
-            if not pending and not events:
-                return
-            ended = [job for job, lease in pending.items() if lease is None]
+            if not some and not events:
+                return False
+            ended = [job for job, lease in some.items() if lease is None]
             try:
                 if self._run is not None:
                     self._ledger.write_leases(self._run, changed, ended, tuple((LOST, e) for e in events))
@@ -203,8 +216,9 @@ class LeaseBook:
                         self._ledger.add_event(None, LOST, event)
             except LedgerError:
                 with self._changed:
-                    self._pending = pending | self._pending
+                    self._pending = some | self._pending
                     self._events = events + self._events
-            else:
-                with self._changed:
-                    self._written.difference_update(set(ended) - set(self._pending))
+                return False
+            with self._changed:
+                self._written.difference_update(set(ended) - set(self._pending))
+            return True
