@@ -8,6 +8,7 @@ known when they join, so a heap by step finds the next one.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from heapq import heappop, heappush
 
 from evaluators.serving.core.calls import DECODE, FOREVER, Call
@@ -68,20 +69,19 @@ class Batch:
                 return finish - self.step
             heappop(leaving)
 
-    def advance(self, count: int, longest: int) -> bool:
-        """``count`` iterations have ended, the last and longest of which took ``longest`` ps. Whether calls may end."""
+    def advance(self, count: int, longest: int) -> Sequence[Call]:
+        """``count`` iterations have ended, the last and longest of which took ``longest`` ps. Returns the calls that
+        end with it; they are still in the batch."""
         step = self.step = self.step + count
         self.kv += count * len(self.decoding)
         self.needed = self._residues[step % self.block]
-        lengths = self._longest
+        lengths, leaving = self._longest, self._leaving
         while lengths[-1][1] <= longest:
             lengths.pop()
         lengths.append((step, longest))
-        return self._leaving[0][0] <= step
-
-    def ended(self) -> list[Call]:
-        """The calls that end at this step. They are still in the batch."""
-        found, leaving, step = [], self._leaving, self.step
+        if leaving[0][0] > step:
+            return ()
+        found = []
         while leaving and leaving[0][0] <= step:
             _, number, joined = heappop(leaving)
             call = self.decoding.get(number)

@@ -12,7 +12,7 @@ FOREVER = 1 << 62
 """A time that never comes, ps."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Request:
     """A call as the workload has it. ``arrival`` in ps; ``prompt`` and ``output`` in tokens, at least 1 each: a policy
     never sees ``output``, at most ``hint``, a guess of it with the scenario's noise (0: none). ``kind`` is the class of

@@ -52,8 +52,11 @@ class Costs:
         """(first, growth) of consecutive decode iterations of ``sequences`` that hold ``kv`` tokens before the first:
         iteration i takes first + i·growth. Each writes a token a sequence and reads it with the rest."""
         fixed, each, read = self.decode
-        first = self.linear(sequences) + fixed + sequences * each + (kv + sequences) * read
-        return first + self.engine[0] + sequences * self.engine[1], sequences * read
+        start, sequence = self.engine
+        first = (
+            self.linear(sequences) + fixed + sequences * (each + sequence) + (kv + sequences) * read + start
+        )
+        return first, sequences * read
 
     def mixture(self, sequences: int, kv: int, chunks: Sequence[tuple[int, int]]) -> int:
         """An iteration that prefills ``chunks`` (tokens, context before them) beside ``sequences`` decodes that hold

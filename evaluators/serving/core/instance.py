@@ -52,17 +52,11 @@ class Instance(Batch):
     @property
     def sequences(self) -> int:
         """Calls that hold a place: decoding and partly prefilled ones, and those whose cache is here or on its way."""
-        return len(self.decoding) + len(self.prefilling) + len(self.ready) + self.arriving
+        return len(self.decoding) + len(self.prefilling) + self.arriving
 
     def has_room(self, blocks: int) -> bool:
         """Whether one more call with ``blocks`` blocks can come, beside what the decodes of the next iteration take."""
         return self.sequences < self.cap and blocks <= self.free - self.needed
-
-    def asks(self, every: bool) -> bool:
-        """Whether there is something to decide before the next iteration; with ``every`` whenever there is one."""
-        if self.waiting or self.prefilling or self.swapped:
-            return True
-        return bool(self.decoding) and (every or self.needed > self.free)
 
     def found(self, call: Call) -> int:
         """How many spans of a waiting call's prompt are in the cache; its last token is always computed."""
@@ -170,13 +164,12 @@ class Instance(Batch):
             if count > 1:
                 longest += growth * (count - 1)
                 self.take(self.takes(1, count))
-            if self.advance(count, longest):
-                for call in self.ended():
-                    self.leave(call, now)
-                    call.state, call.ended = DONE, now
+            for call in self.advance(count, longest):
+                self.leave(call, now)
+                call.state, call.ended = DONE, now
         for call, tokens in chunks:
             computed = call.computed = call.computed + tokens
-            if self.span and call.request.prefix:
+            if self.span:
                 self._share(call)
             if computed == call.length:
                 self._prefilled(call, now)
@@ -238,6 +231,7 @@ class Instance(Batch):
         for call in self.ready:
             self.join(call)
             self._late.append(call)
+        self.arriving -= len(self.ready)
         self.ready.clear()
 
     def reserve(self, call: Call, blocks: int) -> None:

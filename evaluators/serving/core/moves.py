@@ -136,7 +136,6 @@ class Moves:
                 here.host_free += call.held
                 call.held = 0
                 here.ready.append(call)
-                here.arriving -= 1
                 self._woken(here, now)
             elif what == "copied":
                 here.stopping.append(call)
@@ -146,7 +145,6 @@ class Moves:
                 here.release(call)
                 call.blocks, call.reserved = call.reserved, 0
                 call.instance = target.number
-                target.arriving -= 1
                 target.ready.append(call)
                 self._woken(here, now)
                 self._woken(target, now)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from evaluators.serving.core.calls import DECODE, Call
 
 if TYPE_CHECKING:
+    from evaluators.serving.core.instance import Chunk, Instance
     from evaluators.serving.core.views import StepView
 
 
@@ -23,7 +24,7 @@ class Plan(NamedTuple):
     before the policy is asked again, should nothing happen before; calls to preempt, calls whose cache goes to the
     host, and calls that come back from there."""
 
-    chunks: tuple[tuple[Call, int], ...] = ()
+    chunks: tuple[Chunk, ...] = ()
     blocks: int = 0
     steps: int = 1
     preempt: Calls = ()
@@ -35,31 +36,40 @@ def checked(answer: Any, view: StepView) -> Plan:
     """The plan in ``answer``: (chunks, preempt, steps) or (chunks, preempt, steps, swap, resume), where chunks are
     (place in ``view.queue``, tokens), preempt places in ``view.running``, swap places in ``view.decoding`` and resume
     places in ``view.swapped``. Raises Refused."""
+    swap: Any = ()
+    resume: Any = ()
     try:
-        chunks, preempt, steps, swap, resume = answer if len(answer) == 5 else (*answer, (), ())
-        moves, some = preempt or swap or resume, bool(chunks)
+        if len(answer) == 3:
+            chunks, preempt, steps = answer
+        else:
+            chunks, preempt, steps, swap, resume = answer
+        moves, nothing = preempt or swap or resume, not chunks
     except (TypeError, ValueError):
         raise Refused(
             "step: a plan is (chunks, preempt, steps) or (chunks, preempt, steps, swap, resume)"
         ) from None
     if type(steps) is not int or steps < 1:
         raise Refused("step: steps is a whole number from 1")
-    left, free, places = view.budget, view.instance.free, view.places
-    gone: Calls = ()
-    out: Calls = ()
-    back: Calls = ()
-    if moves:
-        gone = _places(preempt, view.running, "preempt")
-        out = _places(swap, view.decoding, "swap")
-        back = _places(resume, view.swapped, "resume")
-        _room(view, gone, out, back)
-        left += sum(c.state == DECODE for c in gone) + len(out)
-        free += sum(map(view.instance.frees, gone)) - sum(c.held for c in back)
-        places += len(gone) + len(out) - len(back)
-    found, blocks = _chunks(chunks, view, gone, left, free, places) if some else ((), 0)
-    return _new(Plan, (found, blocks, steps, gone, out, back))
+    instance = view.instance
+    if not moves:
+        if nothing:
+            return _new(Plan, ((), 0, steps, (), (), ()))
+        found, blocks = _chunks(chunks, instance, (), view.budget, instance.free, view.places)
+        return _new(Plan, (found, blocks, steps, (), (), ()))
+    gone = _places(preempt, view.running, "preempt")
+    out = _places(swap, view.decoding, "swap")
+    back = _places(resume, view.swapped, "resume")
+    _room(view, gone, out, back)
+    if nothing:
+        return Plan((), 0, steps, gone, out, back)
+    left = view.budget + sum(c.state == DECODE for c in gone) + len(out)
+    free = instance.free + sum(map(instance.frees, gone)) - sum(c.held for c in back)
+    places = view.places + len(gone) + len(out) - len(back)
+    found, blocks = _chunks(chunks, instance, gone, left, free, places)
+    return Plan(found, blocks, steps, gone, out, back)
 
 
+_NONE: set[int] = set()
 _new = tuple.__new__
 """Much faster than the call that a named tuple makes of it."""
 
@@ -76,16 +86,16 @@ def _room(view: StepView, gone: Calls, out: Calls, back: Calls) -> None:
 
 
 def _chunks(
-    chunks: Any, view: StepView, gone: Calls, left: int, free: int, places: int
-) -> tuple[tuple[tuple[Call, int], ...], int]:
+    chunks: Any, instance: Instance, gone: Calls, left: int, free: int, places: int
+) -> tuple[tuple[Chunk, ...], int]:
     """The chunks with their calls, and the blocks that they take; within ``left`` tokens, ``free`` blocks and
     ``places``."""
     if type(chunks) is not list and type(chunks) is not tuple:
         raise Refused("step: chunks are a sequence of (place, tokens)")
-    instance, started, room = view.instance, view.started, free
-    queue, size, span = instance.prefilling + instance.waiting, instance.block, instance.span
-    found: dict[int, tuple[Call, int]] = {}
-    locked: set[int] = set()
+    queue, started, room = instance.prefilling + instance.waiting, len(instance.prefilling), free
+    size, span = instance.block, instance.span
+    found: dict[int, Chunk] = {}
+    locked = set[int]() if span else _NONE
     for item in chunks:
         try:
             place, tokens = item

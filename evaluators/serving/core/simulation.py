@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from operator import attrgetter
+from typing import TypeVar
 
 from evaluators.serving.core.calls import FOREVER, REFUSED, Call, Request
 from evaluators.serving.core.costs import Costs
@@ -71,7 +72,9 @@ class Outcome:
     iterations: int = 0
 
 
-Simulation = Generator[StepView | ClusterView, object, Outcome]
+T = TypeVar("T")
+Asking = Generator[StepView | ClusterView, object, T]
+Simulation = Asking[Outcome]
 Log = Callable[[int, int, int, int, int, int], None]
 """Told of every stretch when it ends: instance, start (ps), first, growth, count, decoding calls."""
 
@@ -96,24 +99,25 @@ class _Run:
         host = [Link(e.host_bandwidth, e.latency) for e in scenario.engines]
         network = [Link(e.network, e.latency) for e in scenario.engines]
         self._moves = Moves(self._instances, host, network, self._wake)
-        self._linked = len(self._instances) > 1 or any(e.host for e in scenario.engines)
-        """Whether a cache can move at all."""
+        self._alone = len(self._instances) == 1
+        self._linked = not self._alone or scenario.control > 0 or any(e.host for e in scenario.engines)
+        """Whether anything but arrivals and iterations can happen."""
         self._ends = [FOREVER] * len(self._instances)
         """When each instance's iteration or stretch ends, or it asks again."""
         self._woken: list[Instance] = []
 
     def loop(self) -> Simulation:
         ends, instances, woken, moves = self._ends, self._instances, self._woken, self._moves
-        scenario, outcome, several = self._scenario, self._outcome, len(self._instances) > 1
+        alone, linked, every = self._alone, self._linked, self._scenario.every
         arrivals = [call.request.arrival for call in self._calls]
-        limit = min((arrivals[-1] if arrivals else 0) + scenario.until, FOREVER - 1)
+        limit = min((arrivals[-1] if arrivals else 0) + self._scenario.until, FOREVER - 1)
         arrivals.append(FOREVER)
-        arrival, following, tick = arrivals[0], 0, scenario.control or FOREVER
+        arrival, following, asked, tick = arrivals[0], 0, 0, self._scenario.control or FOREVER
         while True:
-            now = min(ends) if several else ends[0]
+            now = ends[0] if alone else min(ends)
             if arrival < now:
                 now = arrival
-            if moves.next < now:
+            if linked and moves.next < now:
                 now = moves.next
             if now > limit:
                 break
@@ -121,60 +125,65 @@ class _Run:
                 now = tick
             # Arrivals first: a call that comes as an iteration ends may be in the next one.
             while arrival == now:
-                call, where = self._calls[following], 0
-                if several:
-                    outcome.decisions += 1
-                    where = self._named("route", (yield ClusterView(now, "route", call, instances)))
-                self._arrive(call, instances[where], now)
+                call = self._calls[following]
+                self._arrive(call, instances[0] if alone else (yield from self._routed(call, now)), now)
                 following += 1
                 arrival = arrivals[following]
-            if now in ends:
-                self._end(now)
-            if moves.next == now:
-                moves.end(now)
-            if tick == now:
-                tick += scenario.control
-                outcome.decisions += 1
-                self._migrate((yield ClusterView(now, "control", None, instances)), now)
-            if len(woken) > 1:
+            while now in ends:
+                self._end(ends.index(now), now)
+            if linked:
+                if moves.next == now:
+                    moves.end(now)
+                if tick == now:
+                    tick += self._scenario.control
+                    yield from self._migrated(now)
                 woken.sort(key=attrgetter("number"))
             for instance in woken:
-                if self._linked:
+                if linked:
                     yield from self._received(instance, now)
-                if instance.asks(scenario.every):
-                    outcome.decisions += 1
+                if (
+                    instance.waiting
+                    or instance.prefilling
+                    or instance.swapped
+                    or (instance.decoding and (every or instance.needed > instance.free))
+                ):
+                    asked += 1
                     view = seen(now, instance)
                     self._step(view, (yield view))
                 elif instance.decoding:
                     ends[instance.number] = instance.begin(now, (), FOREVER)
             woken.clear()
+        self._outcome.decisions += asked
         return self._finished(now, limit)
 
-    def _end(self, now: int) -> None:
-        """End what ends now, in the order of the instances."""
-        ends, woken = self._ends, self._woken
-        while now in ends:
-            where = ends.index(now)
-            ends[where] = FOREVER
-            instance = self._instances[where]
-            if instance.under_way is not IDLE:
-                self._settle(instance, now)
-            if instance not in woken:
-                woken.append(instance)
+    def _end(self, where: int, now: int) -> None:
+        """An iteration or stretch ends, or an instance has waited in vain."""
+        instance = self._instances[where]
+        self._ends[where] = FOREVER
+        if instance.under_way is not IDLE:
+            self._settle(instance, now)
+            self._woken.append(instance)
+        elif instance not in self._woken:
+            self._woken.append(instance)
+
+    def _routed(self, call: Call, now: int) -> Asking[Instance]:
+        """Where a call goes."""
+        self._outcome.decisions += 1
+        return self._named("route", (yield ClusterView(now, "route", call, self._instances)))
 
     def _settle(self, instance: Instance, now: int) -> None:
         if self._log is not None:
             self._log(instance.number, *instance.under_way[:-1], len(instance.decoding))
         instance.settle(now)
 
-    def _received(self, instance: Instance, now: int) -> Generator[ClusterView, object, None]:
+    def _received(self, instance: Instance, now: int) -> Asking[None]:
         """At a boundary of an instance: caches go and come."""
-        moves, instances = self._moves, self._instances
+        moves = self._moves
         while instance.handed:
             call = instance.handed.pop(0)
             self._outcome.decisions += 1
-            target = self._named("hand", (yield ClusterView(now, "hand", call, instances)))
-            moves.hand_over(call, instances[target], now)
+            target = self._named("hand", (yield ClusterView(now, "hand", call, self._instances)))
+            moves.hand_over(call, target, now)
         if instance.stopping:
             moves.stop(instance, now)
         if instance.ready:
@@ -190,16 +199,18 @@ class _Run:
         elif instance not in self._woken:
             self._woken.append(instance)
 
-    def _named(self, hook: str, answer: object) -> int:
+    def _named(self, hook: str, answer: object) -> Instance:
         """The instance that a policy named; the first that serves where it named none."""
         if type(answer) is int and 0 <= answer < len(self._instances):
             if hook == "route" or not self._instances[answer].prefill:
-                return answer
+                return self._instances[answer]
         self._refuse(f"{hook}: no such instance")
-        return next((i.number for i in self._instances if hook == "route" or not i.prefill), 0)
+        return next((i for i in self._instances if hook == "route" or not i.prefill), self._instances[0])
 
-    def _migrate(self, answer: object, now: int) -> None:
-        """Begin the migrations of a control step: (from, place among its decoding calls, to)."""
+    def _migrated(self, now: int) -> Asking[None]:
+        """The migrations of a control step: (from, place among its decoding calls, to)."""
+        self._outcome.decisions += 1
+        answer = yield ClusterView(now, "control", None, self._instances)
         chosen: list[tuple[Call, Instance]] = []
         try:
             for source, place, target in answer or ():  # type: ignore[attr-defined]
@@ -232,7 +243,7 @@ class _Run:
             chunks, taken, steps, preempt, swap, resume = Plan()
         if preempt or swap or resume:
             self._displace(now, preempt, swap, resume)
-        while instance.needed > instance.free - taken and instance.decoding:
+        while instance.needed + taken > instance.free and instance.decoding:
             chunks = self._force(instance, chunks, now)
             taken, steps = instance.taken(chunks), 1  # the plan could not be kept: another is made at once
         if chunks or instance.decoding:

@@ -107,7 +107,7 @@ def seen(now: int, instance: Instance) -> StepView:
         StepView,
         (
             now, instance, decodes, instance.kv, started, instance.budget - decodes,
-            instance.cap - decodes - started - len(instance.ready) - instance.arriving,
+            instance.cap - decodes - started - instance.arriving,
             instance.free - instance.needed,
         ),
     )  # fmt: skip
