@@ -41,7 +41,14 @@ def offline(task: Task, instances: InstanceSet) -> float:
     return aggregate(instances.instances, [task.judge(i, answer(i.payload)).score for i in instances])
 
 
-POLICIES = {"offline": offline}
+def clairvoyant(task: Task, instances: InstanceSet) -> float:  # noqa: ARG001 - as the others
+    """The reference policy of ``serving``."""
+    from evaluators.serving.batching.clairvoyant import score
+
+    return aggregate(instances.instances, [score(i) for i in instances])
+
+
+POLICIES = {"offline": offline, "clairvoyant": clairvoyant}
 """Reference policies by name; one that is not here made the references, so that it scores 0."""
 
 

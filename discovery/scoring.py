@@ -12,7 +12,7 @@ from discovery.errors import NothingValid, UsageError
 from discovery.execution.base import Executor, StageJob, StageResult
 from discovery.execution.make import make_executor
 from discovery.seeds import baseline_code
-from evaluators.task import Figure, Instance, InstanceSet, Split, Task, aggregate
+from evaluators.task import Figure, Instance, InstanceSet, Replaying, Split, Task, aggregate
 from searchspaces.space import ParameterValue
 
 __all__ = ["ScoreReport", "baseline_code", "baselines_report", "score_text"]
@@ -163,11 +163,19 @@ def _report(
         score=aggregate(instances.instances, result.scores) if scored else None,
         baseline=baseline,
         rows=rows,
-        figures=task.figures(instances.instances, result.values) if scored else (),
+        figures=_figures(task, instances, result) if scored else (),
         isolated=executor.isolated,
         marginal=result.marginal,
         output=result.output,
     )
+
+
+def _figures(task: Task, instances: InstanceSet, result: StageResult) -> tuple[Figure, ...]:
+    """The further figures, those that only the answers tell among them."""
+    found = task.figures(instances.instances, result.values)
+    if isinstance(task, Replaying):
+        return *found, *task.replayed_figures(instances.instances, result.answers)
+    return found
 
 
 def _known(code: str, ledger_url: str | None, *, required: bool) -> str | None:

@@ -26,11 +26,11 @@ function's arguments. The reply is of that function's type."""
 class PolicyTask(Protocol):
     """What a policy task has besides the contract of :class:`evaluators.task.Task`.
 
-    ``adapter`` is the simulator: a module with ``simulate``, numpy and nothing else of the project, a pure function of
-    what it is given and of the replies. It runs on the trusted side for every score of record, and inside
-    the sandbox for the quick screen and for the comparison of event logs. ``judge`` replays an event log. ``limit`` of
-    an instance is the processor time of a whole simulation, s: the limit of a decision times the most decisions that
-    there can be."""
+    ``adapter`` is the simulator: a module with ``simulate``, a pure function of what it is given and of the replies,
+    with numpy and, where it needs several files, modules of its own task that know no references. It runs on the
+    trusted side for every score of record, and inside the sandbox for the quick screen and for the comparison of event
+    logs. ``judge`` replays an event log. ``limit`` of an instance is the processor time of a whole simulation, s: the
+    limit of a decision times the most decisions that there can be."""
 
     interface: Interface
     decision_limit: float

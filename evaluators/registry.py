@@ -17,6 +17,7 @@ GROUP = "discover.tasks"
 BUILT_IN: dict[str, str] = {
     "cache-eviction": "evaluators.caching.task:CacheEviction",
     "online-bin-packing": "evaluators.binpacking.task:OnlineBinPacking",
+    "serving": "evaluators.serving.batching.task:Serving",
     "smtt": "evaluators.smtt.task:Smtt",
     "smtt-index": "evaluators.smtt.index_task:SmttIndex",
     "tsp-construct": "evaluators.tsp.task:TspConstruct",

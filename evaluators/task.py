@@ -270,6 +270,15 @@ class Describing(Protocol):
 
 
 @runtime_checkable
+class Replaying(Protocol):
+    """A task whose answers tell more figures than their raw objectives do: ``discover score`` shows them as well."""
+
+    def replayed_figures(self, instances: Sequence[Instance], answers: Sequence[bytes]) -> tuple[Figure, ...]:
+        """Further figures over scored instances, given answers that the referee took. A pure function."""
+        ...
+
+
+@runtime_checkable
 class Tiered(Protocol):
     """A task whose adapter, or what that calls, imports modules while it runs. Tasks are strict unless they say so."""
 

@@ -9,7 +9,7 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations, pairwise
 from pathlib import Path
@@ -44,9 +44,12 @@ print(json.dumps([s.digest for s in sets]))
 """
 ALONE = """
 import importlib.util, json, sys
+ours, beside = ("discovery", "evaluators", "searchspaces", "db"), json.loads(sys.argv[3])
+def allowed(name):
+    return any(name == b or name.startswith(b + ".") or b.startswith(name + ".") for b in beside)
 class Refuse:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ("discovery", "evaluators", "searchspaces", "db"):
+        if name.partition(".")[0] in ours and not allowed(name):
             raise ImportError(name)
 sys.meta_path.insert(0, Refuse())
 import numpy
@@ -54,8 +57,9 @@ before = set(sys.modules)
 spec = importlib.util.spec_from_file_location("adapter", sys.argv[1])
 module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
-new = {m.partition(".")[0] for m in set(sys.modules) - before}
-print(json.dumps([callable(getattr(module, sys.argv[2])), sorted(new - set(sys.stdlib_module_names) - {"numpy"})]))
+new = {m.partition(".")[0] for m in set(sys.modules) - before} - set(sys.stdlib_module_names) - {"numpy"}
+files = [m.__file__ for n, m in sys.modules.items() if n.partition(".")[0] in ours]
+print(json.dumps([callable(getattr(module, sys.argv[2])), sorted(new - (set(ours) if beside else set())), files]))
 """
 
 
@@ -68,6 +72,8 @@ class TaskConformance:
 
     factory: ClassVar[str]
     options: ClassVar[Mapping[str, str]] = {}
+    beside: ClassVar[Sequence[str]] = ()
+    """Modules and packages of the task that its adapter imports: as free of references as the adapter."""
 
     # -- what is tested ---------------------------------------------------------------------------------------------
 
@@ -331,12 +337,13 @@ class TaskConformance:
 
     def test_the_adapter_needs_numpy_and_nothing_else(self, task: Task) -> None:
         function = "simulate" if isinstance(task, PolicyTask) else "answer"
-        words = [sys.executable, "-c", ALONE, str(task.adapter), function]
+        words = [sys.executable, "-c", ALONE, str(task.adapter), function, json.dumps(self.beside)]
         said = subprocess.run(words, capture_output=True, text=True, check=True)
-        assert json.loads(said.stdout) == [True, []]
-        assert "reference" not in {
-            n.attr for n in ast.walk(ast.parse(task.adapter.read_text())) if isinstance(n, ast.Attribute)
-        }
+        has, others, files = json.loads(said.stdout)
+        assert has and not others
+        for path in (task.adapter, *map(Path, files)):
+            nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            assert "reference" not in {n.attr for n in nodes if isinstance(n, ast.Attribute)}, path
 
     @pytest.mark.parametrize(
         "content", [None, b"", b"\n\n", b"\xff\xfe\0\x01", b"\0" * 64, b"{", b"a,b\n1,2\n"]

@@ -86,6 +86,16 @@ class TestCacheEviction(PolicyConformance):
         return path, ["b", "a"]
 
 
+class TestServing(PolicyConformance):
+    factory = "evaluators.serving.batching.task:Serving"
+    beside = ("evaluators.serving.batching.problem", "evaluators.serving.core")
+
+    def file_of(self, folder: Path) -> tuple[Path, list[str]]:
+        path = folder / "mine.csv"
+        path.write_text("arrived_at,num_prefill_tokens,num_decode_tokens\n0,9,3\n0.5,20,1\n")
+        return path, ["mine"]
+
+
 class TestClerk(PolicyConformance):
     factory = "toy.clerk:Clerk"
 

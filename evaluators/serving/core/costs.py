@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isqrt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from evaluators.serving.timing import Timing
+if TYPE_CHECKING:  # the core is loaded inside the sandbox as well, the tables are not
+    from evaluators.serving.timing import Timing
 
 SECOND = 10**12
 """Picoseconds."""

@@ -1,0 +1,188 @@
+"""The simulator of ``serving`` as policies see it: one engine that asks how full its next iteration may get.
+
+Runs on the trusted side for every score of record, and inside the sandbox for the quick screen and the comparison of
+event logs. Besides numpy it imports the core of the simulator and the layout of payloads, and knows no references.
+"""
+
+from collections.abc import Collection, Generator
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from evaluators.serving.batching.problem import Problem, decode
+from evaluators.serving.core.calls import Call
+from evaluators.serving.core.costs import SECOND
+from evaluators.serving.core.simulation import simulate as serve
+from evaluators.serving.core.views import StepView
+
+View = tuple[Any, ...]
+Chunks = list[tuple[int, int]]
+"""(place in the queue, tokens)"""
+NOTHING: Any = ((), (), 1 << 62)
+"""The plan where there is nothing to decide: no prefill until something happens."""
+STALL = 20 * SECOND
+"""Simulated time for which an engine may stand still though calls wait, ps; then its policy is asked no more."""
+
+
+def simulate(payload: bytes) -> Generator[View, Any, bytes]:
+    """Serve the calls of ``payload`` (:mod:`evaluators.serving.batching.problem`). Yields what
+    :data:`evaluators.serving.batching.task.INTERFACE` says whenever something can be computed of a prompt; gets
+    float64[n] and fills the iteration as :func:`filled` does. Ends with the event log: for each decision (u2 number of
+    a call from 1, u2 tokens) for each chunk, no tokens for a call that gives up its place, and (0, 0)."""
+    problem = decode(payload)
+    eyes, log = _Eyes(problem), _Log(problem.entries)
+    run = serve(problem.scenario, eyes.saw)
+    idle: int | None = None  # since when nothing is computed
+    try:
+        view: Any = next(run)
+        while True:
+            if log.full or not decides(view):
+                view = run.send(NOTHING)
+                continue
+            reply = yield eyes.view(view)
+            chunks = filled(view, reply)
+            gone = () if chunks or view.sequences else _stuck(view, reply)
+            if chunks or gone or view.sequences:
+                idle = None
+            elif idle is None:
+                idle = view.time
+            elif view.time - idle > STALL:
+                if log.empty:
+                    raise ValueError(
+                        f"nothing was computed in {STALL // SECOND} s of simulated time while {len(reply)} calls "
+                        "waited; give one of them more than the tokens of the calls that decode"
+                    )
+                log.full = True
+                continue
+            if not log.add(view, chunks, gone):
+                chunks, gone = [], ()
+            eyes.planned = view.time, sum(tokens for _, tokens in chunks)
+            view = run.send((chunks, gone, 1))
+    except StopIteration:
+        return log.data.tobytes()
+
+
+def decides(view: StepView) -> bool:
+    """Whether there is a call of which something could be computed now."""
+    return bool(view.started) or (view.places > 0 and view.free > 0)
+
+
+def filled(view: StepView, reply: npt.NDArray[np.float64]) -> Chunks:
+    """The chunks of the next iteration. Calls are taken from the highest number to the lowest, of equal ones in the
+    order of the queue; each gets tokens until the iteration holds as many as its number says. What the budget, the
+    free blocks or the free places do not allow is cut off."""
+    instance = view.instance
+    started, block = view.started, instance.block
+    free, places, full = view.free, view.places, view.sequences
+    waiting, running = instance.waiting, instance.prefilling
+    numbers = reply.tolist()
+    order: Any = range(len(numbers))
+    if numbers and numbers.count(numbers[0]) != len(numbers):
+        order = np.argsort(-reply, kind="stable").tolist()
+    chunks: Chunks = []
+    for place in order:
+        room = int(min(numbers[place], instance.budget)) - full
+        if room < 1:
+            break  # and so it is for all that follow
+        if place < started:
+            call = running[place]
+        elif places > 0:
+            call = waiting[place - started]
+        else:
+            continue
+        tokens = min(room, call.length - call.computed, (call.blocks + free) * block - call.computed)
+        if tokens < 1:
+            continue
+        free -= -(-(call.computed + tokens) // block) - call.blocks
+        places -= place >= started
+        full += tokens
+        chunks.append((place, tokens))
+    return chunks
+
+
+def _stuck(view: StepView, reply: npt.NDArray[np.float64]) -> tuple[int, ...]:
+    """Where calls that have begun hold all memory and none decodes, the one that was admitted last gives up its
+    place."""
+    return (view.started - 1,) if view.started and view.free <= 0 and reply.max() >= 1 else ()
+
+
+class _Eyes:
+    """Makes the views of one simulation, from arrays of what does not change."""
+
+    def __init__(self, problem: Problem) -> None:
+        requests, objectives = problem.scenario.requests, problem.objectives
+        self._arrivals = np.array([r.arrival for r in requests], np.int64)
+        self._due = self._arrivals + np.array([objectives[r.kind].ttft for r in requests], np.int64)
+        self._tbt = [o.tbt for o in objectives]
+        self._kinds = len(objectives)
+        self._block = problem.engine.block
+        self._last = (0, 0, 0)
+        self.planned = (-1, 0)
+        """(time, tokens of prefill) of the plan made last."""
+
+    def saw(self, _: int, start: int, first: int, growth: int, count: int, decodes: int) -> None:
+        """Told of each stretch of iterations when it ends."""
+        self._last = start, first + growth * (count - 1), decodes
+
+    def view(self, view: StepView) -> View:
+        instance, now = view.instance, view.time
+        calls = instance.prefilling + instance.waiting
+        numbers, whole, computed = np.array([(c.number, c.length, c.computed) for c in calls], np.int64).T
+        due = self._due[numbers]
+        for place, call in enumerate(instance.waiting, len(instance.prefilling)):
+            if call.preempted and call.first >= 0:
+                due[place] = call.last + self._tbt[call.request.kind]
+        start, took, tokens = self._last
+        if start == self.planned[0]:
+            tokens += self.planned[1]
+        return (
+            whole - computed,
+            whole,
+            computed,
+            (now - self._arrivals[numbers]) / SECOND,
+            (due - now) / SECOND,
+            view.sequences,
+            instance.kv,
+            max(view.free, 0) * self._block,
+            instance.blocks * self._block,
+            view.places,
+            self._tightest(instance.decoding.values()) / SECOND,
+            tokens,
+            took / SECOND,
+            now / SECOND,
+        )
+
+    def _tightest(self, calls: Collection[Call]) -> int:
+        """The shortest limit between two tokens of the calls that decode; the longest there is when none does."""
+        if self._kinds == 1 or not calls:
+            return max(self._tbt)
+        return min([self._tbt[c.request.kind] for c in calls])
+
+
+class _Log:
+    """The event log while it grows. Once it is ``full`` the policy is asked no more."""
+
+    def __init__(self, entries: int) -> None:
+        self.data = np.zeros((entries, 2), "<u2")
+        self.full = False
+        self._used = 0
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing has been computed yet."""
+        return not self.data.any()
+
+    def add(self, view: StepView, chunks: Chunks, gone: tuple[int, ...]) -> bool:
+        """Take down a plan. Where there is no room for it the log is full, and takes nothing."""
+        queue = view.queue
+        rows = [(queue[place].number + 1, tokens) for place, tokens in chain(chunks, ((p, 0) for p in gone))]
+        end = self._used + len(rows) + 1
+        if end > len(self.data):
+            self.full = True
+            return False
+        if rows:
+            self.data[self._used : end - 1] = rows
+        self._used = end
+        return True
