@@ -27,7 +27,7 @@ def attack(p, d):
     burn(0.075)
     return told(p, False)
 """),
-    Attack("second_call_slow", "timeout", "scored", "clock", BURN + """
+    Attack("second_call_slow", "timeout", "scored", "clock + retake", BURN + """
 calls = 0
 def attack(p, d):
     global calls
