@@ -93,7 +93,9 @@ class RayExecutor:
     def close(self) -> None:
         with self._changed:
             self._closed = True
-            for lease in self._queue:  # one that was at a worker before cannot be cancelled, and is told why instead
+            for (
+                lease
+            ) in self._queue:  # one that was at a worker before cannot be cancelled, and is told why instead
                 lease.future.cancel()
         self._fail(EnvironmentProblem("the executor was closed before it came to this"))
         self._cluster.stop_hiring()
