@@ -42,7 +42,7 @@ RUDE = {
 ENDLESS = 10_000_000
 SHOWN = 20
 DESCRIPTORS = Path("/proc/self/fd")
-MOST_GROWTH = 5.0
+MOST_GROWTH = 2.0
 """Megabytes of memory a thousand samples (of which there must be so many): a run keeps what it knows of each."""
 
 

@@ -94,6 +94,6 @@ def attack(p, d):
 import sys
 def attack(p, d):
     seed = id(sys) >> 12
-    return sorted(range(len(p)), key=lambda j: (seed * (2 * j + 1) * 2654435761) % 2**32 // 7)
+    return sorted(range(len(p)), key=lambda j: pow(seed + 31 * j, 5, 4294967291))
 """),
 )  # fmt: skip

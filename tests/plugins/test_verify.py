@@ -80,7 +80,7 @@ def test_a_look_that_nobody_made_is_found(discover: Callable) -> None:
     """The look of RUN was written by hand."""
     ended = discover("verify", RUN)
     assert ended.code == 1 and "run r-0000aaaa does not hold" in ended.sentence.replace("discover: ", "run ")
-    assert "look 1 was made on another block" in ended.sentence
+    assert "look 1 was made on another block" in ended.out
 
 
 def test_no_ledger_is_needed(wheel: Path, discover: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
