@@ -180,7 +180,9 @@ def test_runs_of_several_processes_share_a_database(
         for process in running:
             process.kill()
             process.communicate()
-        wait(lambda: {seen(ledger, r.id).status for r in ledger.runs()} == {"interrupted"})  # the server's turn
+        wait(
+            lambda: {seen(ledger, r.id).status for r in ledger.runs()} == {"interrupted"}
+        )  # the server's turn
         for record in ledger.runs():
             report = engine.resume(pg_url, record.id)
             assert report.status == "done" and seen(ledger, record.id).status == "done"
