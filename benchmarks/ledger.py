@@ -50,6 +50,8 @@ INSTANCES = 120
 EXTREME = 100_000
 ADDED = (("proposal", "arm"), ("proposal", "temperature"), ("evaluation", "lines"))
 """Columns that later revisions added."""
+NEW = ("lease",)
+"""Tables that they added."""
 LONG = 2.0
 """Seconds after which a query is not asked again."""
 CODE = '''
@@ -294,6 +296,8 @@ def _migrate(where: str) -> None:
     with engine.begin() as c:
         for table, column in ADDED:
             c.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
+        for table in NEW:
+            c.execute(text(f"DROP TABLE {table}"))
         c.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '{REVISIONS[0]}'"))
     engine.dispose()
     for target in REVISIONS[1:]:
