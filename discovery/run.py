@@ -218,6 +218,8 @@ class _Sitting:
                 if not _searched(ledger, record.id, campaign):
                     ledger.set_status(record.id, "running")
                     _search(campaign, budget, ledger, plan.settings.db, monitor, stop)
+                elif record.status != "done":
+                    _clear_up(plan.settings.db, record.id)
                 stopped = stop.finishing
                 if _searched(ledger, record.id, campaign) and not stopped:
                     campaign.take_in(budget.seconds)
@@ -269,6 +271,14 @@ def _search(
     if campaign.open_slots(campaign.done + 1):
         return
     ledger.add_event(campaign.run, "searched", {"ended by": budget.ended or "samples"})
+
+
+def _clear_up(db: str, run: str) -> None:
+    """A process that was killed after its last batch has left SQLite's log beside the file of the checkpoints."""
+    from discovery.checkpoints import checkpoints
+
+    with checkpoints(db, run):
+        pass
 
 
 def _finish(campaign: Campaign, ledger: Ledger, monitor: Monitor) -> None:
