@@ -109,6 +109,24 @@ def test_killed_two_hundred_times(installed: Path, tmp_path: Path, server: Model
     assert set(killed) == set(PLACES)
 
 
+def test_killed_after_the_last_batch_it_leaves_no_log_of_checkpoints(installed: Path, tmp_path: Path) -> None:
+    """The search is over then, so nothing else opens the checkpoints again."""
+    dies = "(os.kill(os.getpid(), 9) for _ in '1')"
+    first = f"import os; from discovery import graph as g; old = g.steps; g.steps = lambda *a: [*old(*a), *{dies}]"
+    words = ["--task", "knapsack", "--proposer", "genetic", "--samples", "4", "--batch", "4", "--no-tune"]
+    process = command(installed, tmp_path, "run", *words, "--db", "ledger.sqlite", first=first)
+    _, err = process.communicate(timeout=SITTING)
+    assert process.returncode == -9, err
+    with sqlite3.connect(tmp_path / "ledger.sqlite") as c:
+        ((run,),) = c.execute("SELECT id FROM run").fetchall()
+    checkpoints = tmp_path / "checkpoints"
+    assert (checkpoints / f"{run}.sqlite-wal").stat().st_size > 0
+    process = command(installed, tmp_path, "resume", run, "--db", "ledger.sqlite")
+    _, err = process.communicate(timeout=SITTING)
+    assert process.returncode == 0, err
+    assert {p.name for p in checkpoints.iterdir()} == {f"{run}.sqlite", f"{run}.lock"}
+
+
 def killed_and_compared(
     site: Path, folder: Path, server: Model, *, kills: int, samples: int, seed: int
 ) -> Counter[str]:
