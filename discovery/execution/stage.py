@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -49,11 +48,13 @@ def run_stage(sandbox: Sandbox, task: Task, job: StageJob) -> StageResult:
     raises (SandboxUnavailable)."""
     start = time.thread_time()
     try:
-        with suppress(SessionLost):
-            return replace(_run(sandbox, task, job), host=time.thread_time() - start)
-        return _run(sandbox, task, job)
+        try:
+            result = _run(sandbox, task, job)
+        except SessionLost:
+            result = _run(sandbox, task, job)
     except SessionLost as error:
         raise SandboxUnavailable(f"{DIED_TWICE} ({error})") from None
+    return replace(result, host=time.thread_time() - start)
 
 
 def _run(sandbox: Sandbox, task: Task, job: StageJob) -> StageResult:
