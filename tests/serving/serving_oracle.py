@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from evaluators.serving.core.calls import Request
 from evaluators.serving.core.costs import Costs
+from evaluators.serving.core.energy import Work
 
 
 @dataclass
@@ -73,8 +74,8 @@ def iteration_time(costs: Costs, decodes: list[Job], chunks: list[tuple[Job, int
 def serve(
     costs: Costs, requests: tuple[Request, ...], policy: Policy, *, blocks: int, block: int, cap: int, budget: int,
     poll: int, until: int,
-) -> tuple[list[Job], list[tuple[int, int, int]]]:  # fmt: skip
-    """The jobs, with the moment of every token, and the iterations as (start, end, decoding jobs)."""
+) -> tuple[list[Job], list[tuple[int, int, int]], Work]:  # fmt: skip
+    """The jobs, with the moment of every token, the iterations as (start, end, decoding jobs), and what they did."""
 
     def held(job: Job) -> int:
         return -(-job.have // block)
@@ -85,6 +86,7 @@ def serve(
     waiting: list[Job] = []
     decoding: list[Job] = []
     log, order, now, coming = [], 0, 0, list(fit)
+    work = Work(0, 0, 0, 0, 0, 0)
     while coming or started or waiting or decoding:
         if now > requests[-1].arrival + until:
             break
@@ -139,6 +141,11 @@ def serve(
         if end > requests[-1].arrival + until:
             break
         log.append((now, end, len(decoding)))
+        work = Work(
+            work.busy + end - now, work.iterations + 1, work.computed + sum(n for _, n in chunks),
+            work.decoded + len(decoding), work.read + sum(job.have + 1 for job in decoding),
+            work.pairs + sum(n * (2 * job.have + n) for job, n in chunks),
+        )  # fmt: skip
         now = end
         for job in list(decoding):
             job.have += 1
@@ -159,4 +166,4 @@ def serve(
                     order += 1
                     job.began = order
                     decoding.append(job)
-    return jobs, log
+    return jobs, log, work

@@ -117,12 +117,13 @@ def test_the_simulator_is_the_oracle(
     outcome = played(
         Scenario((engine,), work, poll=777, until=10**6), Chosen(seed, chunk, engine.block), told
     )
-    jobs, iterations = serve(
+    jobs, iterations, work_done = serve(
         COSTS, work, Chosen(seed, chunk, engine.block).oracle,
         blocks=engine.blocks, block=engine.block, cap=engine.cap, budget=engine.budget, poll=777, until=10**6,
     )  # fmt: skip
     assert not outcome.refusals
     assert log == iterations
+    assert outcome.work == (work_done,), "totals of a run, not of its iterations"
     for call, job in zip(outcome.calls, jobs, strict=True):
         gaps = [b - a for a, b in zip(job.tokens, job.tokens[1:], strict=False)]
         done = job.place == "done"
@@ -349,6 +350,7 @@ def test_figures() -> None:
     assert (found.ttft_p50, found.ttft_p99, found.tbt_p99) == (2.0, 4.0, 1.0)
     assert found.goodput == 2 / 8 and found.throughput == 4 / 8 and found.tokens == 1.0
     assert found.fairness == pytest.approx((2 + 3 + 4 + 5) ** 2 / (4 * (4 + 9 + 16 + 25)))
+    assert found.energy is None
 
 
 @given(first=st.integers(1, 50), growth=st.integers(0, 20), time=st.integers(0, 5000))

@@ -156,7 +156,10 @@ def test_a_prefill_is_handed_over() -> None:
     a, b = outcome.calls
     # Two blocks take 300 + 200 ps; the second call needs no decode and is not handed over.
     assert (a.first, a.instance, a.ended, a.worst) == (1000, 1, 1000 + 500 + 2000, 1500)
-    assert (b.first, b.ended, b.instance) == (2000, 2000, 0) and outcome.busy == (2000, 2000)
+    assert (b.first, b.ended, b.instance) == (2000, 2000, 0) and [w.busy for w in outcome.work] == [
+        2000,
+        2000,
+    ]
 
 
 def test_a_live_migration_stops_a_call_for_its_last_tokens_only() -> None:

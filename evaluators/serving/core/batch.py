@@ -17,13 +17,15 @@ from evaluators.serving.core.calls import DECODE, FOREVER, Call
 class Batch:
     """Decoding calls over a cache of blocks of ``block`` tokens, of which ``span`` may be shared with others. ``step``
     decode iterations have ended; the calls in ``decoding`` (by number, in the order in which they joined) hold ``kv``
-    tokens."""
+    tokens. The calls that have left made ``made`` tokens here, for which they ``read`` so many in the cache."""
 
-    __slots__ = ("_leaving", "_longest", "_residues", "block", "decoding", "kv", "needed", "span", "step")
+    __slots__ = (
+        "_leaving", "_longest", "_residues", "block", "decoding", "kv", "made", "needed", "read", "span", "step",
+    )  # fmt: skip
 
     def __init__(self, block: int, span: int) -> None:
         self.block, self.span = block, span
-        self.step = self.kv = 0
+        self.step = self.kv = self.made = self.read = 0
         self.needed = 0
         """Blocks that the next iteration takes."""
         self.decoding: dict[int, Call] = {}
@@ -103,6 +105,8 @@ class Batch:
         """A decoding call leaves the batch at the present step; its blocks stay its own."""
         joined, length = call.joined, call.length
         steps = self.step - joined
+        self.made += steps
+        self.read += steps * (2 * length + steps + 1) // 2
         del self.decoding[call.number]
         self._residues[(joined - length) % self.block] -= 1
         self.needed = self._residues[self.step % self.block]

@@ -7,6 +7,7 @@ from evaluators.serving.core.batch import Batch
 from evaluators.serving.core.cache import PrefixCache
 from evaluators.serving.core.calls import DECODE, DONE, PREFILL, WAITING, Call
 from evaluators.serving.core.costs import Costs, fitting, lasting
+from evaluators.serving.core.energy import Work
 
 Chunk = tuple[Call, int]
 UnderWay = tuple[int, int, int, int, tuple[Chunk, ...]]
@@ -22,8 +23,8 @@ class Instance(Batch):
 
     __slots__ = (
         "_late", "arriving", "block_bytes", "blocks", "budget",
-        "busy", "cache", "cap", "costs", "free", "handed", "host_free", "iterations", "number", "prefill", "prefilling",
-        "ready", "stopping", "swapped", "under_way", "waiting",
+        "busy", "cache", "cap", "computed", "costs", "free", "handed", "host_free", "iterations", "number", "pairs",
+        "prefill", "prefilling", "ready", "stopping", "swapped", "under_way", "waiting",
     )  # fmt: skip
 
     def __init__(
@@ -43,7 +44,7 @@ class Instance(Batch):
         self.handed: list[Call] = []
         self.arriving = 0
         self.prefilling: list[Call] = []
-        self.busy = self.iterations = 0
+        self.busy = self.iterations = self.computed = self.pairs = 0
         self._late: list[Call] = []
         self.under_way = IDLE
 
@@ -168,7 +169,10 @@ class Instance(Batch):
                 self.leave(call, now)
                 call.state, call.ended = DONE, now
         for call, tokens in chunks:
-            computed = call.computed = call.computed + tokens
+            before = call.computed
+            computed = call.computed = before + tokens
+            self.computed += tokens
+            self.pairs += tokens * (before + computed)
             if self.span:
                 self._share(call)
             if computed == call.length:
@@ -208,6 +212,15 @@ class Instance(Batch):
         if done and lasting(first, growth, done) == now - start:
             done -= 1
         return min(done, count - 1)
+
+    def work(self) -> Work:
+        """What it has done so far, without the iteration under way."""
+        made, read = self.made, self.read
+        for call in self.decoding.values():
+            steps = self.step - call.joined
+            made += steps
+            read += steps * (2 * call.length + steps + 1) // 2
+        return Work(self.busy, self.iterations, self.computed, made, read, self.pairs)
 
     # -- calls come and go ---------------------------------------------------------------------------------------------
 

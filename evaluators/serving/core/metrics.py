@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from evaluators.serving.core.calls import DONE, Call
 from evaluators.serving.core.costs import SECOND
+from evaluators.serving.core.energy import Power
 from evaluators.serving.core.simulation import Outcome
 
 
@@ -26,7 +27,8 @@ class Objective:
 class Figures:
     """Rates are calls or tokens a second of simulated time, from the first arrival to the later of the last arrival and
     the last end; times are seconds. ``fairness`` is Jain's index of the calls' slowdowns (time in the system over
-    tokens), 1 when all are alike. None where nothing ended."""
+    tokens), 1 when all are alike. None where nothing ended. ``energy`` is that of the whole run in J, None where the
+    power of an engine is not known."""
 
     goodput: float
     throughput: float
@@ -37,10 +39,11 @@ class Figures:
     fairness: float | None
     preemptions: int
     starved: int
+    energy: float | None
 
 
-def figures(outcome: Outcome, objective: Objective) -> Figures:
-    """The figures of a run."""
+def figures(outcome: Outcome, objective: Objective, powers: Sequence[Power | None] = ()) -> Figures:
+    """The figures of a run; ``powers`` of its engines in their order."""
     ended = [c for c in outcome.calls if c.state == DONE]
     first = min((c.request.arrival for c in outcome.calls), default=0)
     last = max((max(c.request.arrival, c.ended) for c in outcome.calls), default=0)
@@ -59,7 +62,16 @@ def figures(outcome: Outcome, objective: Objective) -> Figures:
         ),
         preemptions=outcome.preemptions,
         starved=outcome.starved,
+        energy=_joules(outcome, powers),
     )
+
+
+def _joules(outcome: Outcome, powers: Sequence[Power | None]) -> float | None:
+    """The energy of all engines from the beginning to the end of the run."""
+    known = [power for power in powers if power is not None]
+    if not known or len(known) < len(outcome.work):
+        return None
+    return sum(p.joules(work, outcome.end) for p, work in zip(known, outcome.work, strict=True))
 
 
 def _quantile(ordered: Sequence[int], q: float) -> float | None:

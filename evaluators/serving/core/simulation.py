@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from evaluators.serving.core.calls import FOREVER, REFUSED, Call, Request
 from evaluators.serving.core.costs import Costs
+from evaluators.serving.core.energy import Work
 from evaluators.serving.core.instance import IDLE, Instance
 from evaluators.serving.core.link import Link
 from evaluators.serving.core.moves import Moves
@@ -57,7 +58,8 @@ class Scenario:
 @dataclass
 class Outcome:
     """What happened. ``refusals`` counts illegal answers of the policy by the reason; ``forced`` preemptions are those
-    that the engine made because the policy left it no memory. ``starved``: calls that had not ended at the end."""
+    that the engine made because the policy left it no memory. ``starved``: calls that had not ended at the end.
+    ``work`` is what each instance did until ``end`` (ps)."""
 
     calls: list[Call]
     end: int = 0
@@ -68,7 +70,7 @@ class Outcome:
     starved: int = 0
     rejected: int = 0
     migrations: int = 0
-    busy: tuple[int, ...] = ()
+    work: tuple[Work, ...] = ()
     iterations: int = 0
 
 
@@ -288,7 +290,7 @@ class _Run:
         outcome = self._outcome
         outcome.end = now if now < FOREVER else max((c.ended for c in self._calls), default=0)
         outcome.starved = sum(c.ended < 0 and c.state != REFUSED for c in self._calls)
-        outcome.busy = tuple(i.busy for i in self._instances)
+        outcome.work = tuple(i.work() for i in self._instances)
         outcome.migrations = self._moves.migrations
         outcome.iterations = sum(i.iterations for i in self._instances)
         return outcome
