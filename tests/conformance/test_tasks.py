@@ -88,7 +88,11 @@ class TestCacheEviction(PolicyConformance):
 
 class TestServing(PolicyConformance):
     factory = "evaluators.serving.batching.task:Serving"
-    beside = ("evaluators.serving.batching.problem", "evaluators.serving.core")
+    beside = (
+        "evaluators.serving.episode.problem",
+        "evaluators.serving.episode.desk",
+        "evaluators.serving.core",
+    )
 
     def file_of(self, folder: Path) -> tuple[Path, list[str]]:
         path = folder / "mine.csv"

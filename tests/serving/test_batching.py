@@ -3,10 +3,13 @@ found."""
 
 from __future__ import annotations
 
+import json
 import runpy
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from itertools import accumulate
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,20 +20,24 @@ from hypothesis import strategies as st
 from discovery.execution.lockstep import functions
 from discovery.sandbox.replicas import Replicas
 from evaluators.registry import load
-from evaluators.serving.batching import problem as problems
-from evaluators.serving.batching import splits
 from evaluators.serving.batching.clairvoyant import score as clairvoyant
-from evaluators.serving.batching.instances import Spec, instance, make, objective
-from evaluators.serving.batching.problem import decode
-from evaluators.serving.batching.referee import judge, replayed, replayed_figures
-from evaluators.serving.batching.simulator import decides, filled, simulate
-from evaluators.serving.core.calls import DONE
+from evaluators.serving.batching.instances import UNTIL, Spec, make, problem
+from evaluators.serving.batching.simulator import Filling, filled, simulate
+from evaluators.serving.batching.task import Serving
+from evaluators.serving.core.calls import DONE, Request
 from evaluators.serving.core.costs import SECOND, Costs
 from evaluators.serving.core.simulation import Engine, played
 from evaluators.serving.core.views import StepView
+from evaluators.serving.episode.problem import MICROSECOND, Problem, decode
+from evaluators.serving.episode.workload import instance, objective
 from evaluators.task import Instance, InvalidAnswer, TaskError, aggregate
 
 TASK = load("serving")
+judge, replayed, replayed_figures = (
+    Serving.referee.judge,
+    Serving.referee.replayed,
+    Serving.referee.replayed_figures,
+)
 NAMES = [a.name for a in TASK.interface.arguments]
 Policy = Callable[..., Any]
 TINY = Costs(
@@ -52,8 +59,17 @@ ENGINES = st.builds(
 
 
 def small(rows: list[tuple[int, int, int, int]], engine: Engine) -> Instance:
-    gaps, prompts, outputs, kinds = (np.array(c, np.int64) for c in zip(*rows, strict=True))
-    return instance("one", "mine", engine, LIMITS, np.cumsum(gaps), prompts, outputs, kinds)
+    """Rows are the gap before a call, µs, its prompt, output and kind."""
+    return instance("one", "mine", small_problem(rows, engine), 0.001)
+
+
+def small_problem(rows: list[tuple[int, int, int, int]], engine: Engine) -> Problem:
+    times = accumulate(gap for gap, *_ in [(0,), *rows[1:]])
+    calls = (
+        Request(str(n), time * MICROSECOND, *row[1:])
+        for n, (time, row) in enumerate(zip(times, rows, strict=True))
+    )
+    return problem(engine, tuple(calls), LIMITS)
 
 
 def run(one: Instance, policy: Policy) -> bytes:
@@ -84,10 +100,10 @@ class Same:
     """The policy of a reply function, on the core itself."""
 
     def __init__(self, one: Instance, policy: Policy) -> None:
-        self.policy, self.objectives = policy, decode(one.payload).objectives
+        self.policy, self.desk = policy, Filling(decode(one.payload))
 
     def step(self, view: StepView) -> Any:
-        if not decides(view):
+        if not self.desk.decides(view):
             return (), (), 1 << 62
         return filled(view, np.asarray(self.policy(np.array(view.left())), float)), (), 1
 
@@ -129,7 +145,7 @@ def test_logs_that_cannot_be() -> None:
     for changed, reason in (
         (entry(log, (0, 0, 3)), "names call 3, which does not wait then"),
         (entry(log, (0, 1, 31)), "a chunk has more tokens than its call has left"),
-        (entry(log, (-1, 0, 1)), "goes on after the last call"),
+        (entry(log, (-1, 0, 1)), "goes on after the last decision"),
         (log[:-4], f"has {len(log) - 4} bytes; expected {len(log)}"),
     ):
         with pytest.raises(InvalidAnswer, match=reason):
@@ -215,17 +231,15 @@ def test_a_policy_that_leaves_calls_behind_loses_them_alone() -> None:
     one = small([(0, 30, 2, 0), (1, 31, 2, 0)], Engine(TINY, 12, 16, 8, 60))
     outcome = replayed(decode(one.payload), run(one, lambda left, *_: np.where(left == 31, 0.0, 60.0)))
     assert [c.state == DONE for c in outcome.calls] == [True, False] and outcome.starved == 1
-    assert outcome.end >= problems.UNTIL
+    assert outcome.end >= UNTIL
 
 
-def test_a_log_that_is_full_ends_the_decisions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(problems, "entries", lambda *_: 5)
-    decode.cache_clear()
-    one = replace(small([(0, 30, 2, 0)] * 3, Engine(TINY, 12, 16, 8, 60)), answer_bytes=20)
+def test_a_log_that_is_full_ends_the_decisions() -> None:
+    served = replace(small_problem([(0, 30, 2, 0)] * 3, Engine(TINY, 12, 16, 8, 60)), entries=5)
+    one = instance("one", "mine", served, 0.001)
     outcome = replayed(decode(one.payload), run(one, lambda left, *_: np.full(len(left), 20.0)))
-    decode.cache_clear()
     assert [c.computed for c in outcome.calls] == [30, 10, 0] and outcome.starved == 2
-    assert outcome.end <= problems.UNTIL + SECOND
+    assert outcome.end <= UNTIL + SECOND
 
 
 # -- what a policy sees -----------------------------------------------------------------------------------------------
@@ -295,11 +309,14 @@ def test_unknown_cards_and_models_are_told() -> None:
         load("serving", {"model": "gpt"})
 
 
-def test_damaged_data_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    splits.load.cache_clear()
-    monkeypatch.setattr(splits, "_recorded", lambda: {"screen": "0" * 64})
+def test_damaged_data_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.json"
+    splits = replace(Serving.splits, manifest=path)
+    with pytest.raises(TaskError, match=r"manifest .* cannot be read .*; reinstall the package"):
+        splits.instances("screen")
+    path.write_text(json.dumps({"screen": "0" * 64}))
     with pytest.raises(TaskError, match="'screen' do not match their SHA-256"):
-        splits.load("screen")
+        replace(splits, reports=1).instances("screen")
 
 
 def test_shipped_scores_come_out_again() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from discovery.cli.main import main
 from evaluators.registry import load
-from evaluators.serving.batching.problem import decode
+from evaluators.serving.episode.problem import decode
 from evaluators.serving.timing import kv_cache
 from evaluators.task import TaskError
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from evaluators.serving.batching.problem import Problem, decode
-from evaluators.serving.batching.referee import share
 from evaluators.serving.core.calls import Call
 from evaluators.serving.core.simulation import played
 from evaluators.serving.core.views import StepView
+from evaluators.serving.episode.problem import Problem, decode
+from evaluators.serving.episode.referee import share
 from evaluators.task import Instance
 
 Order = Callable[[Call], float]

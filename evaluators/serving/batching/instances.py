@@ -8,41 +8,20 @@ keeps about nine of ten calls within their limits. Loads are shares of it, so th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
-import numpy as np
-
-from evaluators.serving.batching.problem import (
-    DECISION_SECONDS,
-    ENTRY_BYTES,
-    Ints,
-    encode,
-    entries,
-    rate,
-)
-from evaluators.serving.core.costs import SECOND, Costs
+from evaluators.serving.core.calls import Request
+from evaluators.serving.core.costs import SECOND
 from evaluators.serving.core.metrics import Objective
-from evaluators.serving.core.simulation import Engine
-from evaluators.serving.timing import kv_cache, timing
-from evaluators.serving.workloads import generate
+from evaluators.serving.core.simulation import Engine, Scenario
+from evaluators.serving.episode.problem import Problem
+from evaluators.serving.episode.workload import CONTEXT, Part, engine, instance, objective, requests
 from evaluators.task import Instance
 
-CAP = 128
-"""Calls that run at once, as in vLLM's and Vidur's settings of the time."""
-BUDGET = 4608
-"""Tokens of an iteration: a prompt of 4,096 and 512 beside it."""
-CONTEXT = 4096
-
-
-@dataclass(frozen=True)
-class Part:
-    """Calls of one kind: a share of the load, with limits in seconds."""
-
-    workload: str
-    share: float
-    ttft: float
-    tbt: float
-    variation: float | None = None
+DECISION_SECONDS = 0.001
+"""Processor time of a decision, s: some two hundred times that of Sarathi-Serve's."""
+POLL = SECOND // 4
+UNTIL = 120 * SECOND
+"""An idle engine asks again after POLL; what has not ended UNTIL after the last arrival never does. In ps."""
 
 
 WORKLOADS: dict[str, tuple[Part, ...]] = {
@@ -95,50 +74,20 @@ class Spec:
 
 def make(spec: Spec) -> Instance:
     """The instance of a specification."""
-    load = SATURATION[spec.workload, spec.engine] * spec.load / 100
     model, card = ENGINES[spec.engine]
-    longest = LONGEST.get(spec.workload, CONTEXT)
     parts = WORKLOADS[spec.workload]
-    rows: list[tuple[int, int, int, int]] = []
-    for kind, part in enumerate(parts):
-        trace = generate(
-            part.workload, round(spec.calls * part.share), 10 * spec.seed + kind, rate=load * part.share,
-            variation=part.variation, longest=longest,
-        )  # fmt: skip
-        times = (round(1e6 * time) for time in trace.arrivals)
-        rows += zip(times, trace.prompts, trace.outputs, (kind for _ in trace.ids), strict=True)
-    columns = np.array(sorted(rows), np.int64).T
+    longest = LONGEST.get(spec.workload, CONTEXT)
+    load = SATURATION[spec.workload, spec.engine] * spec.load / 100
     tighter = FASTER.get(card, 1.0)
     objectives = tuple(objective(part.ttft, part.tbt * tighter) for part in parts)
-    return instance(spec.id, spec.group, engine(model, card, 1, longest), objectives, *columns)
+    calls = requests(parts, spec.calls, load, spec.seed, longest)
+    served = problem(engine(model, card, 1, longest), calls, objectives)
+    return instance(spec.id, spec.group, served, DECISION_SECONDS)
 
 
-def objective(ttft: float, tbt: float) -> Objective:
-    """Limits given in seconds."""
-    return Objective(round(ttft * SECOND), round(tbt * SECOND))
-
-
-@cache
-def engine(model: str, card: str, tp: int, longest: int) -> Engine:
-    """The engine of a model on ``tp`` cards, whose iterations hold the ``longest`` prompt. Raises TaskError."""
-    cache = kv_cache(model, card, tp)
-    budget = max(BUDGET, longest + BUDGET - CONTEXT)
-    return Engine(Costs.of(timing(model, card, tp)), cache.blocks, cache.tokens, CAP, budget)
-
-
-def instance(
-    id_: str, group: str, served_by: Engine, objectives: tuple[Objective, ...], times: Ints, prompts: Ints,
-    outputs: Ints, kinds: Ints,
-) -> Instance:  # fmt: skip
-    """An instance whose reference is the offered load. ``times`` in µs, ascending."""
-    logged = entries(len(times), int(prompts.sum()))
-    return Instance(
-        id=id_,
-        group=group,
-        size=len(times),
-        payload=encode(served_by, objectives, times, prompts, outputs, kinds),
-        answer_bytes=ENTRY_BYTES * logged,
-        limit=DECISION_SECONDS * logged,
-        reference=rate(len(times), int(times[-1] - times[0])),
-        reference_kind="bound",
-    )
+def problem(served_by: Engine, calls: tuple[Request, ...], objectives: tuple[Objective, ...]) -> Problem:
+    """One engine serves calls. The log has an entry a decision and one a chunk: enough for chunks of 64 tokens on
+    average, and twelve decisions a call in which nothing is computed; the rest is for an engine that stands still until
+    it is noticed. Once they are used up the policy is asked no more."""
+    entries = 24 * len(calls) + sum(c.prompt for c in calls) // 32 + 300
+    return Problem(Scenario((served_by,), calls, poll=POLL, until=UNTIL), objectives, entries)

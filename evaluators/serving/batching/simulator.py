@@ -1,72 +1,68 @@
 """The simulator of ``serving`` as policies see it: one engine that asks how full its next iteration may get.
 
 Runs on the trusted side for every score of record, and inside the sandbox for the quick screen and the comparison of
-event logs. Besides numpy it imports the core of the simulator and the layout of payloads, and knows no references.
+event logs. Besides numpy it imports the core of the simulator and the loop that asks, and knows no references.
 """
 
 from collections.abc import Collection, Generator
-from itertools import chain
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from evaluators.serving.batching.problem import Problem, decode
 from evaluators.serving.core.calls import Call
 from evaluators.serving.core.costs import SECOND
-from evaluators.serving.core.simulation import simulate as serve
 from evaluators.serving.core.views import StepView
+from evaluators.serving.episode.desk import Entries, View, places, play
+from evaluators.serving.episode.problem import Problem, decode
 
-View = tuple[Any, ...]
 Chunks = list[tuple[int, int]]
 """(place in the queue, tokens)"""
 NOTHING: Any = ((), (), 1 << 62)
 """The plan where there is nothing to decide: no prefill until something happens."""
-STALL = 20 * SECOND
-"""Simulated time for which an engine may stand still though calls wait, ps; then its policy is asked no more."""
 
 
 def simulate(payload: bytes) -> Generator[View, Any, bytes]:
-    """Serve the calls of ``payload`` (:mod:`evaluators.serving.batching.problem`). Yields what
+    """Serve the calls of ``payload`` (:mod:`evaluators.serving.episode.problem`). Yields what
     :data:`evaluators.serving.batching.task.INTERFACE` says whenever something can be computed of a prompt; gets
-    float64[n] and fills the iteration as :func:`filled` does. Ends with the event log: for each decision (u2 number of
-    a call from 1, u2 tokens) for each chunk, no tokens for a call that gives up its place, and (0, 0)."""
+    float64[n] and fills the iteration as :func:`filled` does. Ends with the event log."""
     problem = decode(payload)
-    eyes, log = _Eyes(problem), _Log(problem.entries)
-    run = serve(problem.scenario, eyes.saw)
-    idle: int | None = None  # since when nothing is computed
-    try:
-        view: Any = next(run)
-        while True:
-            if log.full or not decides(view):
-                view = run.send(NOTHING)
-                continue
-            reply = yield eyes.view(view)
-            chunks = filled(view, reply)
-            gone = () if chunks or view.sequences else _stuck(view, reply)
-            if chunks or gone or view.sequences:
-                idle = None
-            elif idle is None:
-                idle = view.time
-            elif view.time - idle > STALL:
-                if log.empty:
-                    raise ValueError(
-                        f"nothing was computed in {STALL // SECOND} s of simulated time while {len(reply)} calls "
-                        "waited; give one of them more than the tokens of the calls that decode"
-                    )
-                log.full = True
-                continue
-            if not log.add(view, chunks, gone):
-                chunks, gone = [], ()
-            eyes.planned = view.time, sum(tokens for _, tokens in chunks)
-            view = run.send((chunks, gone, 1))
-    except StopIteration:
-        return log.data.tobytes()
+    return play(problem, Filling(problem))
 
 
-def decides(view: StepView) -> bool:
-    """Whether there is a call of which something could be computed now."""
-    return bool(view.started) or (view.places > 0 and view.free > 0)
+class Filling:
+    """The :class:`~evaluators.serving.episode.desk.Desk` of the task. The entries of a decision: (number of a call from
+    1, tokens) for each chunk, no tokens for a call that gives up its place."""
+
+    idle_advice = "give one of them more than the tokens of the calls that decode"
+
+    def __init__(self, problem: Problem) -> None:
+        self._eyes = _Eyes(problem)
+        self.saw = self._eyes.saw
+
+    def decides(self, view: StepView) -> bool:
+        """Whether there is a call of which something could be computed now."""
+        return bool(view.started) or (view.places > 0 and view.free > 0)
+
+    def ask(self, view: StepView) -> View:
+        return self._eyes.view(view)
+
+    def answer(self, view: StepView, reply: npt.NDArray[np.float64]) -> Entries:
+        queue, chunks = view.queue, filled(view, reply)
+        gone = () if chunks or view.sequences else _stuck(view, reply)
+        return [
+            *((queue[place].number + 1, tokens) for place, tokens in chunks),
+            *((queue[place].number + 1, 0) for place in gone),
+        ]
+
+    def act(self, view: StepView, entries: Entries) -> Any:
+        if not entries:
+            return ((), (), 1) if self.decides(view) else NOTHING
+        place = places(view.queue)
+        chunks = [(place(number), tokens) for number, tokens in entries if tokens]
+        gone = [view.sequences + place(number) for number, tokens in entries if not tokens]
+        self._eyes.planned = view.time, sum(tokens for _, tokens in chunks)
+        return chunks, gone, 1
 
 
 def filled(view: StepView, reply: npt.NDArray[np.float64]) -> Chunks:
@@ -159,30 +155,3 @@ class _Eyes:
         if self._kinds == 1 or not calls:
             return max(self._tbt)
         return min([self._tbt[c.request.kind] for c in calls])
-
-
-class _Log:
-    """The event log while it grows. Once it is ``full`` the policy is asked no more."""
-
-    def __init__(self, entries: int) -> None:
-        self.data = np.zeros((entries, 2), "<u2")
-        self.full = False
-        self._used = 0
-
-    @property
-    def empty(self) -> bool:
-        """Whether nothing has been computed yet."""
-        return not self.data.any()
-
-    def add(self, view: StepView, chunks: Chunks, gone: tuple[int, ...]) -> bool:
-        """Take down a plan. Where there is no room for it the log is full, and takes nothing."""
-        queue = view.queue
-        rows = [(queue[place].number + 1, tokens) for place, tokens in chain(chunks, ((p, 0) for p in gone))]
-        end = self._used + len(rows) + 1
-        if end > len(self.data):
-            self.full = True
-            return False
-        if rows:
-            self.data[self._used : end - 1] = rows
-        self._used = end
-        return True

@@ -1,23 +1,9 @@
-"""Which instances form which split: disjoint seed ranges, other loads, engines and workloads; classes alternate.
-
-``data/manifest.json`` holds the SHA-256 of each part (a split, or a block of the gate); instances are made anew and
-must give it.
-"""
+"""Which instances form which split: disjoint seed ranges, other loads, engines and workloads; classes alternate."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
-
-from evaluators.serving.batching import instances
 from evaluators.serving.batching.instances import Spec
-from evaluators.task import Instance, InstanceSet, TaskError
 
-MANIFEST = Path(__file__).parent / "data" / "manifest.json"
-LOOK_BLOCKS = 8
-REPORT_BLOCKS = 2
 SEARCHED = ("conv", "code", "mixed")
 ENGINES = {
     "screen": ("llama2-a100",),
@@ -45,39 +31,3 @@ def part(name: str) -> tuple[Spec, ...]:
     cells = [(w, e, load) for w, e in COUNTS[key] * pairs for load in LOADS[key]]
     first = SEEDS[kind] + BLOCK_SEEDS * int(block or 0)
     return tuple(Spec(w, e, load, CALLS[key], first + number) for number, (w, e, load) in enumerate(cells))
-
-
-def parts(split: str) -> tuple[str, ...]:
-    """The parts of a split; of ``gate`` the report blocks."""
-    return tuple(f"report-{block}" for block in range(REPORT_BLOCKS)) if split == "gate" else (split,)
-
-
-def all_parts() -> Iterator[str]:
-    """Every part."""
-    yield from ("screen", "search", "final", *parts("gate"))
-    yield from (f"look-{block}" for block in range(LOOK_BLOCKS))
-
-
-@cache
-def load(name: str) -> tuple[Instance, ...]:
-    """The instances of a part. Raises TaskError when they do not give the recorded SHA-256."""
-    found = tuple(map(instances.make, part(name)))
-    if InstanceSet(name, found).digest != _recorded().get(name):
-        raise TaskError(
-            f"the instances of {name!r} do not match their SHA-256 in {MANIFEST}: a damaged or altered installation; "
-            "reinstall the package"
-        )
-    return found
-
-
-def digest(name: str) -> str:
-    """The SHA-256 of a part as made now, for the manifest."""
-    return InstanceSet(name, tuple(map(instances.make, part(name)))).digest
-
-
-@cache
-def _recorded() -> dict[str, str]:
-    try:
-        return dict(json.loads(MANIFEST.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise TaskError(f"the manifest {MANIFEST} cannot be read ({error}); reinstall the package") from None

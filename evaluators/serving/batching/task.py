@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 
-from evaluators.registry import bind
-from evaluators.serving.batching import catalogue, reader, referee, splits
-from evaluators.serving.batching.instances import objective
-from evaluators.serving.batching.problem import DECISION_SECONDS
-from evaluators.serving.batching.simulator import simulate
-from evaluators.serving.cards import CARDS
-from evaluators.serving.models import MODELS
-from evaluators.serving.timing import widths
-from evaluators.task import (
-    Baseline,
-    Direction,
-    InstanceSet,
-    Interface,
-    Option,
-    ShippedScore,
-    Split,
-    TaskError,
-    Value,
-)
+from evaluators.serving.batching.instances import DECISION_SECONDS, make, problem
+from evaluators.serving.batching.simulator import Filling, simulate
+from evaluators.serving.batching.splits import part
+from evaluators.serving.core.calls import Request
+from evaluators.serving.core.metrics import Objective
+from evaluators.serving.core.simulation import Engine
+from evaluators.serving.episode.referee import Referee
+from evaluators.serving.episode.splits import Splits
+from evaluators.serving.episode.task import ServingTask
+from evaluators.serving.episode.workload import instance
+from evaluators.task import Baseline, Instance, Interface, Value
 
 HERE = Path(__file__).parent
 
@@ -87,83 +76,30 @@ INTERFACE = Interface(
 )  # fmt: skip
 
 
-class Serving:
-    """The task bound to its options: a policy task (:class:`evaluators.policy.PolicyTask`)."""
+class Serving(ServingTask):
+    """The task bound to its options."""
 
-    name: str = "serving"
-    summary: str = (
+    name = "serving"
+    summary = (
         "continuous batching with chunked prefill on a simulated GPU: whose prompts fill the next iteration, and how "
         "far; calls within their TTFT and TBT limits, in percent of the offered load"
     )
-    direction: Direction = "maximize"
-    unit: str = "%"
-    measured: bool = False
-    version: str = "1"
-    interface: Interface = INTERFACE
-    seeds: tuple[str, ...] = ("sarathi", "shortest-first")
-    options: tuple[Option, ...] = (
-        Option("gpu", "a100", "the card for your own traces", tuple(CARDS)),
-        Option("model", "llama-2-7b", "the model for your own traces, on as few cards as hold it", tuple(MODELS)),
-        Option("ttft", "1.0", "limit of the time to the first token for your own traces, s"),
-        Option("tbt", "0.05", "limit of the time between two tokens for your own traces, s"),
-    )  # fmt: skip
-    adapter: Path = HERE / "simulator.py"
-    memory: int = 192 * 2**20
-    decision_limit: float = DECISION_SECONDS
-    gate_blocks: int = splits.LOOK_BLOCKS
-
-    def __init__(self, settings: Mapping[str, str]) -> None:
-        self.settings: Mapping[str, str] = bind(self.options, settings, self.name)
-        self._objective = objective(self._limit("ttft"), self._limit("tbt"))
-
-    def _limit(self, name: str) -> float:
-        given = self.settings[name]
-        try:
-            value = float(given) if given.isascii() and "_" not in given else math.nan
-        except ValueError:
-            value = math.nan
-        if not 0.001 <= value <= 3600:
-            raise TaskError(
-                f"option {name}={given!r} of task {self.name!r} is not a number of seconds, 0.001 to 3600"
-            )
-        return value
-
-    def baselines(self) -> Mapping[str, Baseline]:
-        return catalogue.baselines()
-
-    def shipped_scores(self) -> Mapping[str, ShippedScore]:
-        """What is chosen for the user's own traces changes none of them."""
-        return catalogue.shipped_scores(self.version, {o.name: o.default for o in self.options})
-
-    def instances(self, split: Split) -> InstanceSet:
-        """Instances in fixed order; ``gate`` gives the report blocks. Raises TaskError when the data is damaged."""
-        if split not in ("screen", "search", "gate", "final"):
-            raise TaskError(
-                f"task {self.name!r} has no split {split!r}; expected screen, search, gate or final"
-            )
-        return _assemble(split, splits.parts(split))
-
-    def gate(self, block: int) -> InstanceSet:
-        if not 0 <= block < self.gate_blocks:
-            raise TaskError(
-                f"task {self.name!r} has no gate block {block}; expected 0 to {self.gate_blocks - 1}"
-            )
-        return _assemble(f"gate-{block}", (f"look-{block}",))
-
-    def read(self, path: Path) -> InstanceSet:
-        """The user's own trace, for the card, the model and the limits of the options."""
-        model, card = self.settings["model"], self.settings["gpu"]
-        fitting = widths(model, card)
-        if not fitting:
-            raise TaskError(f"there is no timing for {model} on {card}; choose another card")
-        return reader.read(path, model, card, min(fitting), self._objective)
-
+    version = "1"
+    interface = INTERFACE
+    seeds = ("sarathi", "shortest-first")
+    decision_limit = DECISION_SECONDS
+    home = HERE
+    splits = Splits("serving", HERE / "data" / "manifest.json", lambda name: tuple(map(make, part(name))))
+    referee = Referee(lambda problem, _: Filling(problem))
+    reference = Baseline(
+        "clairvoyant",
+        "reference",
+        "knows output lengths and iteration times, and takes the best of four orders in hindsight "
+        "(evaluators.serving.batching.clairvoyant)",
+    )
     simulate = staticmethod(simulate)
-    judge = staticmethod(referee.judge)
-    figures = staticmethod(referee.figures)
-    replayed_figures = staticmethod(referee.replayed_figures)
 
-
-@cache
-def _assemble(name: str, parts: tuple[str, ...]) -> InstanceSet:
-    return InstanceSet(name, tuple(i for part in parts for i in splits.load(part)))
+    def own(
+        self, id_: str, engine: Engine, requests: tuple[Request, ...], objectives: tuple[Objective, ...]
+    ) -> Instance:
+        return instance(id_, "mine", problem(engine, requests, objectives), DECISION_SECONDS)

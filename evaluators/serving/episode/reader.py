@@ -1,21 +1,23 @@
-"""The user's own trace (Azure's CSV, Mooncake's JSON Lines or ours): one instance, named like the file."""
+"""The user's own trace: Azure's CSV, Mooncake's JSON Lines or ours."""
 
 from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
-
 from evaluators.serving import trace_files
-from evaluators.serving.batching.instances import engine, instance
-from evaluators.serving.batching.problem import LONGEST_GAP, MAX_CALLS
-from evaluators.serving.core.metrics import Objective
-from evaluators.task import InstanceSet, TaskError
+from evaluators.serving.core.calls import Request
+from evaluators.serving.core.simulation import Engine
+from evaluators.serving.episode.workload import engine, from_trace
+from evaluators.task import TaskError
+
+LONGEST_GAP = 3600.0
+MAX_CALLS = 20_000
 
 
-def read(path: Path, model: str, card: str, tp: int, objective: Objective) -> InstanceSet:
-    """The trace of a file. Raises TaskError: what is wrong, what was expected, what to do."""
+def read(path: Path, model: str, card: str, tp: int) -> tuple[Engine, tuple[Request, ...]]:
+    """The trace of a file, and an engine whose iterations hold its longest prompt. Raises TaskError: what is wrong,
+    what was expected, what to do."""
     trace = trace_files.read(path)
     if len(trace) > MAX_CALLS:
         raise TaskError(
@@ -34,6 +36,4 @@ def read(path: Path, model: str, card: str, tp: int, objective: Objective) -> In
                 f"{path}: request {id_!r} has {prompt + output} tokens, more than the {holds} that the cache of "
                 f"{model} on {tp} × {card} holds; leave it out or choose another card"
             )
-    times = np.round(1e6 * np.array(trace.arrivals)).astype(np.int64)
-    columns = (times, np.array(trace.prompts), np.array(trace.outputs), np.zeros(len(trace), np.int64))
-    return InstanceSet(path.name, (instance(path.stem, "mine", served_by, (objective,), *columns),))
+    return served_by, from_trace(trace)
