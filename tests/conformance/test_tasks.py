@@ -86,13 +86,15 @@ class TestCacheEviction(PolicyConformance):
         return path, ["b", "a"]
 
 
+SERVING = (
+    *(f"evaluators.serving.episode.{m}" for m in ("problem", "desk", "steps")),
+    "evaluators.serving.core",
+)
+
+
 class TestServing(PolicyConformance):
     factory = "evaluators.serving.batching.task:Serving"
-    beside = (
-        "evaluators.serving.episode.problem",
-        "evaluators.serving.episode.desk",
-        "evaluators.serving.core",
-    )
+    beside = SERVING
 
     def file_of(self, folder: Path) -> tuple[Path, list[str]]:
         path = folder / "mine.csv"

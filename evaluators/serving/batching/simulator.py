@@ -13,13 +13,10 @@ import numpy.typing as npt
 from evaluators.serving.core.calls import Call
 from evaluators.serving.core.costs import SECOND
 from evaluators.serving.core.views import StepView
+from evaluators.serving.episode import steps
 from evaluators.serving.episode.desk import Entries, View, places, play
 from evaluators.serving.episode.problem import Problem, decode
-
-Chunks = list[tuple[int, int]]
-"""(place in the queue, tokens)"""
-NOTHING: Any = ((), (), 1 << 62)
-"""The plan where there is nothing to decide: no prefill until something happens."""
+from evaluators.serving.episode.steps import NOTHING, Chunks
 
 
 def simulate(payload: bytes) -> Generator[View, Any, bytes]:
@@ -67,35 +64,12 @@ class Filling:
 
 def filled(view: StepView, reply: npt.NDArray[np.float64]) -> Chunks:
     """The chunks of the next iteration. Calls are taken from the highest number to the lowest, of equal ones in the
-    order of the queue; each gets tokens until the iteration holds as many as its number says. What the budget, the
-    free blocks or the free places do not allow is cut off."""
-    instance = view.instance
-    started, block = view.started, instance.block
-    free, places, full = view.free, view.places, view.sequences
-    waiting, running = instance.waiting, instance.prefilling
-    numbers = reply.tolist()
+    order of the queue; each gets tokens until the iteration holds as many as its number says."""
+    numbers, most = reply.tolist(), view.instance.budget
     order: Any = range(len(numbers))
     if numbers and numbers.count(numbers[0]) != len(numbers):
         order = np.argsort(-reply, kind="stable").tolist()
-    chunks: Chunks = []
-    for place in order:
-        room = int(min(numbers[place], instance.budget)) - full
-        if room < 1:
-            break  # and so it is for all that follow
-        if place < started:
-            call = running[place]
-        elif places > 0:
-            call = waiting[place - started]
-        else:
-            continue
-        tokens = min(room, call.length - call.computed, (call.blocks + free) * block - call.computed)
-        if tokens < 1:
-            continue
-        free -= -(-(call.computed + tokens) // block) - call.blocks
-        places -= place >= started
-        full += tokens
-        chunks.append((place, tokens))
-    return chunks
+    return steps.filled(view, ((place, int(min(numbers[place], most))) for place in order))
 
 
 def _stuck(view: StepView, reply: npt.NDArray[np.float64]) -> tuple[int, ...]:

@@ -16,24 +16,22 @@ from evaluators.serving.core.calls import Call
 from evaluators.serving.core.costs import SECOND
 from evaluators.serving.core.plans import Refused
 from evaluators.serving.core.simulation import simulate
-from evaluators.serving.core.views import ClusterView, StepView
 from evaluators.serving.episode.problem import Problem
 
 View = tuple[Any, ...]
 Entries = Sequence[tuple[int, int]]
 """Pairs of numbers below 65,536, none of them (0, 0)."""
-Seen = StepView | ClusterView
 STALL = 20 * SECOND
 """Simulated time for which an engine may stand still though calls wait, ps; then its policy is asked no more."""
 
 
 class Desk(Protocol):
-    """A task's side of one episode."""
+    """A task's side of one episode. Views are those of :mod:`evaluators.serving.core.views`."""
 
     idle_advice: str
     """What to do about a policy that computes nothing, for the proposer."""
 
-    def decides(self, view: Seen) -> bool:
+    def decides(self, view: Any) -> bool:
         """Whether the policy is asked at this view: a function of what a replay sees as well."""
         ...
 
@@ -65,7 +63,7 @@ def play(problem: Problem, desk: Desk, preface: Entries = ()) -> Generator[Any, 
     idle: int | None = None  # since when nothing is computed
     run = simulate(problem.scenario, desk.saw)
     try:
-        view = next(run)
+        view: Any = next(run)
         while True:
             entries: Entries = ()
             if not log.full and desk.decides(view):

@@ -132,5 +132,6 @@ def _requests(head: dict[str, Any], arrays: _Arrays) -> Iterator[Request]:
     ids = arrays.take("<u4", head["spans"]).tolist()
     columns = [c.tolist() for c in (arrivals, *lengths, kinds, hints)]
     ends = pairwise(accumulate(spans.tolist(), initial=0))
-    for number, (row, (start, end)) in enumerate(zip(zip(*columns, strict=True), ends, strict=True)):
-        yield Request(str(number), *row, prefix=tuple(ids[start:end]))
+    rows = enumerate(zip(zip(*columns, strict=True), ends, strict=True))
+    for number, ((arrival, prompt, output, kind, hint), (start, end)) in rows:
+        yield Request(str(number), arrival, prompt, output, kind, hint, tuple(ids[start:end]))

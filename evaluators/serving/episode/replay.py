@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,7 @@ class Replay:
         """Raises InvalidAnswer where that cannot be."""
         run = simulate(self._problem.scenario, desk.saw)
         try:
-            view = next(run)
+            view: Any = next(run)
             while True:
                 view = run.send(desk.act(view, self.decision() if desk.decides(view) else ()))
         except Refused as refusal:
