@@ -16,13 +16,15 @@ from evaluators.task import Instance
 @dataclass(frozen=True)
 class Span:
     """A stretch of a lane, such as a job on a machine. ``level`` from 0 (as it should be) to 1 (the worst in the
-    picture) says how bad it is and colours it; ``note`` is a sentence for whoever points at it."""
+    picture) says how bad it is and colours it, or ``kind`` does, one of the timeline's; ``note`` is a sentence for
+    whoever points at it."""
 
     start: float
     end: float
     label: str
     level: float = 0.0
     note: str = ""
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,14 @@ class Lane:
 
 @dataclass(frozen=True)
 class Timeline:
-    """A Gantt chart: lanes over one time axis that begins at 0. ``caption`` tells how to read it."""
+    """A Gantt chart: lanes over one time axis that begins at 0. ``caption`` tells how to read it; ``kinds`` are those
+    of its spans, in the order of a legend."""
 
     title: str
     caption: str
     unit: str
     lanes: tuple[Lane, ...]
+    kinds: tuple[str, ...] = ()
 
     @property
     def end(self) -> float:

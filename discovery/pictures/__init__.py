@@ -11,6 +11,8 @@ from discovery.pictures.answers import answers, by_class, measured
 from discovery.pictures.canvas import Picture
 from discovery.pictures.classes import wins
 from discovery.pictures.demo import Demo, seeded
+from discovery.pictures.distributions import against_reference, cumulative
+from discovery.pictures.gantt import gantt
 from discovery.pictures.lineage import lineage
 from discovery.pictures.pareto import pareto
 from discovery.pictures.parts import curves, parts
@@ -19,9 +21,12 @@ from discovery.pictures.progress import progress
 __all__ = [
     "Demo",
     "Picture",
+    "against_reference",
     "answers",
     "by_class",
+    "cumulative",
     "curves",
+    "gantt",
     "lineage",
     "measured",
     "pareto",

@@ -102,6 +102,16 @@ def panels(
     return Picture(figure, plain(text))
 
 
+def logarithmic(axes: Axes, steps: tuple[float, ...] = (1.0, 2.0, 5.0)) -> None:
+    """Make x logarithmic, with plain numbers: matplotlib's own are formulas."""
+    from matplotlib.ticker import FuncFormatter, LogLocator
+
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=steps))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
+
+
 def _styled() -> AbstractContextManager[None]:
     import matplotlib
 

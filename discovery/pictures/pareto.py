@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from discovery.escape import plain
-from discovery.pictures.canvas import BLUE, GREY, ORANGE, RED, Picture, drawn
+from discovery.pictures.canvas import BLUE, GREY, ORANGE, RED, Picture, drawn, logarithmic
 from discovery.pictures.scale import scale
 from discovery.review import Pareto
 
@@ -25,8 +25,6 @@ def pareto(data: Pareto) -> Picture:
 
 
 def _draw(axes: Axes, data: Pareto) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator
-
     if not data.points:
         axes.set_title("nothing measured yet")
         return
@@ -45,10 +43,7 @@ def _draw(axes: Axes, data: Pareto) -> None:
             name = p.name if at.shows(p.score) else f"{p.name} ({p.score:.3g})"
             place = (1000 * p.seconds, at(p.score))
             axes.annotate(plain(name, limit=30), place, xytext=(4, 3), textcoords="offset points", fontsize=7)
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
+    logarithmic(axes)
     at.apply(axes)
     axes.set_xlabel("processor time of a call, ms")
     axes.set_ylabel(f"score on search, {data.unit}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -87,8 +88,6 @@ def test_progress_draws_the_best_so_far_and_the_known_heuristics(ledger: Ledger)
 
 
 def test_a_run_without_scores_has_a_picture_too(ledger: Ledger) -> None:
-    from dataclasses import replace
-
     data = review.curve(ledger, RUN)
     opens(pictures.progress(replace(data, points=(), best=(), champions=())))
     opens(pictures.pareto(replace(review.pareto(ledger, RUN), points=())))
@@ -212,8 +211,6 @@ def test_parts_are_sorted_and_what_falls_outside_is_told() -> None:
 
 
 def test_curves_cut_hopeless_values_and_take_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    from dataclasses import replace
-
     found = Found()
     monkeypatch.setattr(Found.subject, "candidate", replace(samples.PARENT, defaults={"w": 1.0, "mode": "a"}))
     picture = pictures.curves(found)  # type: ignore[arg-type]
@@ -286,6 +283,36 @@ def test_candidates_are_measured_in_the_sandbox() -> None:
     ] == list(found["density"].scores)
     with pytest.raises(NothingValid, match="bad has no score"):
         pictures.measured(bag, {"bad": rule.replace("weights /", "0 / 0 /")}, bag.instances("screen"))
+
+
+# -- distributions ----------------------------------------------------------------------------------------------------
+
+
+def test_a_distribution_counts_what_never_comes() -> None:
+    values = {"a" + HOSTILE: [0.1, 0.4, 0.2, float("inf")], "b": [1.0]}
+    picture = pictures.cumulative({"TTFT": values, "longest TBT": {"b": [0.2]}}, "s", {"TTFT": 0.2})
+    first, second = picture.figure.axes
+    steps = first.lines[0]
+    assert list(steps.get_xdata()) == [0.1, 0.2, 0.4] and list(steps.get_ydata()) == [0.25, 0.5, 0.75]
+    assert len(first.lines) == 3 and len(second.lines) == 1, "a limit is a line"
+    assert "TTFT within 0.2 s: a$" in picture.text and "50 %, b 0 %" in picture.text
+    assert first.get_xscale() == "log" and "\x1b" not in words(picture)
+    assert not any("$" in t.get_text() for one in (first, second) for t in one.get_xticklabels())
+    opens(picture)
+
+
+def test_a_score_over_its_reference_has_intervals_over_a_class() -> None:
+    one = Knapsack({}).instances("search").instances[0]
+    rows = [("high", 4.0, 2.0), ("low", 2.0, 1.0), ("low", 2.0, 2.0), ("low", 2.0, 3.0), ("high", 6.0, 3.0)]
+    found = [replace(one, group=g, reference=r) for g, r, _ in rows]
+    picture = pictures.against_reference(found, {"a": [v for _, _, v in rows]}, "goodput", "load")
+    (bars,) = axes(picture).containers
+    assert list(bars.lines[0].get_xdata()) == [2.0, 5.0] and list(bars.lines[0].get_ydata()) == [2.0, 2.5]
+    (low, high), (same, also) = (segment[:, 1] for segment in bars.lines[2][0].get_segments())
+    # Student's t of two degrees of freedom: 4.303 · 1 / √3.
+    assert (low, high) == pytest.approx((2 - 2.484, 2 + 2.484), abs=0.001) and same == also == 2.5
+    assert "a up to 2.5 at 5" in picture.text
+    opens(picture)
 
 
 # -- the canvas -------------------------------------------------------------------------------------------------------

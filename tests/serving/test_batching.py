@@ -343,6 +343,9 @@ def test_figures_tell_of_waiting() -> None:
     found = {f.name: f for f in replayed_figures([one], [run(one, baseline("trivial"))])}
     assert 0 < found["TTFT p50"].value <= found["TTFT p99"].value and found["TBT p99"].unit == "s"
     assert found["never ended"].value == 0 and found["preemptions"].value >= 0
+    assert 0 < found["Jain index"].value <= 1 and found["energy"].unit == "kJ"
+    tokens = sum(r.output for r in decode(one.payload).scenario.requests)
+    assert found["energy a token"].value == pytest.approx(1000 * found["energy"].value / tokens)
 
 
 # -- what the papers found --------------------------------------------------------------------------------------------

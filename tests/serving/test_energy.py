@@ -12,7 +12,7 @@ from evaluators.serving.cards import CARDS
 from evaluators.serving.core.calls import Request
 from evaluators.serving.core.costs import SECOND, Costs
 from evaluators.serving.core.energy import Power, Work
-from evaluators.serving.core.metrics import Objective, figures
+from evaluators.serving.core.metrics import Figures, Objective, figures
 from evaluators.serving.core.simulation import Engine, Outcome, Scenario, played
 from evaluators.serving.models import MODELS
 from evaluators.serving.power import SHARES, power, recognised
@@ -50,12 +50,15 @@ def test_a_run_has_the_energy_of_all_its_engines() -> None:
     first = 3 * 100 + 3 * 1 + 6 * 0.5 + 11 * 0.25 + 16 * 0.125
     second = 2 * 20 + 200 + 1 + 4 * 0.5 + 16 * 0.125
     assert outcome.end == 3 * SECOND
-    assert energy(outcome, powers) == first + second
-    assert energy(outcome, (PRICES, None)) is None and energy(outcome, ()) is None
+    told = drawn(outcome, powers)
+    assert told.energy == first + second and told.joules == (first + second) / 4
+    assert drawn(outcome, (PRICES, None)).energy is None and drawn(outcome, ()).joules is None
+    nothing = played(Scenario((engine,), ()), Greedy())
+    assert drawn(nothing, (PRICES,)).energy == 0 and drawn(nothing, (PRICES,)).joules is None
 
 
-def energy(outcome: Outcome, powers: Any) -> float | None:
-    return figures(outcome, Objective(SECOND, SECOND), powers).energy
+def drawn(outcome: Outcome, powers: Any) -> Figures:
+    return figures(outcome, Objective(SECOND, SECOND), powers)
 
 
 @pytest.mark.parametrize(
@@ -64,29 +67,29 @@ def energy(outcome: Outcome, powers: Any) -> float | None:
 def test_a_decode_draws_what_was_measured(tp: int, seconds: float, measured: float) -> None:
     """Llama-2-70B on A100, a token after 512 took this long and these parts of the peak (splitwise-sim); the model of
     ours that is as large is Llama-3.1-70B."""
-    drawn, busy = power("llama-3.1-70b", "a100", tp), round(seconds * SECOND)
-    watts = drawn.joules(Work(busy, 1, 0, 1, 513, 0), busy) / seconds
-    assert watts / drawn.most == pytest.approx(measured, rel=0.08)
+    made, busy = power("llama-3.1-70b", "a100", tp), round(seconds * SECOND)
+    watts = made.joules(Work(busy, 1, 0, 1, 513, 0), busy) / seconds
+    assert watts / made.most == pytest.approx(measured, rel=0.08)
 
 
 @pytest.mark.parametrize(
     ("model", "card"), [("llama-2-7b", "a100"), ("llama-3.1-8b", "h100"), ("qwen2.5-7b", "l40s")]
 )
 def test_prompts_draw_more_than_decodes(model: str, card: str) -> None:
-    drawn, costs = power(model, card), Costs.of(timing(model, card))
+    made, costs = power(model, card), Costs.of(timing(model, card))
     watts = []
     for busy, work in (
         (costs.stretch(1, 512)[0], Work(0, 1, 0, 1, 513, 0)),
         (costs.mixture(0, 0, ((1024, 0),)), Work(0, 1, 1024, 0, 0, 1024**2)),
     ):
-        watts.append(drawn.joules(replace(work, busy=busy), busy) * SECOND / busy)
-    assert 0.5 < watts[0] / drawn.most < watts[1] / drawn.most < 1 + 1e-9, "on H100 the peak is reached"
+        watts.append(made.joules(replace(work, busy=busy), busy) * SECOND / busy)
+    assert 0.5 < watts[0] / made.most < watts[1] / made.most < 1 + 1e-9, "on H100 the peak is reached"
 
 
 def test_cards_together_draw_together() -> None:
     for tp in widths("llama-3.1-70b", "h100"):
-        drawn = power("llama-3.1-70b", "h100", tp)
-        assert (drawn.idle, drawn.most) == (tp * CARDS["h100"].watts_idle, tp * CARDS["h100"].watts_peak)
+        made = power("llama-3.1-70b", "h100", tp)
+        assert (made.idle, made.most) == (tp * CARDS["h100"].watts_idle, tp * CARDS["h100"].watts_peak)
     one, two = power("llama-2-7b", "a100"), power("llama-2-7b", "a100", 2)
     assert two.iteration == pytest.approx(one.iteration) and two.token == pytest.approx(one.token)
     assert two.read == pytest.approx(one.read), "what is split costs the same in all"

@@ -27,8 +27,8 @@ class Objective:
 class Figures:
     """Rates are calls or tokens a second of simulated time, from the first arrival to the later of the last arrival and
     the last end; times are seconds. ``fairness`` is Jain's index of the calls' slowdowns (time in the system over
-    tokens), 1 when all are alike. None where nothing ended. ``energy`` is that of the whole run in J, None where the
-    power of an engine is not known."""
+    tokens), 1 when all are alike. None where nothing ended. ``energy`` is that of the whole run, ``joules`` its
+    share for each token of a call that ended, in J; None where the power of an engine is not known."""
 
     goodput: float
     throughput: float
@@ -40,6 +40,7 @@ class Figures:
     preemptions: int
     starved: int
     energy: float | None
+    joules: float | None
 
 
 def figures(outcome: Outcome, objective: Objective, powers: Sequence[Power | None] = ()) -> Figures:
@@ -49,11 +50,13 @@ def figures(outcome: Outcome, objective: Objective, powers: Sequence[Power | Non
     last = max((max(c.request.arrival, c.ended) for c in outcome.calls), default=0)
     seconds = max(last - first, 1) / SECOND
     waits = sorted(c.ttft for c in ended)
+    tokens = sum(c.request.output for c in ended)
+    energy = _energy(outcome, powers)
     gaps = sorted(c.worst for c in ended if c.request.output > 1)
     return Figures(
         goodput=sum(map(objective.met, ended)) / seconds,
         throughput=len(ended) / seconds,
-        tokens=sum(c.request.output for c in ended) / seconds,
+        tokens=tokens / seconds,
         ttft_p50=_quantile(waits, 0.5),
         ttft_p99=_quantile(waits, 0.99),
         tbt_p99=_quantile(gaps, 0.99),
@@ -62,11 +65,12 @@ def figures(outcome: Outcome, objective: Objective, powers: Sequence[Power | Non
         ),
         preemptions=outcome.preemptions,
         starved=outcome.starved,
-        energy=_joules(outcome, powers),
+        energy=energy,
+        joules=energy / tokens if energy is not None and tokens else None,
     )
 
 
-def _joules(outcome: Outcome, powers: Sequence[Power | None]) -> float | None:
+def _energy(outcome: Outcome, powers: Sequence[Power | None]) -> float | None:
     """The energy of all engines from the beginning to the end of the run."""
     known = [power for power in powers if power is not None]
     if not known or len(known) < len(outcome.work):

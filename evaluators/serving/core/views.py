@@ -121,50 +121,51 @@ class ClusterView:
     """All instances: when a call has come (``route``), when its prefill has ended on an instance for prefill alone
     (``hand``: where does it decode?), or when it is time to look after them (``control``, without a call)."""
 
-    __slots__ = ("_call", "_instances", "hook", "time")
+    __slots__ = ("call", "hook", "instances", "time")
 
     def __init__(self, now: int, hook: str, call: Call | None, instances: Sequence[Instance]) -> None:
         self.hook = hook
         self.time = now
         """ps"""
-        self._call, self._instances = call, instances
+        self.call, self.instances = call, instances
+        """For the simulator, as the instance of a step's view is."""
 
     @property
     def prompt(self) -> int:
         """Tokens of the call; 0 without one."""
-        return self._call.request.prompt if self._call is not None else 0
+        return self.call.request.prompt if self.call is not None else 0
 
     @property
     def kind(self) -> int:
-        return self._call.request.kind if self._call is not None else 0
+        return self.call.request.kind if self.call is not None else 0
 
     def queued(self) -> Sequence[int]:
         """Prompt tokens still to be computed, by instance."""
-        return [sum(map(i.left, i.prefilling + i.waiting)) for i in self._instances]
+        return [sum(map(i.left, i.prefilling + i.waiting)) for i in self.instances]
 
     def outstanding(self) -> Sequence[int]:
         """Calls that have not ended, by instance."""
-        return [i.sequences + len(i.waiting) for i in self._instances]
+        return [i.sequences + len(i.waiting) for i in self.instances]
 
     def found(self) -> Sequence[int]:
         """Tokens of the call's prompt that are in the prefix cache, by instance."""
-        call = self._call
-        return [call.request.prompt - i.left(call) if call is not None else 0 for i in self._instances]
+        call = self.call
+        return [call.request.prompt - i.left(call) if call is not None else 0 for i in self.instances]
 
     def prefill(self) -> Sequence[bool]:
         """Which instances are for prefill alone."""
-        return [i.prefill for i in self._instances]
+        return [i.prefill for i in self.instances]
 
     def decoding(self, instance: int) -> Sequence[int]:
         """Tokens that each decoding call of an instance holds, in the order in which migrations name them."""
-        here = self._instances[instance]
+        here = self.instances[instance]
         step = here.step + here.progress(self.time)
         return [c.length + step - c.joined for c in here.decoding.values()]
 
     def free(self) -> Sequence[int]:
         """Free blocks, by instance."""
-        return [i.peek(self.time)[1] for i in self._instances]
+        return [i.peek(self.time)[1] for i in self.instances]
 
     def kv(self) -> Sequence[int]:
         """Tokens that decoding calls hold, by instance."""
-        return [i.peek(self.time)[0] for i in self._instances]
+        return [i.peek(self.time)[0] for i in self.instances]

@@ -9,7 +9,9 @@ from evaluators.serving.core.metrics import figures as figures_of
 from evaluators.serving.core.simulation import Outcome
 from evaluators.serving.episode.desk import Desk
 from evaluators.serving.episode.problem import Problem, decode
+from evaluators.serving.episode.recorder import Phase, Recorder
 from evaluators.serving.episode.replay import Replay, hooks_of
+from evaluators.serving.power import recognised
 from evaluators.task import (
     Figure,
     ImpossibleAnswer,
@@ -45,16 +47,29 @@ class Referee:
 
     def replayed(self, problem: Problem, answer: bytes) -> Outcome:
         """What happens when the engines do what the log says. Raises InvalidAnswer where that cannot be."""
+        replay, desk = self._opened(problem, answer)
+        return replay.outcome(desk)
+
+    def recorded(self, problem: Problem, answer: bytes) -> tuple[Outcome, list[list[Phase]]]:
+        """The same, and what each call did meanwhile."""
+        replay, desk = self._opened(problem, answer)
+        recorder = Recorder(desk)
+        outcome = replay.outcome(recorder)
+        return outcome, recorder.phases(outcome)
+
+    def _opened(self, problem: Problem, answer: bytes) -> tuple[Replay, Desk]:
         replay = Replay(problem, answer)
-        return replay.outcome(
-            self.desk(problem, hooks_of(replay.decision(), self.hooks) if self.hooks else frozenset())
-        )
+        hooks = hooks_of(replay.decision(), self.hooks) if self.hooks else frozenset()
+        return replay, self.desk(problem, hooks)
 
     def replayed_figures(self, instances: Sequence[Instance], answers: Sequence[bytes]) -> tuple[Figure, ...]:
         """What event logs tell besides: means over the instances of each one's figures, and counts in all."""
         problems = [decode(i.payload) for i in instances]
         outcomes = [self.replayed(problem, answer) for problem, answer in zip(problems, answers, strict=True)]
-        runs = [figures_of(o, p.objectives[0]) for p, o in zip(problems, outcomes, strict=True)]
+        runs = [
+            figures_of(o, p.objectives[0], [recognised(e.costs) for e in p.scenario.engines])
+            for p, o in zip(problems, outcomes, strict=True)
+        ]
         found = [
             Figure(name, sum(known) / len(known), unit)
             for name, unit, values in (
@@ -62,6 +77,9 @@ class Referee:
                 ("TTFT p99", "s", [r.ttft_p99 for r in runs]),
                 ("TBT p99", "s", [r.tbt_p99 for r in runs]),
                 ("throughput", "calls/s", [r.throughput for r in runs]),
+                ("Jain index", "", [r.fairness for r in runs]),
+                ("energy", "kJ", [r.energy / 1000 for r in runs if r.energy is not None]),
+                ("energy a token", "J", [r.joules for r in runs]),
             )
             if (known := [v for v in values if v is not None])
         ]
