@@ -18,7 +18,7 @@ from evaluators.serving.episode.desk import preface
 from evaluators.serving.episode.problem import MICROSECOND, Problem, decode, encode
 from evaluators.serving.episode.replay import hooks_of
 from evaluators.serving.episode.steps import NOTHING, chunked, filled
-from evaluators.serving.episode.workload import objective
+from evaluators.serving.episode.workload import engine, objective
 from evaluators.task import InvalidAnswer
 
 TINY = Costs(
@@ -66,6 +66,23 @@ def test_a_payload_says_all_of_a_problem(
     scenario = Scenario(tuple(engines), tuple(requests), poll=7, control=control, until=12)
     problem = Problem(scenario, (objective(1, 0.05), objective(2, 0.1)), entries)
     assert decode(encode(problem)) == problem
+
+
+@pytest.mark.parametrize(("model", "card"), [("llama-2-7b", "a100"), ("qwen3-32b", "h100")])
+def test_iterations_of_real_engines_come_back_as_long_as_they_were(model: str, card: str) -> None:
+    """The first token of an iteration loads all weights: some milliseconds, more than 2^31 ps."""
+    real = engine(model, card, 1, 4096)
+    costs = replace(real.costs, tokens=real.costs.tokens[: real.budget + 1])
+    problem = Problem(
+        Scenario((replace(real, costs=costs),), (Request("0", 0, 9, 3),)), (objective(1, 0.05),), 30
+    )
+    assert costs.tokens[1] > 1 << 31 and decode(encode(problem)) == problem
+
+
+def test_times_that_no_payload_can_hold_are_told() -> None:
+    slow = Engine(replace(TINY, tokens=(0, 1, 1 << 40)), 40, budget=2)
+    with pytest.raises(ValueError, match="a token more takes 1099511627775 ps"):
+        encode(Problem(Scenario((slow,), (Request("0", 0, 9, 3),)), (objective(1, 1),), 30))
 
 
 def test_what_hooks_a_log_begins_with() -> None:

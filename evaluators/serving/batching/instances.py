@@ -82,7 +82,7 @@ def make(spec: Spec) -> Instance:
     objectives = tuple(objective(part.ttft, part.tbt * tighter) for part in parts)
     calls = requests(parts, spec.calls, load, spec.seed, longest)
     served = problem(engine(model, card, 1, longest), calls, objectives)
-    return instance(spec.id, spec.group, served, DECISION_SECONDS)
+    return instance(spec.id, spec.group, served, DECISION_SECONDS, cut=True)
 
 
 def problem(served_by: Engine, calls: tuple[Request, ...], objectives: tuple[Objective, ...]) -> Problem:

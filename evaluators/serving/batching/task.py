@@ -102,4 +102,4 @@ class Serving(ServingTask):
     def own(
         self, id_: str, engine: Engine, requests: tuple[Request, ...], objectives: tuple[Objective, ...]
     ) -> Instance:
-        return instance(id_, "mine", problem(engine, requests, objectives), DECISION_SECONDS)
+        return instance(id_, "mine", problem(engine, requests, objectives), DECISION_SECONDS, cut=True)

@@ -83,13 +83,14 @@ def engine(model: str, card: str, tp: int, longest: int) -> Engine:
     return Engine(Costs.of(timing(model, card, tp)), cache.blocks, cache.tokens, CAP, budget)
 
 
-def instance(id_: str, group: str, problem: Problem, seconds: float) -> Instance:
-    """An instance whose reference is the offered load; ``seconds`` of processor time for each entry of its log."""
+def instance(id_: str, group: str, problem: Problem, seconds: float, cut: bool = False) -> Instance:
+    """An instance whose reference is the offered load; ``seconds`` of processor time for each entry of its log.
+    ``cut`` as in :func:`encode`."""
     return Instance(
         id=id_,
         group=group,
         size=len(problem.scenario.requests),
-        payload=encode(problem),
+        payload=encode(problem, cut),
         answer_bytes=ENTRY_BYTES * problem.entries,
         limit=seconds * problem.entries,
         reference=problem.rate,
