@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +42,10 @@ def offline(task: Task, instances: InstanceSet) -> float:
     return aggregate(instances.instances, [task.judge(i, answer(i.payload)).score for i in instances])
 
 
-def clairvoyant(task: Task, instances: InstanceSet) -> float:  # noqa: ARG001 - as the others
-    """The reference policy of ``serving``."""
-    from evaluators.serving.batching.clairvoyant import score
-
-    return aggregate(instances.instances, [score(i) for i in instances])
+def clairvoyant(task: Task, instances: InstanceSet) -> float:
+    """The reference policy of a serving task: ``score`` in its module ``clairvoyant``."""
+    module = import_module(f"{type(task).__module__.rpartition('.')[0]}.clairvoyant")
+    return aggregate(instances.instances, [module.score(i) for i in instances])
 
 
 POLICIES = {"offline": offline, "clairvoyant": clairvoyant}

@@ -219,13 +219,12 @@ class TaskConformance:
         told = {"<i8": 0, "<f8": 0, "<i4": 0, "text": 0}
         for i in instances:
             assert i.reference is not None
+            whole = abs(i.reference) > 99  # one or two digits are met by chance in any bytes
             for layout in ("<i8", "<f8", "<i4"):
                 needle = np.array([i.reference]).astype(layout).tobytes()
-                told[layout] += needle in i.payload
-            rounded = f"{i.reference:.0f}".encode()  # one or two digits are met by chance in any bytes
-            told["text"] += (len(rounded) > 2 and rounded in i.payload) or repr(
-                i.reference
-            ).encode() in i.payload
+                told[layout] += (whole or layout == "<f8") and needle in i.payload
+            rounded = f"{i.reference:.0f}".encode()
+            told["text"] += (whole and rounded in i.payload) or repr(i.reference).encode() in i.payload
         meaningful = sum(bool(i.reference) for i in instances)
         zero = len(instances) - meaningful
         assert all(count - zero <= max(1, meaningful // 4) for count in told.values()), told

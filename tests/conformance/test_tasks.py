@@ -102,6 +102,11 @@ class TestServing(PolicyConformance):
         return path, ["mine"]
 
 
+class TestServingRouting(TestServing):
+    factory = "evaluators.serving.routing.task:ServingRouting"
+    beside = (*TestServing.beside, "evaluators.serving.episode.steps")
+
+
 class TestClerk(PolicyConformance):
     factory = "toy.clerk:Clerk"
 

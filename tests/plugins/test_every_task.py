@@ -64,6 +64,7 @@ def run(folder: Path, *words: str, text: str = "") -> subprocess.CompletedProces
         "tsp-construct",
         pytest.param("cache-eviction", marks=pytest.mark.campaign),
         pytest.param("serving", marks=pytest.mark.campaign),
+        pytest.param("serving-routing", marks=pytest.mark.campaign),
     ],
 )
 def test_a_built_in_task(name: str, tmp_path: Path) -> None:

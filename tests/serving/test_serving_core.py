@@ -305,7 +305,7 @@ class Least(First):
     """Routes to the instance with the fewest calls."""
 
     def route(self, view: ClusterView) -> int:
-        assert list(view.free()) == [i.peek(view.time)[1] for i in view._instances]
+        assert list(view.free()) == [i.peek(view.time)[1] for i in view.instances]
         outstanding = list(view.outstanding())
         return outstanding.index(min(outstanding))
 

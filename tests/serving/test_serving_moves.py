@@ -49,7 +49,7 @@ class Chance:
         return chunks, (), draw.choice((1, 50)), swap, resume
 
     def route(self, view: ClusterView) -> int:
-        self.instances = list(view._instances)
+        self.instances = list(view.instances)
         return self._random.randrange(len(self.instances))
 
     def hand(self, view: ClusterView) -> int:
@@ -71,6 +71,7 @@ class Chance:
         own += sum(map(instance.frees, instance.decoding.values()))
         coming = sum(c.reserved for c in self.everyone() if c.reserved and self.goes_to(c) is instance)
         assert own + coming + instance.free == instance.blocks
+        assert instance.free >= 0, "what was promised to a call on its way was taken by those that decode"
         assert 0 <= instance.host_free <= LINKS["host"]
         assert instance.kv == sum(map(view.holds, instance.decoding.values()))
 

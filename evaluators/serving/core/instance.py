@@ -55,9 +55,15 @@ class Instance(Batch):
         """Calls that hold a place: decoding and partly prefilled ones, and those whose cache is here or on its way."""
         return len(self.decoding) + len(self.prefilling) + self.arriving
 
-    def has_room(self, blocks: int) -> bool:
-        """Whether one more call with ``blocks`` blocks can come, beside what the decodes of the next iteration take."""
-        return self.sequences < self.cap and blocks <= self.free - self.needed
+    def spare(self, now: int) -> int:
+        """Free blocks beside what the decodes of the iteration under way and of the next one take."""
+        if self.under_way is IDLE:
+            return self.free - self.needed
+        return self.free - self.takes(1, self.progress(now) + 2)
+
+    def has_room(self, blocks: int, now: int) -> bool:
+        """Whether one more call with ``blocks`` blocks can come at ``now``."""
+        return self.sequences < self.cap and blocks <= self.spare(now)
 
     def found(self, call: Call) -> int:
         """How many spans of a waiting call's prompt are in the cache; its last token is always computed."""

@@ -70,14 +70,12 @@ class Moves:
     def expected(self, target: Instance, now: int) -> None:
         """Begin the transfers to ``target`` that have room by now, in order."""
         waiting = self._expected[target.number]
-        while waiting and target.has_room(-(-waiting[0].length // target.block)):
+        while waiting and target.has_room(-(-waiting[0].length // target.block), now):
             call = waiting.pop(0)
             source = self._instances[call.instance]
             target.arriving += 1
-            blocks = -(-call.length // target.block)
-            target.take(blocks)
-            call.reserved = blocks
-            self._begin(self._network[source.number], now, blocks * source.block_bytes, "handed", call)
+            self._reserve(call, target, -(-call.length // target.block), now)
+            self._begin(self._network[source.number], now, call.reserved * source.block_bytes, "handed", call)
 
     def migrate(self, call: Call, target: Instance, now: int) -> bool:
         """Begin a live migration. False when the call does not decode, is on its way already, finds no room, or
@@ -90,12 +88,11 @@ class Moves:
             or target is source
             or target.prefill
             or call.number in self._bound
-            or not target.has_room(blocks)
+            or not target.has_room(blocks, now)
         ):
             return False
         target.arriving += 1
-        target.take(blocks)
-        call.reserved = blocks
+        self._reserve(call, target, blocks, now)
         self._bound[call.number] = (target, tokens)
         self._begin(self._network[source.number], now, blocks * source.block_bytes, "copied", call)
         return True
@@ -110,13 +107,12 @@ class Moves:
                 continue
             tokens = call.length + source.step - call.joined
             more = -(-tokens // target.block) - call.reserved
-            if target.free < more:
+            if more > 0 and target.spare(now) < more:
                 self._abort(call)
                 continue
             source.detach(call, now)
             call.state = MOVING
-            target.take(more)
-            call.reserved += more
+            self._reserve(call, target, more, now)
             self.migrations += 1
             size = (tokens - copied) * source.block_bytes // source.block
             self._begin(self._network[source.number], now, size, "moved", call)
@@ -149,6 +145,13 @@ class Moves:
                 self._woken(here, now)
                 self._woken(target, now)
         self.next = self._ends[0][0] if self._ends else FOREVER
+
+    def _reserve(self, call: Call, target: Instance, blocks: int, now: int) -> None:
+        """Take blocks where a call goes. A stretch there was planned with them, so it is cut short."""
+        target.take(blocks)
+        call.reserved += blocks
+        if blocks:
+            self._woken(target, now)
 
     def _abort(self, call: Call) -> None:
         target, _ = self._bound.pop(call.number)

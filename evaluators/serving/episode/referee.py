@@ -83,9 +83,11 @@ class Referee:
             )
             if (known := [v for v in values if v is not None])
         ]
+        several = any(len(p.scenario.engines) > 1 for p in problems)
         return (
             *found,
             Figure("preemptions", float(sum(o.preemptions for o in outcomes)), "calls"),
+            *([Figure("migrations", float(sum(o.migrations for o in outcomes)), "calls")] if several else []),
             Figure("never ended", float(sum(o.starved for o in outcomes)), "calls"),
         )
 
