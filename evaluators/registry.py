@@ -18,6 +18,7 @@ BUILT_IN: dict[str, str] = {
     "cache-eviction": "evaluators.caching.task:CacheEviction",
     "online-bin-packing": "evaluators.binpacking.task:OnlineBinPacking",
     "serving": "evaluators.serving.batching.task:Serving",
+    "serving-admission": "evaluators.serving.admission.task:Admission",
     "serving-routing": "evaluators.serving.routing.task:ServingRouting",
     "smtt": "evaluators.smtt.task:Smtt",
     "smtt-index": "evaluators.smtt.index_task:SmttIndex",

@@ -6,8 +6,11 @@ import json
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
+
 from conformance.policy_conformance import PolicyConformance
 from conformance.task_conformance import TaskConformance
+from evaluators.task import Task
 
 JOBS = [
     {"id": "b", "processing_times": [3, 5], "due_dates": [4, 6]},
@@ -100,6 +103,17 @@ class TestServing(PolicyConformance):
         path = folder / "mine.csv"
         path.write_text("arrived_at,num_prefill_tokens,num_decode_tokens\n0,9,3\n0.5,20,1\n")
         return path, ["mine"]
+
+
+class TestServingAdmission(TestServing):
+    factory = "evaluators.serving.admission.task:Admission"
+
+    def test_payloads_do_not_tell_the_reference(self, task: Task) -> None:
+        """It is the offered load, at most some calls a second: as a whole number it is in any bytes by chance."""
+        for i in task.instances("search").instances:
+            assert i.reference is not None and 0 < i.reference < 10
+            assert np.array([i.reference]).tobytes() not in i.payload
+            assert repr(i.reference).encode() not in i.payload
 
 
 class TestServingRouting(TestServing):

@@ -13,7 +13,7 @@ from evaluators.serving.core.simulation import Engine
 from evaluators.serving.episode.problem import ENTRY_BYTES, MICROSECOND, Problem, encode
 from evaluators.serving.timing import kv_cache, timing
 from evaluators.serving.trace import Trace
-from evaluators.serving.workloads import generate
+from evaluators.serving.workloads import STEADY, generate
 from evaluators.task import Instance
 
 CAP = 128
@@ -25,13 +25,15 @@ CONTEXT = 4096
 
 @dataclass(frozen=True)
 class Part:
-    """Calls of one kind: a share of the load, with limits in seconds; ``variation`` of the gaps between arrivals."""
+    """Calls of one kind: a share of the load, with limits in seconds; ``variation`` of the gaps between arrivals. Along
+    ``cycle`` they come faster and slower from the first call to the last."""
 
     workload: str
     share: float
     ttft: float
     tbt: float
     variation: float | None = None
+    cycle: tuple[float, ...] = STEADY
 
 
 def requests(
@@ -43,7 +45,7 @@ def requests(
     for kind, part in enumerate(parts):
         trace = generate(
             part.workload, round(calls * part.share), 10 * seed + kind, rate=load * part.share,
-            variation=part.variation, longest=longest,
+            variation=part.variation, cycle=part.cycle, period=calls / load, longest=longest,
         )  # fmt: skip
         rows += _rows(trace, kind)
     return _numbered(sorted(rows))
