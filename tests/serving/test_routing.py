@@ -30,7 +30,7 @@ from evaluators.serving.routing.clairvoyant import score as clairvoyant
 from evaluators.serving.routing.instances import Spec, make
 from evaluators.serving.routing.simulator import SENT, simulate
 from evaluators.serving.routing.task import ServingRouting
-from evaluators.task import Instance, InvalidAnswer
+from evaluators.task import Instance, InvalidAnswer, aggregate
 
 TASK = load("serving-routing")
 judge, replayed, replayed_figures = (
@@ -346,6 +346,24 @@ def test_a_peak_is_what_the_calls_come_to_hold() -> None:
         server.waiting = [Call(Request(str(n), 0, p, o), n) for n, (p, o) in enumerate(rows[1:])]
         held = [sum(p + t for p, o in rows if t <= o) for t in range(31)]
         assert peak(server, 0, Call(Request("x", 0, *rows[0]), 99)) == max(held)
+
+
+def test_shipped_scores_come_out_again() -> None:
+    shipped = load("serving-routing", {"gpu": "h100"}).shipped_scores()
+    assert set(shipped) == set(TASK.baselines())
+    search = TASK.instances("search").instances
+    found = [judge(i, run(i, *baseline("least-queued"))).score for i in search]
+    assert aggregate(search, found) == pytest.approx(shipped["least-queued"].published["search"])
+
+
+def test_policies_that_know_nothing_are_far_from_the_best() -> None:
+    """And one that knows everything is beyond all: a decision is left."""
+    shipped = TASK.shipped_scores()
+    best = {
+        n: max([s.published["gate"], *([s.tuned["gate"]] if s.tuned else [])]) for n, s in shipped.items()
+    }
+    rules = max(v for n, v in best.items() if n != "clairvoyant")
+    assert best["trivial"] < 15 and best["random"] < rules - 6 and rules < best["clairvoyant"] - 6
 
 
 def test_the_clairvoyant_does_not_lose_and_migrates() -> None:
