@@ -19,6 +19,7 @@ BUILT_IN: dict[str, str] = {
     "online-bin-packing": "evaluators.binpacking.task:OnlineBinPacking",
     "serving": "evaluators.serving.batching.task:Serving",
     "serving-admission": "evaluators.serving.admission.task:Admission",
+    "serving-prefix": "evaluators.serving.prefix.task:ServingPrefix",
     "serving-routing": "evaluators.serving.routing.task:ServingRouting",
     "smtt": "evaluators.smtt.task:Smtt",
     "smtt-index": "evaluators.smtt.index_task:SmttIndex",

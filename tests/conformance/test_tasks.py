@@ -116,6 +116,11 @@ class TestServingAdmission(TestServing):
             assert repr(i.reference).encode() not in i.payload
 
 
+class TestServingPrefix(TestServing):
+    factory = "evaluators.serving.prefix.task:ServingPrefix"
+    beside = (*SERVING, "evaluators.serving.prefix.prefixes")
+
+
 class TestServingRouting(TestServing):
     factory = "evaluators.serving.routing.task:ServingRouting"
     beside = (*TestServing.beside, "evaluators.serving.episode.steps")

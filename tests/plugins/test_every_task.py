@@ -65,6 +65,7 @@ def run(folder: Path, *words: str, text: str = "") -> subprocess.CompletedProces
         pytest.param("cache-eviction", marks=pytest.mark.campaign),
         pytest.param("serving", marks=pytest.mark.campaign),
         pytest.param("serving-admission", marks=pytest.mark.campaign),
+        pytest.param("serving-prefix", marks=pytest.mark.campaign),
         pytest.param("serving-routing", marks=pytest.mark.campaign),
     ],
 )

@@ -7,7 +7,7 @@ soon as no call uses them: they are given up when a block is needed, deeper span
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 
 class PrefixCache:
@@ -24,6 +24,9 @@ class PrefixCache:
 
     def __contains__(self, span: int) -> bool:
         return span in self._users
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._users)
 
     def __len__(self) -> int:
         return len(self._users)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from evaluators.serving.core.calls import Request
@@ -21,6 +21,8 @@ CAP = 128
 BUDGET = 4608
 """Tokens of an iteration: a prompt of 4,096 and 512 beside it."""
 CONTEXT = 4096
+FIRST_ID = 1 << 16
+"""Ids of prefixes begin above whatever is counted in a payload."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,12 @@ def requests(
 
 
 def from_trace(trace: Trace) -> tuple[Request, ...]:
-    """The requests of a trace, all of one kind."""
-    return _numbered(_rows(trace, 0))
+    """The requests of a trace, all of one kind; the ids of prefixes are numbered as they come, from FIRST_ID on."""
+    ids: dict[int, int] = {}
+    prefixes = tuple(
+        tuple(ids.setdefault(id_, FIRST_ID + len(ids)) for id_ in prefix) for prefix in trace.prefixes
+    )
+    return _numbered(_rows(replace(trace, prefixes=prefixes), 0))
 
 
 def _rows(trace: Trace, kind: int) -> list[tuple[int, int, int, int, tuple[int, ...]]]:
