@@ -44,12 +44,12 @@ ENGINES: dict[str, tuple[str, str]] = {
     "qwen-l40s": ("qwen2.5-7b", "l40s"),
 }
 SATURATION: dict[tuple[str, str], float] = {
-    ("conv", "llama2-a100"): 7.5, ("code", "llama2-a100"): 6.5, ("mixed", "llama2-a100"): 4.8,
-    ("conv", "llama3-a100"): 8.9, ("code", "llama3-a100"): 5.8, ("mixed", "llama3-a100"): 5.9,
-    ("conv", "mistral-a100"): 9.2, ("code", "mistral-a100"): 6.0, ("mixed", "mistral-a100"): 5.9,
-    ("conv", "llama2-h100"): 18.0, ("code", "llama2-h100"): 23.0, ("mixed", "llama2-h100"): 10.5,
-    ("conv", "llama3-h100"): 38.6, ("mixed", "llama3-h100"): 26.5, ("chat", "llama3-h100"): 17.6,
-    ("docs", "llama3-h100"): 3.8, ("conv", "qwen-l40s"): 12.9, ("mixed", "qwen-l40s"): 9.2,
+    ("conv", "llama2-a100"): 4.5, ("code", "llama2-a100"): 4.3, ("mixed", "llama2-a100"): 3.4,
+    ("conv", "llama3-a100"): 4.8, ("code", "llama3-a100"): 4.2, ("mixed", "llama3-a100"): 3.7,
+    ("conv", "mistral-a100"): 5.0, ("code", "mistral-a100"): 4.4, ("mixed", "mistral-a100"): 3.9,
+    ("conv", "llama2-h100"): 13.3, ("code", "llama2-h100"): 19.8, ("mixed", "llama2-h100"): 8.7,
+    ("conv", "llama3-h100"): 34.0, ("mixed", "llama3-h100"): 24.1, ("chat", "llama3-h100"): 19.7,
+    ("docs", "llama3-h100"): 4.9, ("conv", "qwen-l40s"): 5.9, ("mixed", "qwen-l40s"): 4.2,
 }  # fmt: skip
 
 
@@ -82,7 +82,7 @@ def make(spec: Spec) -> Instance:
     objectives = tuple(objective(part.ttft, part.tbt * tighter) for part in parts)
     calls = requests(parts, spec.calls, load, spec.seed, longest)
     served = problem(engine(model, card, 1, longest), calls, objectives)
-    return instance(spec.id, spec.group, served, DECISION_SECONDS, cut=True)
+    return instance(spec.id, spec.group, served, DECISION_SECONDS)
 
 
 def problem(served_by: Engine, calls: tuple[Request, ...], objectives: tuple[Objective, ...]) -> Problem:

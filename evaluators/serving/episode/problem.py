@@ -54,13 +54,11 @@ class Problem:
         return (len(calls) - 1) * SECOND / span if span > 0 else float(len(calls))
 
 
-def encode(problem: Problem, cut: bool = False) -> bytes:
+def encode(problem: Problem) -> bytes:
     """The payload: a line of JSON, then little-endian arrays: for each distinct engine speed the steps of its table of
     times by tokens (i4, ps), from the time of one token on, which is in the JSON: it loads all weights and is longer
-    than an i4 can say. (``cut``: it is cut to an i4 all the same, and iterations come back some milliseconds too short,
-    as they were in version 1 of ``serving``.) Of the calls the gaps between arrivals (u4, µs), prompts and outputs (u2,
-    or u4 where one is longer), kinds (u1), and where there are any hints (u4), the numbers of prefix spans (u2) and
-    their ids (u4)."""
+    than an i4 can say. Of the calls the gaps between arrivals (u4, µs), prompts and outputs (u2, or u4 where one is
+    longer), kinds (u1), and where there are any hints (u4), the numbers of prefix spans (u2) and their ids (u4)."""
     scenario = problem.scenario
     speeds: list[tuple[Costs, int]] = []
     engines = []
@@ -78,7 +76,7 @@ def encode(problem: Problem, cut: bool = False) -> bytes:
         "engines": engines,
         "costs": [[c.decode, c.prefill, c.mixed, c.engine] for c, _ in speeds],
         "tables": [size for _, size in speeds],
-        **({} if cut else {"ones": [c.tokens[1] for c, _ in speeds]}),
+        "ones": [c.tokens[1] for c, _ in speeds],
         "limits": [[o.ttft, o.tbt] for o in problem.objectives],
         "entries": problem.entries,
         "calls": len(rows),
@@ -87,7 +85,7 @@ def encode(problem: Problem, cut: bool = False) -> bytes:
         "spans": len(ids),
         **{name: getattr(scenario, name) for name in TIMES},
     }
-    parts = [_steps(c.tokens[: size + 1], cut) for c, size in speeds]
+    parts = [_steps(c.tokens[: size + 1]) for c, size in speeds]
     gaps = np.diff(arrivals // MICROSECOND, prepend=arrivals[:1] // MICROSECOND)
     parts += [gaps.astype("<u4"), prompts.astype(lengths), outputs.astype(lengths), kinds.astype("<u1")]
     parts += [hints.astype("<u4")] if head["hints"] else []
@@ -95,13 +93,12 @@ def encode(problem: Problem, cut: bool = False) -> bytes:
     return json.dumps(head).encode() + b"\n" + b"".join(part.tobytes() for part in parts)
 
 
-def _steps(times: Sequence[int], cut: bool) -> npt.NDArray[np.int32]:
+def _steps(times: Sequence[int]) -> npt.NDArray[np.int32]:
     """What each token takes beside those before it, the first one nothing."""
     steps = np.diff(np.array(times, np.int64))
-    if not cut:
-        steps[0] = 0
-        if np.abs(steps).max() >= 1 << 31:
-            raise ValueError(f"a token more takes {np.abs(steps).max()} ps, more than a payload can hold")
+    steps[0] = 0
+    if np.abs(steps).max() >= 1 << 31:
+        raise ValueError(f"a token more takes {np.abs(steps).max()} ps, more than a payload can hold")
     return steps.astype("<i4")
 
 
@@ -111,10 +108,9 @@ def decode(payload: bytes) -> Problem:
     line, _, rest = payload.partition(b"\n")
     head: dict[str, Any] = json.loads(line)
     arrays = _Arrays(rest)
-    ones = head.get("ones") or [0] * len(head["costs"])
     speeds = [
         Costs((0, *(one + np.cumsum(arrays.take("<i4", size))).tolist()), *map(tuple, numbers))
-        for one, size, numbers in zip(ones, head["tables"], head["costs"], strict=True)
+        for one, size, numbers in zip(head["ones"], head["tables"], head["costs"], strict=True)
     ]
     engines = tuple(Engine(**{**e, "costs": speeds[e["costs"]]}) for e in head["engines"])
     requests = tuple(_requests(head, arrays))

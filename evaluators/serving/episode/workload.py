@@ -91,14 +91,13 @@ def engine(model: str, card: str, tp: int, longest: int) -> Engine:
     return Engine(Costs.of(timing(model, card, tp)), cache.blocks, cache.tokens, CAP, budget)
 
 
-def instance(id_: str, group: str, problem: Problem, seconds: float, cut: bool = False) -> Instance:
-    """An instance whose reference is the offered load; ``seconds`` of processor time for each entry of its log.
-    ``cut`` as in :func:`encode`."""
+def instance(id_: str, group: str, problem: Problem, seconds: float) -> Instance:
+    """An instance whose reference is the offered load; ``seconds`` of processor time for each entry of its log."""
     return Instance(
         id=id_,
         group=group,
         size=len(problem.scenario.requests),
-        payload=encode(problem, cut),
+        payload=encode(problem),
         answer_bytes=ENTRY_BYTES * problem.entries,
         limit=seconds * problem.entries,
         reference=problem.rate,
