@@ -380,7 +380,7 @@ def test_llumnix_cuts_the_tail_of_the_time_to_the_first_token() -> None:
     """Round robin fills one cache while another is half empty, and calls wait behind the full one (Sun et al. 2024:
     tail latencies an order of magnitude lower). Here, on four alike H100 at 80 % of saturation, the 99th percentile of
     the time to the first token is 5.29 s under round robin and 2.07 s under Llumnix: 2.6 times, with caches that are
-    as small as the paper's, but four instances in place of sixteen."""
+    small, four instances."""
     one = make(Spec("conv", "h100", 80, 240, 7))
     tails = {}
     for name in ("round-robin", "llumnix"):

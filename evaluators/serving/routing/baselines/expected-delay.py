@@ -1,6 +1,7 @@
 """The instance that is expected to give the call its first token soonest, by the speed of its card.
 
-Source: shortest expected delay (Banawan and Zahorjan 1989) with own terms: a call that runs is ``weight`` tokens,
+Source: shortest expected delay (as in Houck 1987, "Comparison of policies for routing customers to
+parallel queueing systems") with own terms: a call that runs is ``weight`` tokens,
 and what is missing in the cache ``shortage`` times.
 """
 
