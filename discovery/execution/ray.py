@@ -93,10 +93,8 @@ class RayExecutor:
     def close(self) -> None:
         with self._changed:
             self._closed = True
-            for (
-                lease
-            ) in self._queue:  # one that was at a worker before cannot be cancelled, and is told why instead
-                lease.future.cancel()
+            for lease in self._queue:
+                lease.future.cancel()  # in vain for one that was at a worker before: it is told why instead
         self._fail(EnvironmentProblem("the executor was closed before it came to this"))
         self._cluster.stop_hiring()
         for thread in self._threads:

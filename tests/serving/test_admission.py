@@ -20,7 +20,7 @@ from discovery.sandbox.replicas import Replicas
 from evaluators.registry import load
 from evaluators.serving.admission.clairvoyant import peak
 from evaluators.serving.admission.clairvoyant import score as clairvoyant
-from evaluators.serving.admission.instances import Spec, make, problem
+from evaluators.serving.admission.instances import make, problem
 from evaluators.serving.admission.simulator import AGAIN, HISTORY, QUEUE, Admitting, plan, simulate
 from evaluators.serving.admission.task import Admission
 from evaluators.serving.core.calls import Request
@@ -28,6 +28,7 @@ from evaluators.serving.core.costs import Costs
 from evaluators.serving.core.simulation import Engine, played
 from evaluators.serving.core.views import StepView
 from evaluators.serving.episode.problem import MICROSECOND, decode
+from evaluators.serving.episode.specs import Spec
 from evaluators.serving.episode.workload import instance, objective
 from evaluators.task import Instance, InvalidAnswer, aggregate
 

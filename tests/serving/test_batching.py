@@ -21,7 +21,7 @@ from discovery.execution.lockstep import functions
 from discovery.sandbox.replicas import Replicas
 from evaluators.registry import load
 from evaluators.serving.batching.clairvoyant import score as clairvoyant
-from evaluators.serving.batching.instances import UNTIL, Spec, make, problem
+from evaluators.serving.batching.instances import make, problem
 from evaluators.serving.batching.simulator import Filling, filled, simulate
 from evaluators.serving.batching.task import Serving
 from evaluators.serving.core.calls import DONE, Request
@@ -29,7 +29,8 @@ from evaluators.serving.core.costs import SECOND, Costs
 from evaluators.serving.core.simulation import Engine, played
 from evaluators.serving.core.views import StepView
 from evaluators.serving.episode.problem import MICROSECOND, Problem, decode
-from evaluators.serving.episode.workload import instance, objective
+from evaluators.serving.episode.specs import Spec
+from evaluators.serving.episode.workload import UNTIL, instance, objective
 from evaluators.task import Instance, InvalidAnswer, TaskError, aggregate
 
 TASK = load("serving")

@@ -24,9 +24,10 @@ from evaluators.serving.core.calls import DONE, Request
 from evaluators.serving.core.costs import SECOND, Costs
 from evaluators.serving.core.simulation import Engine
 from evaluators.serving.episode.problem import MICROSECOND, decode
+from evaluators.serving.episode.specs import Spec
 from evaluators.serving.episode.workload import instance, objective
 from evaluators.serving.prefix import batches, clairvoyant
-from evaluators.serving.prefix.instances import Spec, make, problem
+from evaluators.serving.prefix.instances import make, problem
 from evaluators.serving.prefix.simulator import simulate
 from evaluators.serving.prefix.task import ServingPrefix
 from evaluators.task import Instance, InvalidAnswer

@@ -16,13 +16,14 @@ from discovery.execution.lockstep import functions
 from discovery.sandbox.replicas import Replicas
 from evaluators.pictures import Timeline
 from evaluators.registry import load
-from evaluators.serving.batching.instances import Spec, make
+from evaluators.serving.batching.instances import make
 from evaluators.serving.core.calls import DONE, Request
 from evaluators.serving.core.costs import SECOND, Costs
 from evaluators.serving.core.simulation import Engine, Outcome, Scenario, simulate
 from evaluators.serving.episode import pictures as plain
 from evaluators.serving.episode.problem import decode
 from evaluators.serving.episode.recorder import DECODE, HOST, LINK, PREFILL, WAITING, Phase, Recorder
+from evaluators.serving.episode.specs import Spec
 from evaluators.task import Instance
 
 TASK: Any = load("serving")

@@ -24,10 +24,11 @@ from evaluators.serving.core.costs import SECOND, Costs
 from evaluators.serving.core.instance import Instance as Server
 from evaluators.serving.core.simulation import Engine, Outcome, Scenario, played
 from evaluators.serving.episode.problem import MICROSECOND, Problem, decode
+from evaluators.serving.episode.specs import Spec
 from evaluators.serving.episode.workload import instance, objective
 from evaluators.serving.routing.clairvoyant import ORDERS, Order, _Knowing, peak
 from evaluators.serving.routing.clairvoyant import score as clairvoyant
-from evaluators.serving.routing.instances import Spec, make
+from evaluators.serving.routing.instances import make
 from evaluators.serving.routing.simulator import SENT, simulate
 from evaluators.serving.routing.task import ServingRouting
 from evaluators.task import Instance, InvalidAnswer, aggregate

@@ -8,25 +8,31 @@ of it, so that a load means the same everywhere.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from evaluators import bits
 from evaluators.serving.chance import gamma
 from evaluators.serving.core.calls import Request
-from evaluators.serving.core.costs import SECOND
 from evaluators.serving.core.metrics import Objective
 from evaluators.serving.core.simulation import Engine, Scenario
 from evaluators.serving.episode.problem import Problem
-from evaluators.serving.episode.workload import CONTEXT, Part, engine, instance, objective, requests
+from evaluators.serving.episode.specs import Spec
+from evaluators.serving.episode.workload import (
+    CONTEXT,
+    POLL,
+    UNTIL,
+    Part,
+    engine,
+    instance,
+    objective,
+    requests,
+)
 from evaluators.task import Instance
 
 DECISION_SECONDS = 0.002
 """Processor time of a decision, s: some twenty times that of Past-Future's."""
-POLL = SECOND // 4
-UNTIL = 120 * SECOND
-"""An idle engine asks again after POLL; what has not ended UNTIL after the last arrival never does. In ps."""
 TBT = 0.3
 """Limit between two tokens of all calls, s: several iterations, but less than computing everything anew takes."""
 
@@ -75,25 +81,6 @@ SATURATION: dict[tuple[str, str], float] = {
     ("drift", "mistral-a100"): 0.87, ("conv", "llama3-l40s"): 3.7, ("chat", "llama3-l40s"): 0.47,
     ("reason", "llama3-l40s"): 0.37, ("both", "llama3-l40s"): 0.69, ("drift", "llama3-l40s"): 0.57,
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Spec:
-    """Names one instance: ``calls`` of a workload on an engine, at ``load`` per cent of saturation."""
-
-    workload: str
-    engine: str
-    load: int
-    calls: int
-    seed: int
-
-    @property
-    def id(self) -> str:
-        return f"{self.workload}-{self.engine}-{self.load}-n{self.calls}-s{self.seed}"
-
-    @property
-    def group(self) -> str:
-        return f"{self.workload} {self.load} %"
 
 
 def make(spec: Spec) -> Instance:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evaluators.serving.admission.instances import Spec
+from evaluators.serving.episode.specs import Cell, Spec, numbered
 
 WORKLOADS = {
     "screen": ("conv", "reason", "both"),
@@ -25,14 +25,13 @@ LOADS = {
 """Per cent of saturation: below and above it, but mostly near it, since far below nothing is to be decided and far
 above nobody is in time."""
 CALLS = {"screen": 50, "search": 120, "gate": 160, "final": 400}
-SEEDS = {"screen": 1, "search": 1_000, "look": 10_000, "report": 20_000, "final": 100_000}
-BLOCK_SEEDS = 100
+
+
+def cells(key: str) -> list[Cell]:
+    """What is in ``screen``, ``search``, a block of the ``gate`` or ``final``, in order."""
+    return [(w, e, load) for e in ENGINES[key] for load in LOADS[key] for w in WORKLOADS[key]]
 
 
 def part(name: str) -> tuple[Spec, ...]:
-    """The instances of ``screen``, ``search``, ``look-BLOCK``, ``report-BLOCK`` or ``final``, in order."""
-    kind, _, block = name.partition("-")
-    key = "gate" if block else kind
-    cells = [(w, e, load) for e in ENGINES[key] for load in LOADS[key] for w in WORKLOADS[key]]
-    first = SEEDS[kind] + BLOCK_SEEDS * int(block or 0)
-    return tuple(Spec(w, e, load, CALLS[key], first + number) for number, (w, e, load) in enumerate(cells))
+    """The instances of a part, in order."""
+    return numbered(name, cells, CALLS)

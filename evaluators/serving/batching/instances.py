@@ -7,21 +7,25 @@ keeps about nine of ten calls within their limits. Loads are shares of it, so th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from evaluators.serving.core.calls import Request
-from evaluators.serving.core.costs import SECOND
 from evaluators.serving.core.metrics import Objective
 from evaluators.serving.core.simulation import Engine, Scenario
 from evaluators.serving.episode.problem import Problem
-from evaluators.serving.episode.workload import CONTEXT, Part, engine, instance, objective, requests
+from evaluators.serving.episode.specs import Spec
+from evaluators.serving.episode.workload import (
+    CONTEXT,
+    POLL,
+    UNTIL,
+    Part,
+    engine,
+    instance,
+    objective,
+    requests,
+)
 from evaluators.task import Instance
 
 DECISION_SECONDS = 0.001
 """Processor time of a decision, s: some two hundred times that of Sarathi-Serve's."""
-POLL = SECOND // 4
-UNTIL = 120 * SECOND
-"""An idle engine asks again after POLL; what has not ended UNTIL after the last arrival never does. In ps."""
 
 
 WORKLOADS: dict[str, tuple[Part, ...]] = {
@@ -51,25 +55,6 @@ SATURATION: dict[tuple[str, str], float] = {
     ("conv", "llama3-h100"): 34.0, ("mixed", "llama3-h100"): 24.1, ("chat", "llama3-h100"): 19.7,
     ("docs", "llama3-h100"): 4.9, ("conv", "qwen-l40s"): 5.9, ("mixed", "qwen-l40s"): 4.2,
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Spec:
-    """Names one instance: ``calls`` of a workload on an engine, at ``load`` per cent of saturation."""
-
-    workload: str
-    engine: str
-    load: int
-    calls: int
-    seed: int
-
-    @property
-    def id(self) -> str:
-        return f"{self.workload}-{self.engine}-{self.load}-n{self.calls}-s{self.seed}"
-
-    @property
-    def group(self) -> str:
-        return f"{self.workload} {self.load} %"
 
 
 def make(spec: Spec) -> Instance:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -34,7 +35,7 @@ from evaluators.task import (
 )
 
 
-class ServingTask:
+class ServingTask(ABC):
     """A task bound to its options: a policy task (:class:`evaluators.policy.PolicyTask`). A subclass says what is asked
     and of which instances; its folder holds ``baselines/``, ``data/`` and ``simulator.py``."""
 
@@ -80,11 +81,11 @@ class ServingTask:
             )
         return value
 
+    @abstractmethod
     def own(
         self, id_: str, engine: Engine, requests: tuple[Request, ...], objectives: tuple[Objective, ...]
     ) -> Instance:
         """The instance of a trace of the user's for engines like ``engine``."""
-        raise NotImplementedError
 
     def baselines(self) -> Mapping[str, Baseline]:
         """Every candidate file, and the reference policy."""

@@ -21,6 +21,9 @@ CAP = 128
 BUDGET = 4608
 """Tokens of an iteration: a prompt of 4,096 and 512 beside it."""
 CONTEXT = 4096
+POLL = SECOND // 4
+UNTIL = 120 * SECOND
+"""An idle engine asks again after POLL; what has not ended UNTIL after the last arrival never does. In ps."""
 FIRST_ID = 1 << 16
 """Ids of prefixes begin above whatever is counted in a payload."""
 

@@ -8,23 +8,21 @@ its deadline. Loads are shares of it, so that a load means the same everywhere.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from evaluators.serving import workloads
 from evaluators.serving.core.calls import Request
-from evaluators.serving.core.costs import SECOND
 from evaluators.serving.core.metrics import Objective
 from evaluators.serving.core.simulation import Engine, Scenario
 from evaluators.serving.episode.problem import Problem
-from evaluators.serving.episode.workload import engine, from_trace, instance, objective
+from evaluators.serving.episode.specs import Spec
+from evaluators.serving.episode.workload import UNTIL, engine, from_trace, instance, objective
 from evaluators.serving.prefix import batches
 from evaluators.serving.trace import PREFIX_BLOCK, Trace
 from evaluators.task import Instance
 
 DECISION_SECONDS = 0.001
 """Processor time of a decision, s."""
-UNTIL = 120 * SECOND
-"""What has not ended so long after the last arrival never does, ps; of a batch the deadline is the end."""
 TTFT = {"chat": 3.0, "synthetic": 2.0, "tools": 1.0}
 FASTER = {"h100": 0.4}
 TBT = 0.5
@@ -69,25 +67,6 @@ SATURATION: dict[tuple[str, str], float] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Spec:
-    """Names one instance: ``calls`` of a workload on an engine at a ``load`` in per cent."""
-
-    workload: str
-    engine: str
-    load: int
-    calls: int
-    seed: int
-
-    @property
-    def id(self) -> str:
-        return f"{self.workload}-{self.engine}-{self.load}-n{self.calls}-s{self.seed}"
-
-    @property
-    def group(self) -> str:
-        return f"{self.workload} {self.load} %"
-
-
 def make(spec: Spec) -> Instance:
     """The instance of a specification."""
     model, card, cards = ENGINES[spec.engine]
@@ -113,8 +92,8 @@ def _trace(name: str, calls: int, seed: int) -> tuple[Trace, int]:
 
 def problem(served_by: Engine, calls: tuple[Request, ...], objectives: tuple[Objective, ...]) -> Problem:
     """One engine with a prefix cache serves calls. Those that all come at once are a batch, whose limit of the first
-    token is the deadline of everything. The log has room for some decisions a call (one where it begins, one where an
-    end or an arrival lets none begin); once it is used up the queue is taken as it stands."""
+    token is the deadline of everything, and the end. The log has room for some decisions a call (one where it begins,
+    one where an end or an arrival lets none begin); once it is used up the queue is taken as it stands."""
     batch = calls[0].arrival == calls[-1].arrival
     until = objectives[0].ttft if batch else UNTIL
     return Problem(Scenario((served_by,), calls, until=until), objectives, 12 * len(calls) + 100)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from evaluators.serving.prefix.instances import BATCHES, Spec
+from evaluators.serving.episode.specs import Cell, Spec, numbered
+from evaluators.serving.prefix.instances import BATCHES
 
 WORKLOADS = {
     "screen": ("documents", "tools"),
@@ -28,22 +29,18 @@ LOADS = {"screen": (150,), "search": (90, 130, 190), "gate": (100, 150, 220), "f
 COUNTS = {"screen": 1, "search": 2, "gate": 1, "final": 1}
 """Instances of each workload, engine and load."""
 CALLS = {"screen": 40, "search": 80, "gate": 80, "final": 200}
-SEEDS = {"screen": 1, "search": 1_000, "look": 10_000, "report": 20_000, "final": 100_000}
-BLOCK_SEEDS = 100
 
 
-def part(name: str) -> tuple[Spec, ...]:
-    """The instances of ``screen``, ``search``, ``look-BLOCK``, ``report-BLOCK`` or ``final``, in order."""
-    kind, _, block = name.partition("-")
-    key = "gate" if block else kind
-    cells = [
+def cells(key: str) -> list[Cell]:
+    """What is in ``screen``, ``search``, a block of the ``gate`` or ``final``, in order."""
+    return COUNTS[key] * [
         (workload, (OFFLINE if workload in BATCHES else ONLINE)[key][engine], load)
         for engine in range(len(OFFLINE[key]))
         for load in LOADS[key]
         for workload in WORKLOADS[key]
     ]
-    first = SEEDS[kind] + BLOCK_SEEDS * int(block or 0)
-    return tuple(
-        Spec(workload, engine, load, CALLS[key], first + number)
-        for number, (workload, engine, load) in enumerate(COUNTS[key] * cells)
-    )
+
+
+def part(name: str) -> tuple[Spec, ...]:
+    """The instances of a part, in order."""
+    return numbered(name, cells, CALLS)

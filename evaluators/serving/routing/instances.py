@@ -17,7 +17,17 @@ from evaluators.serving.core.costs import SECOND
 from evaluators.serving.core.metrics import Objective
 from evaluators.serving.core.simulation import Engine, Scenario
 from evaluators.serving.episode.problem import Problem
-from evaluators.serving.episode.workload import CONTEXT, Part, engine, instance, objective, requests
+from evaluators.serving.episode.specs import Spec
+from evaluators.serving.episode.workload import (
+    CONTEXT,
+    POLL,
+    UNTIL,
+    Part,
+    engine,
+    instance,
+    objective,
+    requests,
+)
 from evaluators.serving.models import model
 from evaluators.serving.routing.simulator import SENT
 from evaluators.task import Instance
@@ -25,11 +35,8 @@ from evaluators.task import Instance
 DECISION_SECONDS = 0.001
 """Processor time of a decision, s."""
 MILLISECOND = SECOND // 1000
-POLL = SECOND // 4
 ROUND = SECOND
 """How often calls may migrate, ps."""
-UNTIL = 120 * SECOND
-"""An idle engine asks again after POLL; what has not ended UNTIL after the last arrival never does. In ps."""
 BURSTS = 3.0
 """Coefficient of variation of the gaps between arrivals."""
 
@@ -78,29 +85,10 @@ SATURATION: dict[tuple[str, str], float] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Spec:
-    """Names one instance: ``calls`` of a workload on a cluster, at ``load`` per cent of saturation."""
-
-    workload: str
-    cluster: str
-    load: int
-    calls: int
-    seed: int
-
-    @property
-    def id(self) -> str:
-        return f"{self.workload}-{self.cluster}-{self.load}-n{self.calls}-s{self.seed}"
-
-    @property
-    def group(self) -> str:
-        return f"{self.workload} {self.load} %"
-
-
 def make(spec: Spec) -> Instance:
     """The instance of a specification."""
-    cluster, parts = CLUSTERS[spec.cluster], WORKLOADS[spec.workload]
-    load = SATURATION[spec.workload, spec.cluster] * spec.load / 100
+    cluster, parts = CLUSTERS[spec.engine], WORKLOADS[spec.workload]
+    load = SATURATION[spec.workload, spec.engine] * spec.load / 100
     calls = stretched(requests(parts, spec.calls, load, spec.seed), load)
     limits = tuple(objective(p.ttft * cluster.limits, p.tbt * cluster.limits) for p in parts)
     engines = [_member(cluster.model, name) for name in cluster.cards]
