@@ -268,17 +268,18 @@ def _search(
             monitor.changed()
             if stop.finishing:
                 return
+        saver.prune([campaign.run])
     if campaign.open_slots(campaign.done + 1):
         return
     ledger.add_event(campaign.run, "searched", {"ended by": budget.ended or "samples"})
 
 
 def _clear_up(db: str, run: str) -> None:
-    """A process that was killed after its last batch has left SQLite's log beside the file of the checkpoints."""
+    """A process that was killed after its last batch has left old checkpoints, and SQLite's log beside their file."""
     from discovery.checkpoints import checkpoints
 
-    with checkpoints(db, run):
-        pass
+    with checkpoints(db, run) as saver:
+        saver.prune([run])
 
 
 def _finish(campaign: Campaign, ledger: Ledger, monitor: Monitor) -> None:

@@ -215,7 +215,7 @@ def test_checkpoints_hold_two_counters_and_stay_few(
 
     monkeypatch.setattr(FileSaver, "prune", counting)
     report = toy.start(**SHAPE)
-    assert kept == [CHECKPOINTS_KEPT] * 3
+    assert kept == [CHECKPOINTS_KEPT] * 4, "after each of three batches, and at the end"
     assert toy.checkpoints(report.run) <= CHECKPOINTS_KEPT
     connection = sqlite3.connect(toy.folder / "checkpoints" / f"{report.run}.sqlite")
     rows = connection.execute("SELECT checkpoint FROM checkpoints").fetchall()

@@ -4,6 +4,7 @@ The command line, the model's server and the signal are real; where each kill fa
 
 from __future__ import annotations
 
+import gc
 import json
 import random
 import sqlite3
@@ -109,10 +110,16 @@ def test_killed_two_hundred_times(installed: Path, tmp_path: Path, server: Model
     assert set(killed) == set(PLACES)
 
 
-def test_killed_after_the_last_batch_it_leaves_no_log_of_checkpoints(installed: Path, tmp_path: Path) -> None:
+AFTER = "g.steps = lambda *a: [*old(*a), *(os.kill(os.getpid(), 9) for _ in '1')]"
+PRUNING = "c.FileSaver.prune = lambda *a, **k: os.kill(os.getpid(), 9)"
+
+
+@pytest.mark.parametrize("dies", [AFTER, PRUNING], ids=["after the last step", "as old checkpoints go"])
+def test_killed_after_the_last_batch_it_leaves_two_checkpoints_and_no_log(
+    installed: Path, tmp_path: Path, dies: str
+) -> None:
     """The search is over then, so nothing else opens the checkpoints again."""
-    dies = "(os.kill(os.getpid(), 9) for _ in '1')"
-    first = f"import os; from discovery import graph as g; old = g.steps; g.steps = lambda *a: [*old(*a), *{dies}]"
+    first = f"import os; from discovery import graph as g, checkpoints as c; old = g.steps; {dies}"
     words = ["--task", "knapsack", "--proposer", "genetic", "--samples", "4", "--batch", "4", "--no-tune"]
     process = command(installed, tmp_path, "run", *words, "--db", "ledger.sqlite", first=first)
     _, err = process.communicate(timeout=SITTING)
@@ -125,6 +132,8 @@ def test_killed_after_the_last_batch_it_leaves_no_log_of_checkpoints(installed: 
     _, err = process.communicate(timeout=SITTING)
     assert process.returncode == 0, err
     assert {p.name for p in checkpoints.iterdir()} == {f"{run}.sqlite", f"{run}.lock"}
+    with sqlite3.connect(checkpoints / f"{run}.sqlite") as c:
+        assert c.execute("SELECT count(*) FROM checkpoints").fetchone()[0] <= CHECKPOINTS_KEPT
 
 
 def killed_and_compared(
@@ -171,6 +180,7 @@ def compare(campaign: Killed, server: Model, digest: str) -> None:
     for (k, r), times in asked.items():
         assert times <= 1 + campaign.in_flight[k, r], "only what was in flight at a kill is asked again"
         assert came[chat_seed(k, r)] <= times, "every request that may be paid is counted"
+    gc.collect()  # this process has looked into the ledger; what it has not closed yet would keep the log
     left = {p.name for p in campaign.folder.rglob("*") if p.is_file()} - {"orphans"}
     assert left == {"ledger.sqlite", f"{campaign.run}.sqlite", f"{campaign.run}.lock"}
     with sqlite3.connect(campaign.folder / "checkpoints" / f"{campaign.run}.sqlite") as c:
