@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from toy.loop import TESTS
@@ -37,32 +37,41 @@ class Nodes:
         """The head's own service dies; its node and the others are still there."""
         os.kill(self._cluster.head_node.all_processes["gcs_server"][0].process.pid, signal.SIGKILL)
 
-    def actors(self) -> list[int]:
-        """Process ids of our actors on both nodes."""
+    def actors(self) -> list[Process]:
+        """Our actors on both nodes."""
         raylets = {
             p.process.pid for n in self._cluster.list_all_nodes() for p in n.all_processes.get("raylet", ())
         }
         return [
-            pid for pid, parent, words in processes() if parent in raylets and words.startswith("ray::Worker")
+            one for one, parent, words in processes() if parent in raylets and words.startswith("ray::Worker")
         ]
 
-    def freeze(self, count: int) -> list[int]:
+    def freeze(self, count: int) -> list[Process]:
         """Stop ``count`` actors, so that whoever waits for them waits until they are killed."""
         end = time.monotonic() + 120
         while len(found := self.actors()) < count:
             assert time.monotonic() < end, "no actor is there"
             time.sleep(0.01)
-        for pid in found:
-            os.kill(pid, signal.SIGSTOP)
+        for actor in found:
+            os.kill(actor.pid, signal.SIGSTOP)
         return found
 
 
-def processes() -> Iterator[tuple[int, int, str]]:
-    """Process id, parent and command line of all processes."""
+class Process(NamedTuple):
+    """A process. The number alone names another one after 32,768 forks, which the suite does in half a minute."""
+
+    pid: int
+    started: int
+    """Ticks of the clock since the machine's start."""
+
+
+def processes() -> Iterator[tuple[Process, int, str]]:
+    """All processes with the number of their parent and their command line."""
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            yield int(folder.name), parent, (folder / "cmdline").read_text().replace("\0", " ")
+            stat = (folder / "stat").read_text().rpartition(")")[2].split()
+            words = (folder / "cmdline").read_text().replace("\0", " ")
+            yield Process(int(folder.name), int(stat[19])), int(stat[1]), words
         except (OSError, ValueError):
             continue
 

@@ -150,6 +150,9 @@ class RayExecutor:
     def _work(self, worker: ray_cluster.Actor) -> None:
         """Jobs for this worker, until there are no more or it is lost."""
         while leases := self._take():
+            if leases[0].lost and not self._there(worker):
+                self._queue_again(leases)
+                return
             jobs, sets = self._packed([lease.job for lease in leases])
             self._leases.taken(leases, worker.node)
             try:
@@ -167,6 +170,16 @@ class RayExecutor:
             self._leases.done(leases)
             for lease, result in zip(leases, results, strict=True):
                 lease.future.set_result(result)
+
+    def _there(self, worker: ray_cluster.Actor) -> bool:
+        """Whether an idle worker is alive. One that died with its neighbour, as all do whose node is gone, would
+        otherwise take that one's job only to lose it once more, and a few of them would see it quarantined."""
+        try:
+            worker.wait_until_ready()
+        except ray_cluster.Lost as error:
+            self._leases.worker_lost((), worker.node, str(error))
+            return False
+        return True
 
     def _take(self) -> list[Lease]:
         """The next jobs: one, or several short ones where enough are left for the others. Empty: no more."""
@@ -214,8 +227,11 @@ class RayExecutor:
         for lease in leases:
             if lease.lost >= LOSSES:
                 lease.future.set_result(_given_up())
+        self._queue_again(again)
+
+    def _queue_again(self, leases: list[Lease]) -> None:
         with self._changed:
-            self._queue.extendleft(reversed(again))
+            self._queue.extendleft(reversed(leases))
             self._changed.notify_all()
         if self._failure is not None:
             self._fail(self._failure)

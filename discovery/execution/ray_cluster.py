@@ -158,6 +158,10 @@ class Actor:
         self.node = found["node"]
         return found
 
+    def wait_until_ready(self) -> None:
+        """Return when the worker could take a chunk. Raises Lost."""
+        self._got(self._handle.__ray_ready__.remote(), None)
+
     def run(self, jobs: bytes, sets: Mapping[str, Any]) -> tuple[float, tuple[StageResult, ...]]:
         """The seconds and the results of a chunk. Raises Lost."""
         found = wire.decode(self._got(self._handle.run.remote(jobs, dict(sets)), None))
@@ -172,10 +176,10 @@ class Actor:
             self._ray.kill(self._handle, no_restart=True)
         self._dismissed(self)
 
-    def _got(self, reference: Any, seconds: float | None) -> bytes:
+    def _got(self, reference: Any, seconds: float | None) -> Any:
         errors = self._ray.exceptions
         try:
-            data: bytes = self._ray.get(reference, timeout=seconds)
+            data = self._ray.get(reference, timeout=seconds)
         except (errors.GetTimeoutError, errors.RayTaskError):  # nothing yet; a defect of ours
             raise
         except errors.RayError as error:

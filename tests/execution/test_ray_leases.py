@@ -55,7 +55,12 @@ class Actor:
         self.node = said["node"]
         return said
 
+    def wait_until_ready(self) -> None:
+        if self in self.cluster.dead:
+            raise ray_cluster.Lost("node died")
+
     def run(self, jobs: bytes, sets: Mapping[str, Any]) -> tuple[float, tuple[StageResult, ...]]:
+        self.wait_until_ready()
         found = list(wire.decode(jobs, lambda digest: wire.decode_set(sets[digest])))
         with self.cluster.lock:
             self.cluster.chunks.append(len(found))
@@ -78,6 +83,7 @@ class Cluster:
         self.inner, self.lock = inner, threading.Lock()
         self.cores = threading.Semaphore(2)
         self.actors: list[Actor] = []
+        self.dead: list[Actor] = []
         self.chunks: list[int] = []
         self.puts: list[bytes] = []
         self.play: Play = lambda _: None
@@ -207,6 +213,24 @@ def test_what_loses_every_worker_is_quarantined_and_nothing_else_is(cluster: Clu
     assert [r.outcome for r in found] == ["scored", "quarantined", "scored", "scored"]
     assert str(LOSSES) in found[1].reason and found[1].scores == ()
     assert len(cluster.told) == LOSSES and cluster.told[-1]["queued again"] == 0
+
+
+def test_a_node_with_all_its_workers_counts_once_for_the_job_of_one(cluster: Cluster) -> None:
+    cluster.cores = threading.Semaphore(2 * LOSSES)
+
+    def play(_: list[StageJob]) -> None:
+        if not cluster.dead:
+            cluster.dead += cluster.actors
+            raise ray_cluster.Lost("node died")
+
+    cluster.play = play
+    executor = cluster.executor(workers=2 * LOSSES)
+    until(lambda: sum(bool(actor.node) for actor in cluster.actors) == 2 * LOSSES)
+    assert executor.submit(job()).result(timeout=30).outcome == "scored"
+    executor.close()
+    until(lambda: cluster.ledger.leases(RUN)[0].state == "done")
+    assert cluster.ledger.leases(RUN)[0].lost == 1
+    assert [data["jobs"] for data in cluster.told if data["jobs"]] == [1]
 
 
 def until(there: Callable[[], bool]) -> None:
