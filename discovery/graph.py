@@ -137,14 +137,16 @@ def steps(campaign: Campaign, budget: Budget, saver: Saver) -> Iterator[None]:
     }
     kept = graph.get_state(config)
     _follow(kept.config)
-    if kept.next:
+    # The first checkpoint of a graph holds what it was given, and nothing is done yet.
+    under_way = bool(kept.next) and START not in kept.next
+    if under_way:
         permit(campaign, kept.values)
     elif kept.values and not kept.values["before"] and not kept.values["now"]:
         if not campaign.open_slots(campaign.done + 1):
             return  # it has ended, and the budget that ended it is not asked again
     cycle = campaign.done + 1
     # A graph that has ended, since a slot was waiting, begins anew after the last batch.
-    begin = None if kept.next else _state(cycle, Allowance(0, 0), campaign.allow(cycle, budget))
+    begin = None if under_way else _state(cycle, Allowance(0, 0), campaign.allow(cycle, budget))
     while True:
         with closing(graph.stream(begin, config, stream_mode="values", durability="sync")) as stream:
             yield from _stretch(campaign, saver, stream)

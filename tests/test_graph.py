@@ -121,6 +121,8 @@ def broken(name: str) -> Callable[[pytest.MonkeyPatch, int], None]:
         "trial": (Ledger, "add_trial"),
         "evaluation": (Ledger, "store_evaluation"),
         "prune": (FileSaver, "prune"),
+        "checkpoint": (FileSaver, "put"),
+        "writes": (FileSaver, "put_writes"),
     }[where]
 
     def patch(monkeypatch: pytest.MonkeyPatch, nth: int) -> None:
@@ -155,6 +157,8 @@ def broken(name: str) -> Callable[[pytest.MonkeyPatch, int], None]:
         ("trial after", 2),
         ("evaluation after", 9),
         ("prune before", 1),
+        *((f"checkpoint {when}", nth) for when in ("before", "after") for nth in (1, 2, 3)),
+        *((f"writes {when}", nth) for when in ("before", "after") for nth in (1, 2, 4)),
     ],
 )
 def test_broken_anywhere_it_ends_the_same(

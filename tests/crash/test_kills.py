@@ -136,6 +136,38 @@ def test_killed_after_the_last_batch_it_leaves_two_checkpoints_and_no_log(
         assert c.execute("SELECT count(*) FROM checkpoints").fetchone()[0] <= CHECKPOINTS_KEPT
 
 
+DYING = """import os
+from discovery.checkpoints import FileSaver
+put, left = FileSaver.put, [{nth}]
+def dying(*given, **more):
+    found, left[0] = put(*given, **more), left[0] - 1
+    if not left[0]: os.kill(os.getpid(), 9)
+    return found
+FileSaver.put = dying"""
+
+
+@pytest.mark.parametrize("nth", range(1, 5))
+def test_killed_as_a_checkpoint_is_written_it_ends_the_same(
+    installed: Path, tmp_path: Path, nth: int
+) -> None:
+    """The first says nothing of the run yet but what the graph is given."""
+    words = ["--task", "knapsack", "--proposer", "genetic", "--samples", "8", "--batch", "4", "--no-tune"]
+    found = []
+    for db, first in (("whole", ""), ("killed", DYING.format(nth=nth))):
+        process = command(installed, tmp_path, "run", *words, "--db", f"{db}.sqlite", first=first)
+        _, err = process.communicate(timeout=SITTING)
+        assert process.returncode == (-9 if first else 0), err
+        with Ledger.open(tmp_path / f"{db}.sqlite") as ledger:
+            run = ledger.runs()[0].id
+        if first:
+            again = command(installed, tmp_path, "resume", run, "--db", f"{db}.sqlite")
+            _, err = again.communicate(timeout=SITTING)
+            assert again.returncode == 0, err
+        with Ledger.open(tmp_path / f"{db}.sqlite") as ledger:
+            found.append(ledger.digest(run))
+    assert found[0] == found[1]
+
+
 def killed_and_compared(
     site: Path, folder: Path, server: Model, *, kills: int, samples: int, seed: int
 ) -> Counter[str]:

@@ -119,6 +119,7 @@ def test_a_run_ends_and_verify_replays_its_event_logs(tmp_path: Path) -> None:
     )
     assert ended.returncode in (0, 1), ended.stderr
     told = json.loads(ended.stdout)
-    assert told["samples"] == 4 and told["best"]["score"] >= 70
+    seed = load("serving").shipped_scores()["sarathi"].published["search"]
+    assert told["samples"] == 4 and told["best"]["score"] >= seed - 1e-9
     verified = discover("verify", told["run"], "--json", "-q")
     assert verified.returncode == 0 and json.loads(verified.stdout)["ok"], verified.stdout + verified.stderr
