@@ -20,6 +20,7 @@ BUILT_IN: dict[str, str] = {
     "serving": "evaluators.serving.batching.task:Serving",
     "serving-admission": "evaluators.serving.admission.task:Admission",
     "serving-prefix": "evaluators.serving.prefix.task:ServingPrefix",
+    "serving-priority": "evaluators.serving.priority.task:ServingPriority",
     "serving-routing": "evaluators.serving.routing.task:ServingRouting",
     "smtt": "evaluators.smtt.task:Smtt",
     "smtt-index": "evaluators.smtt.index_task:SmttIndex",

@@ -116,6 +116,10 @@ class TestServingAdmission(TestServing):
             assert repr(i.reference).encode() not in i.payload
 
 
+class TestServingPriority(TestServingAdmission):
+    factory = "evaluators.serving.priority.task:ServingPriority"
+
+
 class TestServingPrefix(TestServing):
     factory = "evaluators.serving.prefix.task:ServingPrefix"
     beside = (*SERVING, "evaluators.serving.prefix.prefixes")

@@ -27,15 +27,16 @@ from evaluators.task import Task
 JOBS = "job,processing_time,due_date\na,5,9\nb,3,4\nc,7,20\nd,3,4\n"
 
 
-def idle(ledger: Ledger, task: Task) -> str:
-    """A run of its first seed alone, truly scored on search."""
-    candidate = check(baseline_code(task, task.seeds[0]), task.interface)
+def idle(ledger: Ledger, task: Task, seed: str = "") -> str:
+    """A run of one seed alone, the first where none is named, truly scored on search."""
+    seed = seed or task.seeds[0]
+    candidate = check(baseline_code(task, seed), task.interface)
     executor = make_executor(task, "local", 2)
     try:
         found = Evaluation(task, executor, ledger).search(candidate, None)
     finally:
         executor.close()
-    settings = {**run_record().settings, "seeds": [[task.seeds[0], candidate.hash]]}
+    settings = {**run_record().settings, "seeds": [[seed, candidate.hash]]}
     record = replace(
         run_record(),
         task=task.name,
@@ -66,6 +67,7 @@ def run(folder: Path, *words: str, text: str = "") -> subprocess.CompletedProces
         pytest.param("serving", marks=pytest.mark.campaign),
         pytest.param("serving-admission", marks=pytest.mark.campaign),
         pytest.param("serving-prefix", marks=pytest.mark.campaign),
+        "serving-priority",
         pytest.param("serving-routing", marks=pytest.mark.campaign),
     ],
 )
@@ -82,6 +84,16 @@ def test_a_built_in_task(name: str, tmp_path: Path) -> None:
         assert [j["job"] for j in json.loads(ended.stdout)["jobs"]] == ["b", "d", "a", "c"]
     else:
         assert not (tmp_path / "p" / "src" / module / "__main__.py").exists()
+    if name == "serving-priority":  # urgent and short ones first; the scheduler itself is in test_vllm
+        numbers = "[c.priority(*r, c.STARTED) for r in ((900, 9, 0), (900, 9, 2), (100, 9, 0))]"
+        ended = run(tmp_path / "p", "-B", "-c", f"from {module} import vllm_client as c; print({numbers})")
+        urgent, patient, short = json.loads(ended.stdout)
+        assert short < urgent < patient
+        assert (tmp_path / "p" / "src" / module / "vllm_scheduler.py").exists()
+        assert (
+            f"--scheduler-cls {module}.vllm_scheduler.RankedScheduler"
+            in (tmp_path / "p" / "README.md").read_text()
+        )
 
 
 def test_a_third_partys_task_that_maximises(

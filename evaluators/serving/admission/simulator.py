@@ -16,7 +16,7 @@ from evaluators.serving.core.plans import Refused
 from evaluators.serving.core.views import StepView
 from evaluators.serving.episode.desk import Entries, View, play
 from evaluators.serving.episode.problem import Problem, decode
-from evaluators.serving.episode.steps import CHUNK, NOTHING, chunked
+from evaluators.serving.episode.steps import NOTHING, chunked, left_over
 
 HISTORY = 200
 """Ended calls that a policy is shown, as many as LightLLM's window."""
@@ -46,14 +46,10 @@ class Admitting:
 
     def decides(self, view: StepView) -> bool:
         """Whether the next iteration has room for a call that waits, beside those that have begun."""
-        instance = view.instance
-        if not instance.waiting or view.places < 1:
+        if not view.instance.waiting or view.places < 1:
             return False
-        room, free = min(CHUNK, instance.budget) - view.sequences, view.free
-        for call in instance.prefilling:
-            room -= call.length - call.computed
-            free -= -(-call.length // instance.block) - call.blocks
-        return room > 0 and free > 0
+        tokens, blocks = left_over(view)
+        return tokens > 0 and blocks > 0
 
     def ask(self, view: StepView) -> View:
         return self._eyes.view(view)

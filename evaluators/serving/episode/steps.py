@@ -17,6 +17,29 @@ NOTHING: Any = ((), (), 1 << 62)
 CHUNK = 512
 
 
+def left_over(view: StepView) -> tuple[int, int]:
+    """Tokens of the next iteration, and free blocks, that calls which have begun leave for waiting ones; below 0 where
+    they need more than there is."""
+    instance = view.instance
+    tokens, blocks = min(CHUNK, instance.budget) - view.sequences, view.free
+    for call in instance.prefilling:
+        tokens -= call.length - call.computed
+        blocks -= -(-call.length // instance.block) - call.blocks
+    return tokens, blocks
+
+
+def fitting(calls: Iterable[Call], block: int, blocks: int) -> int:
+    """How many of the calls, in their order, find room in ``blocks`` for all that they must compute. The first that
+    does not makes those behind it wait."""
+    count = 0
+    for call in calls:
+        blocks -= -(-call.length // block)
+        if blocks < 0:
+            break
+        count += 1
+    return count
+
+
 def filled(view: StepView, wanted: Iterable[tuple[int, int]]) -> Chunks:
     """The chunks of the next iteration. ``wanted``: places in the queue, each once, with the tokens that the iteration
     may hold while that call is added; calls are added in this order, up to the first for which there is no room. Every

@@ -18,7 +18,7 @@ from evaluators.serving.core.plans import Refused
 from evaluators.serving.core.views import ClusterView, StepView
 from evaluators.serving.episode.desk import Entries, View, play, preface
 from evaluators.serving.episode.problem import Problem, decode
-from evaluators.serving.episode.steps import CHUNK, chunked
+from evaluators.serving.episode.steps import CHUNK, chunked, fitting, left_over
 
 HOOKS = ("migrate",)
 WATERMARK = 0.01
@@ -89,19 +89,12 @@ def stepped(view: StepView) -> Any:
     """What an engine does: Sarathi-Serve's iterations, in which a call begins when the free cache holds its whole
     prompt and those of all before it, beside a little (vLLM's watermark). So the first of a queue can wait for
     memory."""
-    instance = view.instance
-    size, begun = instance.block, instance.prefilling
-    free = view.free - int(WATERMARK * instance.blocks)
-    free -= sum([-(-call.length // size) - call.blocks for call in begun])
-    fitting = 0
-    for call in instance.waiting:
-        free -= -(-call.length // size)
-        if free < 0:
-            break
-        fitting += 1
-    if not (fitting or begun or view.sequences):
-        fitting = 1  # nothing else will ever free any
-    return chunked(view, range(len(begun), len(begun) + fitting))
+    instance, started = view.instance, view.started
+    _, free = left_over(view)
+    most = fitting(instance.waiting, instance.block, free - int(WATERMARK * instance.blocks))
+    if not (most or started or view.sequences):
+        most = 1  # nothing else will ever free any
+    return chunked(view, range(started, started + most))
 
 
 def movable(instances: Sequence[Instance]) -> list[Call]:
