@@ -22,10 +22,10 @@ MILLION = benchmarks/ledger.py --candidates 1000000 --measured 10000
 PARTS = campaign-tests campaign-soak campaign-ledger $(if $(PG),campaign-postgresql) campaign-scale
 
 campaign: $(STAMP)
-	@echo "make campaign takes about three hours on two quiet cores, longer on busy ones; Ctrl-C stops it:"
-	@echo "  campaign-tests       the tests marked campaign, with 200 kills of a campaign: one hour and a half"
+	@echo "make campaign takes about two hours, with -j2 on two cores one, longer on busy ones; Ctrl-C stops it:"
+	@echo "  campaign-tests       the tests marked campaign, with 200 kills of a campaign: half an hour"
 	@echo "  campaign-soak        a soak at full speed: one hour"
-	@echo "  campaign-ledger      a ledger of a million candidates: half an hour and 15 GB of disk"
+	@echo "  campaign-ledger      a ledger of a million candidates: ten minutes and 15 GB of disk"
 	@echo "  campaign-postgresql  as much again on PostgreSQL, with PG=URL of an empty database"
 	@echo "  campaign-scale       the simulation of 1,000 cores against a small real run: a few minutes"
 	@$(MAKE) --no-print-directory --keep-going $(PARTS)
