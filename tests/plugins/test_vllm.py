@@ -63,20 +63,8 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "driver.py").write_text(DRIVER.replace("{package}", name))
     (folder / "name").write_text(name)
     assert made.wheel is not None
-    subprocess.run(
-        [
-            PYTHON,
-            "-m",
-            "pip",
-            "install",
-            "--no-deps",
-            "--quiet",
-            "--target",
-            str(folder / "site"),
-            str(made.wheel),
-        ],
-        check=True,
-    )
+    install = [PYTHON, "-m", "pip", "install", "--no-deps", "--quiet", "--target", str(folder / "site")]
+    subprocess.run([*install, str(made.wheel)], check=True)
     return folder
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from evaluators.serving.core.calls import Request
 from evaluators.serving.core.metrics import Objective
@@ -20,8 +21,10 @@ from evaluators.task import Baseline, Instance, Interface, Option, Value
 HERE = Path(__file__).parent
 
 
-def _each(name: str, dtype: str, description: str, unit: str, low: float | None = 0) -> Value:
-    return Value(name, "array", dtype, description, unit, low, length="n")  # type: ignore[arg-type]
+def _each(
+    name: str, dtype: Literal["int64", "float64"], description: str, unit: str, low: float | None = 0
+) -> Value:
+    return Value(name, "array", dtype, description, unit, low, length="n")
 
 
 INTERFACE = Interface(
@@ -56,7 +59,7 @@ INTERFACE = Interface(
         "then as they came.",
         "Subtracting something for a call puts it behind others; cards differ, so seconds a token differ.",
         "The arrays are read-only: compute new ones. The reply must be finite.",
-        "The score is the share of calls within their limits in percent, at loads below and above what can be served.",
+        "The score is the share of calls within their limits in percent, at loads at which not all can be in time.",
     ),
 )  # fmt: skip
 
