@@ -21,8 +21,8 @@ LINKS = {"block_bytes": 64, "host": 12, "host_bandwidth": 10**12, "network": 2 *
 class Chance:
     """Whatever is legal, by chance."""
 
-    def __init__(self, seed: int) -> None:
-        self._random = random.Random(seed)
+    def __init__(self, seed: int, turns: float) -> None:
+        self._random, self.turns = random.Random(seed), turns
         self.calls: set[Any] = set()
         self.instances: list[Any] = []
 
@@ -53,7 +53,8 @@ class Chance:
         return self._random.randrange(len(self.instances))
 
     def hand(self, view: ClusterView) -> int:
-        return self._random.choice([n for n, alone in enumerate(view.prefill()) if not alone])
+        here = view.call.instance if view.call is not None else -1
+        return self._random.choice([n for n, alone in enumerate(view.prefill()) if not alone or n == here])
 
     def control(self, view: ClusterView) -> Any:
         draw, chosen = self._random, []
@@ -62,7 +63,8 @@ class Chance:
             if held and draw.random() < 0.5:
                 target = draw.choice([n for n, alone in enumerate(view.prefill()) if not alone])
                 chosen.append((source, draw.randrange(len(held)), target))
-        return chosen
+        turns = [(n, draw.random() < 0.5) for n in range(len(self.instances)) if draw.random() < self.turns]
+        return chosen + turns
 
     def check(self, view: StepView) -> None:
         """Own blocks, reserved ones and free ones are all there are, on the instance that decides."""
@@ -82,17 +84,20 @@ class Chance:
         return [c for c in self.everyone() if c.instance == instance.number]
 
 
-@given(rows=REQUESTS, seed=st.integers(0, 9999), alone=st.booleans(), block=st.sampled_from([1, 4]))
+@given(
+    rows=REQUESTS, seed=st.integers(0, 9999), alone=st.booleans(), block=st.sampled_from([1, 4]),
+    turns=st.sampled_from([0.0, 0.1, 0.5]),
+)  # fmt: skip
 @settings(max_examples=120)
 def test_nothing_is_lost_on_the_way(
-    rows: list[tuple[int, int, int]], seed: int, alone: bool, block: int
+    rows: list[tuple[int, int, int]], seed: int, alone: bool, block: int, turns: float
 ) -> None:
     from evaluators.serving.core import simulation
 
     engine = Engine(COSTS, 140 // block, block, 5, 60, **LINKS)
     engines = (replace(engine, prefill=alone), engine, replace(engine, cap=3))
     scenario = Scenario(engines, requests(rows), control=5000, poll=2000, until=3 * 10**6)
-    policy = Chance(seed)
+    policy = Chance(seed, turns)
     made: list[Any] = []
     real = simulation._Run
 
@@ -199,3 +204,108 @@ def test_nothing_migrates_to_an_instance_for_prefill_alone() -> None:
     )
     assert list(outcome.refusals) == ["control: a migration that is not possible"]
     assert outcome.calls[0].state == DONE and outcome.migrations == 0
+
+
+# -- roles ------------------------------------------------------------------------------------------------------------
+
+
+class Turning(First):
+    """Calls go to the first instance, and from there to the second; ``turns`` says by time what control answers."""
+
+    def __init__(self, turns: dict[int, Any], hand: int = 1) -> None:
+        super().__init__()
+        self.turns, self.to = turns, hand
+        self.hands: list[int] = []
+
+    def route(self, _: ClusterView) -> int:
+        return 0
+
+    def hand(self, view: ClusterView) -> int:
+        self.hands.append(view.time)
+        return self.to
+
+    def control(self, view: ClusterView) -> Any:
+        return self.turns.get(view.time, ())
+
+
+PAIR = Engine(FLAT, 8, 4, 4, 64, block_bytes=100, network=10**12, latency=300)
+
+
+def test_a_call_may_decode_where_its_prefill_was() -> None:
+    outcome = played(
+        Scenario((replace(PAIR, prefill=True), PAIR), (Request("a", 0, 8, 3),)), Turning({}, hand=0)
+    )
+    (call,) = outcome.calls
+    assert (call.instance, call.ended, call.worst, outcome.handed) == (
+        0,
+        3000,
+        1000,
+        0,
+    ) and not outcome.refusals
+
+
+def test_an_instance_that_turns_to_prefill_ends_its_decodes_and_hands_later_calls_over() -> None:
+    work = (Request("a", 0, 8, 9), Request("b", 2500, 8, 3))
+    policy = Turning({1500: [(0, True)]})
+    outcome = played(Scenario((PAIR, PAIR), work, control=1500), policy)
+    a, b = outcome.calls
+    assert (a.instance, a.ended, b.instance, policy.hands) == (0, 9000, 1, [4000]) and outcome.turns == 1
+    assert outcome.handed == 1 and not outcome.refusals
+
+
+def test_calls_that_wait_for_room_elsewhere_stay_when_their_instance_may_decode() -> None:
+    """The second instance has room for one call; the first becomes one that decodes while another waits for it."""
+    work = (Request("a", 0, 8, 20), Request("b", 0, 8, 5))
+    engines = (replace(PAIR, prefill=True), replace(PAIR, cap=1))
+    waited = played(Scenario(engines, work, control=3500), Turning({}))
+    assert [c.instance for c in waited.calls] == [1, 1] and waited.calls[1].worst > 15_000
+    kept = played(Scenario(engines, work, control=3500), Turning({3500: [(0, False)]}))
+    b = kept.calls[1]
+    # Its first token came at 2000, the next one an iteration after 3500.
+    assert (b.instance, b.worst, b.ended, kept.handed) == (0, 2500, 3500 + 4000, 2)
+
+
+def test_calls_that_wait_for_an_instance_are_handed_over_again_when_it_turns_to_prefill() -> None:
+    work = (Request("a", 0, 8, 20), Request("b", 0, 8, 5))
+    policy = Turning({3500: [(1, True)]})
+
+    def hand(view: ClusterView) -> int:
+        policy.hands.append(view.time)
+        return 2 if view.prefill()[1] else 1
+
+    policy.hand = hand  # type: ignore[method-assign]
+    outcome = played(
+        Scenario((replace(PAIR, prefill=True), replace(PAIR, cap=1), PAIR), work, control=3500), policy
+    )
+    assert policy.hands == [1000, 2000, 3500]
+    a, b = outcome.calls
+    assert (a.instance, b.instance, b.worst) == (1, 2, 1500 + 500 + 1000) and a.worst == 1500
+
+
+def test_some_instance_always_decodes_and_roles_change_places_at_once() -> None:
+    engines = (replace(PAIR, prefill=True), PAIR)
+    outcome = played(Scenario(engines, (Request("a", 0, 8, 20),), control=3500), Turning({3500: [(1, True)]}))
+    assert outcome.refusals == {"control: no instance would decode": 1} and outcome.turns == 0
+    swapped = Turning({3500: [(1, True), (0, False)]})
+    outcome = played(Scenario(engines, (Request("a", 0, 8, 20),), control=3500), swapped)
+    assert not outcome.refusals and outcome.turns == 2 and outcome.calls[0].instance == 1
+    for wrong in ([(0, 1)], [(0,)], [(0, True, 1, 1)], [(9, True)], 7):
+        outcome = played(Scenario(engines, (Request("a", 0, 8, 20),), control=3500), Turning({3500: wrong}))
+        assert [r for r in outcome.refusals if "an action is" in r], wrong
+
+
+def test_a_call_that_finds_no_room_asks_what_may_go_for_it() -> None:
+    """The instance is full of one call that decodes; the policy is asked, and gives it up for the one that waits."""
+    work = (Request("a", 0, 20, 11, kind=1), Request("b", 2000, 12, 5))
+
+    class Giving(Turning):
+        def step(self, view: StepView) -> Any:
+            if view.instance.expected and view.sequences:
+                return (), (0,), 1
+            return super().step(view)
+
+    engines = (replace(PAIR, prefill=True), replace(PAIR, blocks=8))
+    patient, giving = Turning({}), Giving({})
+    waited, given = (played(Scenario(engines, work), policy) for policy in (patient, giving))
+    assert waited.calls[1].worst > given.calls[1].worst and given.preemptions >= 1
+    assert given.calls[0].preempted and given.calls[0].state == DONE and given.calls[1].state == DONE

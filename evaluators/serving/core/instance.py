@@ -19,12 +19,13 @@ class Instance(Batch):
     """One engine. ``blocks`` of ``block`` tokens each are its cache, ``cap`` calls at most run at once, ``budget``
     tokens at most are computed in an iteration. ``span`` blocks make a span of the prefix cache; 0: there is none.
     ``free`` blocks can be taken; those of unused prefixes are among them. ``host`` blocks fit into the host's memory, a
-    block has ``block_bytes``. An instance for ``prefill`` alone hands its calls over at their first token."""
+    block has ``block_bytes``. An instance for ``prefill`` alone hands its calls over at their first token; ``expected``
+    are those that wait elsewhere for room here."""
 
     __slots__ = (
         "_late", "arriving", "block_bytes", "blocks", "budget",
-        "busy", "cache", "cap", "computed", "costs", "free", "handed", "host_free", "iterations", "number", "pairs",
-        "prefill", "prefilling", "ready", "stopping", "swapped", "under_way", "waiting",
+        "busy", "cache", "cap", "computed", "costs", "expected", "free", "handed", "host_free", "iterations", "number",
+        "pairs", "prefill", "prefilling", "ready", "stopping", "swapped", "under_way", "waiting",
     )  # fmt: skip
 
     def __init__(
@@ -42,6 +43,7 @@ class Instance(Batch):
         self.ready: list[Call] = []
         self.stopping: list[Call] = []
         self.handed: list[Call] = []
+        self.expected: list[Call] = []
         self.arriving = 0
         self.prefilling: list[Call] = []
         self.busy = self.iterations = self.computed = self.pairs = 0
@@ -252,6 +254,11 @@ class Instance(Batch):
             self._late.append(call)
         self.arriving -= len(self.ready)
         self.ready.clear()
+
+    def keep(self, call: Call) -> None:
+        """A call whose prompt ended here, now or some time ago, decodes here."""
+        self.join(call)
+        self._late.append(call)
 
     def reserve(self, call: Call, blocks: int) -> None:
         """Blocks and a place for a call that comes back."""

@@ -33,7 +33,6 @@ class Moves:
         self._count = 0
         self._bound: dict[int, tuple[Instance, int]] = {}
         """Of a call on its way: where to, and how many tokens are copied already."""
-        self._expected: dict[int, list[Call]] = {i.number: [] for i in instances}
         self.next = FOREVER
         """When the next transfer ends."""
         self.migrations = self.aborted = 0
@@ -61,21 +60,48 @@ class Moves:
     # -- between instances ---------------------------------------------------------------------------------------------
 
     def hand_over(self, call: Call, target: Instance, now: int) -> None:
-        """A call whose prefill has ended goes to ``target``, as soon as there is memory and a place for it."""
+        """A call whose prefill has ended goes to ``target``, as soon as there is memory and a place for it. Where there
+        is none now, the policy of ``target`` is asked at the next boundary what should make room."""
         call.state = MOVING
         self._bound[call.number] = (target, 0)
-        self._expected[target.number].append(call)
+        target.expected.append(call)
         self.expected(target, now)
+        if target.expected:
+            self._woken(target, now)
+
+    def sends(self, call: Call) -> bool:
+        """Whether a call is on its way, or will be once there is room: it may have been computed anew meanwhile."""
+        return call.number in self._bound
 
     def expected(self, target: Instance, now: int) -> None:
         """Begin the transfers to ``target`` that have room by now, in order."""
-        waiting = self._expected[target.number]
+        waiting = target.expected
         while waiting and target.has_room(-(-waiting[0].length // target.block), now):
             call = waiting.pop(0)
             source = self._instances[call.instance]
             target.arriving += 1
             self._reserve(call, target, -(-call.length // target.block), now)
             self._begin(self._network[source.number], now, call.reserved * source.block_bytes, "handed", call)
+
+    def turn(self, instance: Instance, alone: bool, now: int) -> None:
+        """An instance changes its role. Calls that wait for room there, when it decodes no longer, are handed over
+        again; those that wait here for room elsewhere stay, when it does. So only instances for prefill alone ever wait
+        for others, and never for each other."""
+        instance.prefill = alone
+        for source in self._instances:
+            for target in self._instances:
+                if (target if alone else source) is instance:
+                    self._recall(source, target, now)
+
+    def _recall(self, source: Instance, target: Instance, now: int) -> None:
+        """The calls of ``source`` that wait for room at ``target`` are handed over no more."""
+        again = [call for call in target.expected if call.instance == source.number]
+        for call in again:
+            target.expected.remove(call)
+            del self._bound[call.number]
+            source.handed.append(call)
+        if again:
+            self._woken(source, now)
 
     def migrate(self, call: Call, target: Instance, now: int) -> bool:
         """Begin a live migration. False when the call does not decode, is on its way already, finds no room, or
@@ -87,7 +113,7 @@ class Moves:
             call.state != DECODE
             or target is source
             or target.prefill
-            or call.number in self._bound
+            or self.sends(call)
             or not target.has_room(blocks, now)
         ):
             return False

@@ -58,8 +58,8 @@ class Scenario:
 @dataclass
 class Outcome:
     """What happened. ``refusals`` counts illegal answers of the policy by the reason; ``forced`` preemptions are those
-    that the engine made because the policy left it no memory. ``starved``: calls that had not ended at the end.
-    ``work`` is what each instance did until ``end`` (ps)."""
+    that the engine made because the policy left it no memory. ``starved``: calls that had not ended at the end;
+    ``turns``: how often an instance changed its role. ``work`` is what each instance did until ``end`` (ps)."""
 
     calls: list[Call]
     end: int = 0
@@ -70,6 +70,8 @@ class Outcome:
     starved: int = 0
     rejected: int = 0
     migrations: int = 0
+    handed: int = 0
+    turns: int = 0
     work: tuple[Work, ...] = ()
     iterations: int = 0
 
@@ -138,7 +140,7 @@ class _Run:
                     moves.end(now)
                 if tick == now:
                     tick += self._scenario.control
-                    yield from self._migrated(now)
+                    yield from self._controlled(now)
                 woken.sort(key=attrgetter("number"))
             for instance in woken:
                 if linked:
@@ -147,7 +149,7 @@ class _Run:
                     instance.waiting
                     or instance.prefilling
                     or instance.swapped
-                    or (instance.decoding and (every or instance.needed > instance.free))
+                    or (instance.decoding and (every or instance.needed > instance.free or instance.expected))
                 ):
                     asked += 1
                     view = seen(now, instance)
@@ -179,13 +181,20 @@ class _Run:
         instance.settle(now)
 
     def _received(self, instance: Instance, now: int) -> Asking[None]:
-        """At a boundary of an instance: caches go and come."""
+        """At a boundary of an instance: caches go and come. An instance that is no longer for prefill alone keeps what
+        it has not handed over, and any keeps a call that was to migrate before it lost its place: it still is."""
         moves = self._moves
         while instance.handed:
-            call = instance.handed.pop(0)
-            self._outcome.decisions += 1
-            target = self._named("hand", (yield ClusterView(now, "hand", call, self._instances)))
-            moves.hand_over(call, target, now)
+            call, target = instance.handed.pop(0), instance
+            if instance.prefill and not moves.sends(call):
+                self._outcome.decisions += 1
+                answer = yield ClusterView(now, "hand", call, self._instances)
+                target = self._named("hand", answer, instance)
+            if target is instance:
+                instance.keep(call)
+            else:
+                self._outcome.handed += 1
+                moves.hand_over(call, target, now)
         if instance.stopping:
             moves.stop(instance, now)
         if instance.ready:
@@ -201,29 +210,45 @@ class _Run:
         elif instance not in self._woken:
             self._woken.append(instance)
 
-    def _named(self, hook: str, answer: object) -> Instance:
-        """The instance that a policy named; the first that serves where it named none."""
+    def _named(self, hook: str, answer: object, here: Instance | None = None) -> Instance:
+        """The instance that a policy named; the first that serves where it named none. A call is handed over to one
+        that is not for prefill alone, or stays ``here``."""
         if type(answer) is int and 0 <= answer < len(self._instances):
-            if hook == "route" or not self._instances[answer].prefill:
-                return self._instances[answer]
+            named = self._instances[answer]
+            if hook == "route" or not named.prefill or named is here:
+                return named
         self._refuse(f"{hook}: no such instance")
         return next((i for i in self._instances if hook == "route" or not i.prefill), self._instances[0])
 
-    def _migrated(self, now: int) -> Asking[None]:
-        """The migrations of a control step: (from, place among its decoding calls, to)."""
+    def _controlled(self, now: int) -> Asking[None]:
+        """The actions of a control step: (from, place among its decoding calls, to) migrates a call, (instance, bool)
+        says whether an instance is for prefill alone. Roles change after the migrations, to decode first."""
         self._outcome.decisions += 1
         answer = yield ClusterView(now, "control", None, self._instances)
         chosen: list[tuple[Call, Instance]] = []
+        roles: list[tuple[bool, Instance]] = []
         try:
-            for source, place, target in answer or ():  # type: ignore[attr-defined]
-                calls = list(self._instances[source].decoding.values())
-                chosen.append((calls[place], self._instances[target]))
+            for where, what, *to in answer or ():  # type: ignore[attr-defined]
+                instance = self._instances[where]
+                if to:
+                    (target,) = to
+                    chosen.append((list(instance.decoding.values())[what], self._instances[target]))
+                elif type(what) is bool:
+                    roles.append((what, instance))
+                else:
+                    raise TypeError
         except (TypeError, ValueError, IndexError):
-            self._refuse("control: an action is (from, place, to)")
+            self._refuse("control: an action is (from, place, to) or (instance, whether for prefill alone)")
             return
-        for call, instance in chosen:
-            if not self._moves.migrate(call, instance, now):
+        for call, target in chosen:
+            if not self._moves.migrate(call, target, now):
                 self._refuse("control: a migration that is not possible")
+        for alone, instance in sorted(roles, key=lambda role: role[0]):
+            if alone and all(i.prefill for i in self._instances if i is not instance):
+                self._refuse("control: no instance would decode")
+            elif alone != instance.prefill:
+                self._outcome.turns += 1
+                self._moves.turn(instance, alone, now)
 
     def _arrive(self, call: Call, instance: Instance, now: int) -> None:
         """Put a call into an instance's queue, unless its cache can never hold it."""
@@ -255,6 +280,8 @@ class _Run:
         else:
             return
         self._ends[instance.number] = end
+        if preempt:
+            self._moves.expected(instance, now)
 
     def _displace(self, now: int, preempt: Calls, swap: Calls, resume: Calls) -> None:
         """Calls lose their places, or come back from the host."""
@@ -298,21 +325,24 @@ class _Run:
 
 def played(scenario: Scenario, policy: object, log: Log | None = None) -> Outcome:
     """Run ``scenario`` with a policy in this process: an object with ``step(view)``; ``route(view)`` where there are
-    several instances, ``hand(view)`` where some are for prefill alone, ``control(view)`` where the scenario has it."""
+    several instances, ``hand(view)`` where some are for prefill alone or come to be, ``control(view)`` where the
+    scenario has it."""
     run = simulate(scenario, log)
     wanted = ["step"]
     wanted += ["route"] if len(scenario.engines) > 1 else []
     wanted += ["hand"] if any(e.prefill for e in scenario.engines) else []
     wanted += ["control"] if scenario.control else []
-    hooks = {name: getattr(policy, name, None) for name in wanted}
-    missing = [name for name, hook in hooks.items() if hook is None]
+    hooks = {
+        name: getattr(policy, name) for name in ("step", "route", "hand", "control") if hasattr(policy, name)
+    }
+    missing = [name for name in wanted if name not in hooks]
     if missing:
         raise TypeError(f"the policy has no {', '.join(missing)}, which this scenario asks")
     send = run.send
     try:
         view = next(run)
         while True:
-            view = send(hooks[view.hook](view))  # type: ignore[misc]
+            view = send(hooks[view.hook](view))
     except StopIteration as ended:
         outcome: Outcome = ended.value
         return outcome
