@@ -16,7 +16,7 @@ whether it is measured or derived.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
@@ -72,6 +72,12 @@ class Engine(NamedTuple):
     sequence: float
 
 
+TABLES = ("dense", "experts", "links")
+PARTS: dict[str, Any] = {"decode": Decode, "prefill": Prefill, "mixed": Mixed, "engine": Engine}
+COEFFICIENTS = (*TABLES, *(f"{part}.{name}" for part, kind in PARTS.items() for name in kind._fields))
+"""Names of all that a timing consists of: tables by tokens, and numbers such as ``decode.kv``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Timing:
     """The iteration times of one model on one kind of card. ``dense``, ``experts`` and ``links`` are seconds by the
@@ -122,37 +128,18 @@ class Timing:
         first + i · growth seconds, k of them k · first + growth · k · (k - 1) / 2. ``decode_kv`` as in the first."""
         return self.iteration(decodes, decode_kv, ()), self.decode.kv * decodes
 
-    def with_penalty(self, factor: float) -> Timing:
-        """The same, with what decodes cost beside prefill multiplied by ``factor`` (1 = as fitted or assumed)."""
-        m = self.mixed
-        scaled = Mixed(*(factor * value for value in m))._replace(crowd_from=m.crowd_from)
-        return replace(self, mixed=scaled)
-
     def additive(self) -> Timing:
         """The same without any penalty: decodes cost beside prefill what they cost alone."""
         return replace(self, mixed=Mixed(self.decode.sequence, self.decode.kv, 0.0, 0.0, 0.0, 0.0))
 
-    def scaled(
-        self,
-        *,
-        dense: float = 1.0,
-        experts: float = 1.0,
-        links: float = 1.0,
-        decode: float = 1.0,
-        prefill: float = 1.0,
-        engine: float = 1.0,
-    ) -> Timing:
-        """The same with whole parts multiplied, to see what an order of policies depends on (``with_penalty`` for the
-        mixed part)."""
-        return replace(
-            self,
-            dense=tuple(dense * value for value in self.dense),
-            experts=tuple(experts * value for value in self.experts),
-            links=tuple(links * value for value in self.links),
-            decode=Decode(*(decode * value for value in self.decode)),
-            prefill=Prefill(*(prefill * value for value in self.prefill)),
-            engine=Engine(*(engine * value for value in self.engine)),
-        )
+    def scaled(self, factors: Mapping[str, float]) -> Timing:
+        """The same with some of :data:`COEFFICIENTS` multiplied, to see what an order of policies depends on."""
+        moved: dict[str, Any] = {n: tuple(factors.get(n, 1.0) * v for v in getattr(self, n)) for n in TABLES}
+        return replace(self, **moved, **{part: self._moved(part, factors) for part in PARTS})
+
+    def _moved(self, part: str, factors: Mapping[str, float]) -> Any:
+        numbers = getattr(self, part)._asdict()
+        return PARTS[part](**{n: factors.get(f"{part}.{n}", 1.0) * value for n, value in numbers.items()})
 
 
 class Cache(NamedTuple):

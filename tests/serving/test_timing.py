@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 from serving_support import data
@@ -11,6 +12,7 @@ from serving_support import data
 from evaluators.serving.cards import CARDS
 from evaluators.serving.models import MODELS, Experts, experts_touched
 from evaluators.serving.timing import (
+    COEFFICIENTS,
     TABLE,
     Decode,
     Engine,
@@ -71,17 +73,19 @@ def test_a_stretch_is_the_sum_of_its_iterations() -> None:
     assert growth > 0
 
 
-def test_parts_and_the_penalty_can_be_moved() -> None:
+def test_coefficients_can_be_moved_and_the_penalty_left_out() -> None:
     chunks, attention = [(2, 0)], SMALL.iteration(2, 90, [(2, 0)])
-    assert SMALL.with_penalty(1.0) == SMALL
-    assert SMALL.with_penalty(2.0).mixed == Mixed(0.4, 0.06, 0.008, 0.1, 100.0, 0.6)
     assert SMALL.additive().iteration(2, 90, chunks) - attention == pytest.approx(
         2 + 0.5 + 0.5 + 0.002 + 0.2 + 0.9 - (2 + 0.3 * 45)
     )
-    for part in ("dense", "experts", "links", "prefill", "engine"):
-        assert SMALL.scaled(**{part: 1.1}).iteration(0, 0, chunks) > SMALL.iteration(0, 0, chunks), part
-    assert SMALL.scaled(decode=1.1).iteration(2, 9, ()) > SMALL.iteration(2, 9, ())
-    whole = SMALL.scaled(dense=2, experts=2, links=2, decode=2, prefill=2, engine=2).with_penalty(2)
+    assert len(COEFFICIENTS) == 3 + 3 + 5 + 6 + 2 and SMALL.scaled({}) == SMALL
+    for name in COEFFICIENTS:
+        part, _, own = name.partition(".")
+        old = getattr(SMALL, part)
+        expected = old._replace(**{own: 2 * getattr(old, own)}) if own else tuple(2 * value for value in old)
+        assert SMALL.scaled({name: 2.0}) == replace(SMALL, **{part: expected}) != SMALL
+    # But for crowd_from, which is a number of tokens, they are times.
+    whole = SMALL.scaled(dict.fromkeys(set(COEFFICIENTS) - {"mixed.crowd_from"}, 2.0))
     for decodes, kv, some in ((2, 90, ()), (2, 90, chunks), (60, 180, chunks)):
         assert whole.iteration(decodes, kv, some) == pytest.approx(2 * SMALL.iteration(decodes, kv, some))
 
