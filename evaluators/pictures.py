@@ -38,8 +38,9 @@ class Lane:
 
 @dataclass(frozen=True)
 class Timeline:
-    """A Gantt chart: lanes over one time axis that begins at 0. ``caption`` tells how to read it; ``kinds`` are those
-    of its spans, in the order of a legend."""
+    """A Gantt chart: lanes over one time axis that begins at 0. ``caption`` tells how to read it. Without ``kinds`` the
+    answer is a lane, the first, and what it is compared with are the others. With ``kinds`` of spans, in the order of a
+    legend, the answer is all lanes together: thin lines, of which there may be many."""
 
     title: str
     caption: str
@@ -50,6 +51,13 @@ class Timeline:
     @property
     def end(self) -> float:
         return max((span.end for lane in self.lanes for span in lane.spans), default=0.0)
+
+    @property
+    def lengths(self) -> dict[str, float]:
+        """What the spans of each kind that is there come to."""
+        spans = [span for lane in self.lanes for span in lane.spans]
+        found = {kind: sum(s.end - s.start for s in spans if s.kind == kind) for kind in self.kinds}
+        return {kind: length for kind, length in found.items() if length}
 
 
 Picture = Timeline

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from math import nan
 from typing import TYPE_CHECKING
@@ -12,8 +13,9 @@ from discovery.escape import plain
 from discovery.execution.base import StageJob, StageResult
 from discovery.execution.make import make_executor
 from discovery.pictures.canvas import GREY, Picture, panels
+from discovery.pictures.gantt import gantt
 from discovery.review.stored import class_means
-from evaluators.pictures import Grid, Gridded, Lane, Pictured
+from evaluators.pictures import Grid, Gridded, Lane, Pictured, Timeline
 from evaluators.task import Instance, InstanceSet, Task
 
 if TYPE_CHECKING:
@@ -41,18 +43,26 @@ def measured(
 
 
 def answers(task: Task, instance: Instance, given: Mapping[str, bytes]) -> Picture:
-    """Answers to one instance one below the other, and the reference that the task shows beside them.
+    """Answers to one instance one below the other, and the reference that the task shows beside them; charts of many
+    lanes where an answer is one.
 
     Raises UsageError for a task without pictures of answers; InvalidAnswer."""
     if not isinstance(task, Pictured):
         raise UsageError(f"task {task.name!r} draws no answers")
     drawn: dict[str, Lane] = {}
     further: dict[str, Lane] = {}
+    charts: list[Timeline] = []
     for name, answer in given.items():
-        judged = task.judge(instance, answer)
-        own, *beside = task.pictures(instance, answer)[0].lanes
-        drawn[f"{plain(name, limit=40)}: {own.total} (score {judged.score:.3g} {task.unit})"] = own
+        score = f"(score {task.judge(instance, answer).score:.3g} {task.unit})"
+        chart = task.pictures(instance, answer)[0]
+        if chart.kinds:
+            charts.append(replace(chart, title=f"{plain(name, limit=40)} {score}"))
+            continue
+        own, *beside = chart.lanes
+        drawn[f"{plain(name, limit=40)}: {own.total} {score}"] = own
         further |= {f"{lane.name}: {lane.total}": lane for lane in beside}
+    if charts:
+        return gantt(*charts)
     lanes = {**further, **drawn}
     end = max((s.end for lane in lanes.values() for s in lane.spans), default=1.0)
     draws: list[Callable[[Axes], None]] = [

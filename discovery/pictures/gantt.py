@@ -1,12 +1,13 @@
-"""A timeline of many lanes on one pair of axes, such as every call of a simulated minute."""
+"""Timelines of many lanes, such as every call of a simulated minute."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from discovery.escape import plain
-from discovery.pictures.canvas import BLUE, GREEN, GREY, ORANGE, RED, Picture, drawn
+from discovery.pictures.canvas import BLUE, GREEN, GREY, ORANGE, RED, Picture, panels
 from evaluators.pictures import Timeline
 
 if TYPE_CHECKING:
@@ -16,19 +17,21 @@ COLOURS = (ORANGE, BLUE, GREEN, RED, GREY)
 """Of the kinds of spans, in their order."""
 
 
-def gantt(timeline: Timeline) -> Picture:
-    """Every lane a line, the first one at the top; spans coloured by their kind."""
-    spans = [span for lane in timeline.lanes for span in lane.spans]
-    shares = []
-    for kind in timeline.kinds:
-        length = sum(s.end - s.start for s in spans if s.kind == kind)
-        shares += [f"{kind} {length:.3g} {timeline.unit}"] if length else []
-    text = f"{timeline.title}, {len(timeline.lanes)} lanes: {', '.join(shares) or 'nothing happens'}"
-    size = 8.0, min(6.0, 1.6 + 0.02 * len(timeline.lanes))
-    return drawn(text, lambda axes: _draw(axes, timeline), size=size)
+def gantt(*timelines: Timeline) -> Picture:
+    """Every lane a line, the first one at the top; spans coloured by their kind. Several timelines have a panel
+    each, one below the other over the same time."""
+    end = max((t.end for t in timelines), default=0.0) or 1.0
+    draws: list[Callable[[Axes], None]] = [partial(_draw, timeline=t, end=end) for t in timelines]
+    height = sum(min(6.0, 1.6 + 0.02 * len(t.lanes)) for t in timelines)
+    return panels("; ".join(map(_told, timelines)), draws, size=(8.0, height), share_x=True)
 
 
-def _draw(axes: Axes, timeline: Timeline) -> None:
+def _told(timeline: Timeline) -> str:
+    lengths = ", ".join(f"{kind} {length:.3g} {timeline.unit}" for kind, length in timeline.lengths.items())
+    return f"{timeline.title}, {len(timeline.lanes)} lanes: {lengths or 'nothing happens'}"
+
+
+def _draw(axes: Axes, *, timeline: Timeline, end: float) -> None:
     from matplotlib.collections import PolyCollection
 
     for kind, colour in zip(timeline.kinds, COLOURS, strict=False):
@@ -40,7 +43,7 @@ def _draw(axes: Axes, timeline: Timeline) -> None:
         ]
         if boxes:
             axes.add_collection(PolyCollection(boxes, facecolors=colour, linewidths=0, label=plain(kind)))
-    axes.set_xlim(0, timeline.end or 1.0)
+    axes.set_xlim(0, end)
     axes.set_ylim(max(len(timeline.lanes), 1) - 0.5, -0.5)
     axes.set_yticks([])
     axes.set_xlabel(plain(timeline.unit))

@@ -192,8 +192,21 @@ class _Candidates:
         names = [request.query_params.get(side, "").strip() for side in ("a", "b")]
         if not all(names):
             return self._site.page("compare.html", {"made": None, "names": names})
-        made = review.difference(self._ledger, *names)
-        return self._site.page("compare.html", {"made": made.to_json(), "names": names, **_cut(made.text)})
+        made = review.difference(self._ledger, *names).to_json()
+        drawn = self._beside(names, request.query_params.get("instance")) if made["comparable"] else {}
+        shown = {"made": made, "names": names, "drawn": drawn, **_cut(str(made["diff"]))}
+        return self._site.page("compare.html", shown)
+
+    def _beside(self, names: Sequence[str], instance: str | None) -> dict[str, review.Pictures]:
+        """The pictures of A and B, of one instance: by default that on which their scores differ most. Only of the one
+        of which the ledger keeps answers."""
+        sides = dict(zip("AB", names, strict=True))
+        found = {s: p for s, name in sides.items() if (p := review.pictures(self._ledger, name, instance))}
+        if instance is not None or len(found) < 2:
+            return found
+        scores = {c.instance: c.score for c in found["A"].choices}
+        apart = max(found["B"].choices, key=lambda c: abs(c.score - scores[c.instance])).instance
+        return self._beside(names, apart)
 
 
 def _cut(text: str) -> dict[str, object]:

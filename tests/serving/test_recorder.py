@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import math
-import runpy
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from typing import Any
 
 import pytest
+from serving_support import Bench
 
 from discovery import pictures
-from discovery.execution.lockstep import functions
-from discovery.sandbox.replicas import Replicas
-from evaluators.pictures import Timeline
-from evaluators.registry import load
+from evaluators.pictures import Pictured, Timeline
+from evaluators.registry import BUILT_IN
 from evaluators.serving.batching.instances import make
 from evaluators.serving.core.calls import DONE, Request
 from evaluators.serving.core.costs import SECOND, Costs
 from evaluators.serving.core.simulation import Engine, Outcome, Scenario, simulate
 from evaluators.serving.episode import pictures as plain
-from evaluators.serving.episode.problem import decode
+from evaluators.serving.episode.problem import decode, encode
 from evaluators.serving.episode.recorder import DECODE, HOST, LINK, PREFILL, WAITING, Phase, Recorder
 from evaluators.serving.episode.specs import Spec
-from evaluators.task import Instance
+from evaluators.serving.episode.task import LINES
+from evaluators.task import Instance, InvalidAnswer
 
-TASK: Any = load("serving")
+BENCH = Bench("serving")
+TASK = BENCH.task
 FLAT = Costs((0, *[1000] * 50), (0,) * 3, (0,) * 5, (0,) * 6, (0, 0))
 """Every iteration takes 1000 ps."""
 
@@ -128,8 +128,7 @@ def test_a_call_that_lost_its_place_waits_again() -> None:
 def served(name: str) -> tuple[Instance, bytes]:
     """A small instance above saturation, and the event log of a baseline on it."""
     one = make(Spec("conv", "llama2-a100", 200, 40, 3))
-    fill = runpy.run_path(str(TASK.baselines()[name].path))["fill"]
-    return one, Replicas(functions(TASK.interface), lambda: (fill,)).simulate(TASK.simulate, one.payload)
+    return one, BENCH.run(one, **BENCH.baseline(name))
 
 
 def test_phases_are_without_a_gap_and_say_when_tokens_came() -> None:
@@ -152,7 +151,45 @@ def test_a_timeline_is_cut_to_its_window() -> None:
     part = plain.timeline(TASK.referee, one, log, start=1.0, seconds=0.5)
     assert 0 < len(part.lanes) < 40 and part.end == 0.5
     assert all(0 <= s.start < s.end <= 0.5 for lane in part.lanes for s in lane.spans)
-    assert {s.level for lane in whole.lanes for s in lane.spans if s.kind == WAITING} == {1.0}
+    assert whole.caption == "Each line is a call, from its arrival to its last token."
+    assert part.caption.endswith("These are the 0.5 s from 1 s on.")
+
+
+def test_of_many_calls_some_have_a_line() -> None:
+    one, log = served("sarathi")
+    whole = plain.timeline(TASK.referee, one, log)
+    for most, step in ((40, 1), (39, 2), (20, 2), (14, 3), (1, 40)):
+        some = plain.timeline(TASK.referee, one, log, most=most)
+        assert some.lanes == whole.lanes[::step] and len(some.lanes) <= most
+        assert (f"Of 40 calls one in {step} has one." in some.caption) == (step > 1)
+    part = plain.timeline(TASK.referee, one, log, start=2.0, seconds=1.0, most=3)
+    numbers = [int(lane.name.removeprefix("call ")) for lane in part.lanes]
+    assert 0 < len(numbers) <= 3 and len({n % (numbers[1] - numbers[0]) for n in numbers}) == 1
+
+
+def test_the_busiest_time_is_that_of_most_arrivals() -> None:
+    one, _ = served("sarathi")
+    problem = decode(one.payload)
+    times = (0.0, 0.2, 30.5, 61.0, 62.0, 89.0, 90.0, 150.0)
+    work = tuple(Request(str(n), round(t * SECOND), 9, 9) for n, t in enumerate(times))
+    apart = encode(replace(problem, scenario=replace(problem.scenario, requests=work)))
+    moved = replace(one, payload=apart)
+    assert [plain.busiest(moved, seconds) for seconds in (1.0, 2.0, 60.0, 200.0)] == [0.0, 0.0, 30.0, 0.0]
+    assert plain.busiest(one) == 0.0
+
+
+@pytest.mark.parametrize("name", [name for name in BUILT_IN if name.startswith("serving")])
+def test_an_answer_of_every_serving_task_has_a_picture(name: str) -> None:
+    bench = Bench(name)
+    task = bench.task
+    assert isinstance(task, Pictured)
+    one = task.instances("search").instances[0]
+    log = bench.run(one, **bench.baseline(task.seeds[0]))
+    (chart,) = task.pictures(one, log)
+    assert chart.kinds and 0 < len(chart.lanes) <= LINES and chart.end <= 60
+    assert {PREFILL, DECODE} <= set(chart.lengths)
+    with pytest.raises(InvalidAnswer):
+        task.pictures(one, log[:-1])
 
 
 def test_waits_are_those_of_all_calls() -> None:
@@ -179,3 +216,15 @@ def test_every_call_is_a_line_of_the_chart() -> None:
     assert axes.yaxis_inverted() and "40 lanes: waiting" in picture.text
     assert pictures.gantt(replace(timeline, lanes=())).text.endswith("0 lanes: nothing happens")
     assert picture.png() == pictures.gantt(timeline).png()
+
+
+def test_answers_of_many_lanes_are_charts_one_below_the_other() -> None:
+    one, log = served("sarathi")
+    _, other = served("vllm-fcfs")
+    ends = {answer: TASK.pictures(one, answer)[0].end for answer in (log, other)}
+    assert ends[log] < ends[other]
+    picture = pictures.answers(TASK, one, {"the first": other, "the other": log})
+    first, second = picture.figure.axes
+    assert first.get_xlim() == second.get_xlim() == (0, ends[other])
+    assert first.get_title(loc="left").startswith("the first (score ")
+    assert picture.text.count("40 lanes: waiting") == 2

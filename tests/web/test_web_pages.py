@@ -17,8 +17,9 @@ from starlette.testclient import TestClient
 
 from db.errors import LedgerLocked
 from db.ledger import Ledger
-from db.records import Integration, NewEntry
+from db.records import Edge, Integration, NewEntry
 from discovery import review
+from discovery.candidate import Candidate
 from discovery.web.guard import HEADERS, name_of
 from discovery.web.shown import (
     balance,
@@ -31,6 +32,8 @@ from discovery.web.shown import (
     share,
 )
 from discovery.web.site import Site
+from evaluators.pictures import Lane, Span, Timeline
+from evaluators.serving.episode.recorder import KINDS
 from evaluators.task import Direction
 
 PAGES = (
@@ -256,19 +259,87 @@ def test_code_of_200_kilobytes_is_a_page(client: TestClient, db: Path) -> None:
     assert len(answer.content) < 80 * len(long)
 
 
-def test_the_tasks_picture_of_an_answer_is_drawn(client: TestClient, db: Path) -> None:
-    keep = samples.rule(0.11)
+def kept(ledger: Ledger, sample: int, scores: list[float]) -> Candidate:
+    """A child of the entry before it that sequences jobs as they are numbered, its answers kept."""
+    made = samples.rule(0.1 + 0.01 * sample)
     instances = samples.TASK.instances("search").instances
     answers = b"".join(np.arange(i.answer_bytes // 8).astype("<i8").tobytes() for i in instances)
+    samples.store(ledger, made, scores, answers=answers)
+    entry = NewEntry(sample, "own", "improve", "scored", made.hash, score=1.0, m=samples.SIZE)
+    parent = Edge(samples.key(sample), samples.key(sample - 1))
+    ledger.integrate(RUN, sample - 14, Integration((entry,), (parent,)))
+    return made
+
+
+def jobs_drawn(outline: Outline) -> int:
+    return sum(tag == "rect" and str(a.get("class")).startswith("span-") for tag, a in outline.tags)
+
+
+def test_the_tasks_picture_of_an_answer_is_drawn(client: TestClient, db: Path) -> None:
     with Ledger.open(db) as ledger:
-        samples.store(ledger, keep, [1.0] * samples.SIZE, answers=answers)
-        entry = NewEntry(16, "own", "improve", "scored", keep.hash, score=1.0, m=samples.SIZE)
-        ledger.integrate(RUN, 2, Integration((entry,)))
-    outline = Outline(client.get(f"/candidates/{keep.hash}?instance={instances[1].id}").text)
-    jobs = [a for tag, a in outline.tags if tag == "rect" and str(a.get("class")).startswith("span-")]
-    assert len(jobs) == 2 * (instances[1].answer_bytes // 8)  # the sequence, and the optimum below it
+        keep = kept(ledger, 16, [1.0] * samples.SIZE)
+    one = samples.TASK.instances("search").instances[1]
+    outline = Outline(client.get(f"/candidates/{keep.hash}?instance={one.id}").text)
+    assert jobs_drawn(outline) == 2 * one.size  # the sequence, and the optimum below it
     assert "job 0: 0 to" in outline.text and "optimal sequence" in outline.text
     assert client.get(f"/candidates/{keep.hash}?instance=nowhere").status_code == 404
+
+
+def test_a_child_is_drawn_beside_its_parent(client: TestClient, db: Path) -> None:
+    scores = [float(n) for n in range(samples.SIZE)]
+    with Ledger.open(db) as ledger:
+        parent = kept(ledger, 16, scores)
+        child = kept(ledger, 17, [*scores[:3], 0.5, *scores[4:]])
+    apart, worst = (samples.TASK.instances("search").instances[n] for n in (3, -1))
+    place, unit = f"/compare?a={parent.hash}&b={child.hash}", samples.TASK.unit
+    shown = Outline(client.get(f"/candidates/{child.hash}").text)
+    assert f"{place}&instance={worst.id}#pictures" in [a.get("href") for _, a in shown.tags]
+    outline = Outline(client.get(place).text)
+    assert jobs_drawn(outline) == 2 * 2 * apart.size, "the one and the other, each with the optimum"
+    assert f"A: {parent.hash[:8]}, 3 {unit}" in outline.text, "where their scores differ most"
+    assert f"B: {child.hash[:8]}, 0.5 {unit}" in outline.text
+    chosen = Outline(client.get(f"{place}&instance={worst.id}").text)
+    assert f"A: {parent.hash[:8]}, {samples.SIZE - 1} {unit}" in chosen.text
+    assert client.get(f"{place}&instance=nowhere").status_code == 404
+    # Of CHILD no answers are kept.
+    for a, b, side in ((CHILD, child, "B"), (child, CHILD, "A")):
+        alone = client.get(f"/compare?a={a.hash}&b={b.hash}").text
+        assert alone.count("<h3>") == 1 and f"<h3>{side}: {child.hash[:8]}" in alone
+    nothing = client.get(f"/compare?a={MDD.hash}&b={CHILD.hash}")
+    assert nothing.status_code == 200 and "<h3>" not in nothing.text
+
+
+def test_timelines_beside_one_another_have_one_scale(
+    client: TestClient, db: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    charts = [Timeline("t", "c", "s", (Lane("x", (Span(0, end, ""),)),)) for end in (3, 6)]
+    with Ledger.open(db) as ledger:
+        names = [kept(ledger, n, [1.0] * samples.SIZE).hash for n in (16, 17)]
+    drawn = iter(2 * charts)  # the instance is found first
+    monkeypatch.setattr(samples.Small, "pictures", lambda *_: (next(drawn),))
+    outline = Outline(client.get(f"/compare?a={names[0]}&b={names[1]}").text)
+    widths = [a["width"] for tag, a in outline.tags if tag == "rect" and "span-" in str(a.get("class"))]
+    assert widths == ["500.0", "1000.0"] and outline.text.count("6 s") == 2
+
+
+def test_spans_are_coloured_by_their_kind(
+    client: TestClient, db: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spans = Span(0, 1, "", note="waits <i>", kind="waiting"), Span(1, 3, "", kind="runs")
+    lanes = tuple(Lane(f"call {n}", spans) for n in range(3))
+    chart = Timeline("t", "c", "s", lanes, ("waiting", "gone", "runs"))
+    monkeypatch.setattr(samples.Small, "pictures", lambda *_: (chart,))
+    with Ledger.open(db) as ledger:
+        made = kept(ledger, 16, [1.0] * samples.SIZE)
+    page = client.get(f"/candidates/{made.hash}").text
+    outline = Outline(page)
+    kinds = [str(a["class"]) for tag, a in outline.tags if tag == "rect" and "kind-" in str(a.get("class"))]
+    assert sorted(kinds[:2]) == ["kind-0", "kind-2"], "the legend, without what is not there"
+    assert kinds[2:] == 3 * ["kind-0", "kind-2"]
+    assert "waiting 3 s" in outline.text and "runs 6 s" in outline.text and "gone" not in outline.text
+    assert "call 1: waits &lt;i&gt;" in page and "<i>" not in page
+    style = client.get("/static/style.css").text
+    assert all(f".kind-{n} {{" in style and style.count(f"--kind-{n}:") == 2 for n in range(len(KINDS)))
 
 
 # -- text -------------------------------------------------------------------------------------------------------------

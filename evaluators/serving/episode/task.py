@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from evaluators import shipped
+from evaluators.pictures import Timeline
 from evaluators.policy import Simulation
 from evaluators.registry import bind
 from evaluators.serving.cards import CARDS
@@ -16,6 +17,7 @@ from evaluators.serving.core.calls import Request
 from evaluators.serving.core.metrics import Objective
 from evaluators.serving.core.simulation import Engine
 from evaluators.serving.episode import reader, referee
+from evaluators.serving.episode.pictures import busiest, timeline
 from evaluators.serving.episode.splits import Splits
 from evaluators.serving.episode.workload import objective
 from evaluators.serving.models import MODELS
@@ -33,6 +35,9 @@ from evaluators.task import (
     Split,
     TaskError,
 )
+
+LINES = 80
+"""Calls in a picture of an answer at most: a page has a rectangle for each thing that they do."""
 
 
 class ServingTask(ABC):
@@ -114,6 +119,10 @@ class ServingTask(ABC):
 
     def judge(self, instance: Instance, answer: bytes) -> Judgement:
         return self.referee.judge(instance, answer)
+
+    def pictures(self, instance: Instance, answer: bytes) -> tuple[Timeline, ...]:
+        """What calls do in the minute in which most of them arrive."""
+        return (timeline(self.referee, instance, answer, start=busiest(instance), most=LINES),)
 
     def figures(self, instances: Sequence[Instance], values: Sequence[float]) -> tuple[Figure, ...]:
         return referee.figures(instances, values)
