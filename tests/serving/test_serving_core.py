@@ -15,7 +15,7 @@ from evaluators.serving.core.cache import PrefixCache
 from evaluators.serving.core.calls import DONE, REFUSED, Request
 from evaluators.serving.core.costs import SECOND, Costs, fitting, lasting
 from evaluators.serving.core.metrics import Objective, figures
-from evaluators.serving.core.simulation import Engine, Scenario, played
+from evaluators.serving.core.simulation import Engine, Outcome, Scenario, played
 from evaluators.serving.core.views import ClusterView, StepView
 from evaluators.serving.timing import timing
 
@@ -105,6 +105,11 @@ ENGINES = st.builds(
 def test_the_simulator_is_the_oracle(
     rows: list[tuple[int, int, int]], engine: Engine, seed: int, chunk: int
 ) -> None:
+    agree(rows, engine, Chosen(seed, chunk, engine.block), Chosen(seed, chunk, engine.block))
+
+
+def agree(rows: list[tuple[int, int, int]], engine: Engine, policy: Chosen, same: Chosen) -> Outcome:
+    """The simulator with a policy and the oracle with one that decides the same do the same."""
     work = requests(rows)
     log: list[tuple[int, int, int]] = []
 
@@ -114,12 +119,10 @@ def test_the_simulator_is_the_oracle(
             log.append((start, end, decodes))
             start = end
 
-    outcome = played(
-        Scenario((engine,), work, poll=777, until=10**6), Chosen(seed, chunk, engine.block), told
-    )
+    outcome = played(Scenario((engine,), work, poll=777, until=10**6), policy, told)
     jobs, iterations, work_done = serve(
-        COSTS, work, Chosen(seed, chunk, engine.block).oracle,
-        blocks=engine.blocks, block=engine.block, cap=engine.cap, budget=engine.budget, poll=777, until=10**6,
+        COSTS, work, same.oracle, blocks=engine.blocks, block=engine.block, cap=engine.cap, budget=engine.budget,
+        poll=777, until=10**6,
     )  # fmt: skip
     assert not outcome.refusals
     assert log == iterations
@@ -132,6 +135,70 @@ def test_the_simulator_is_the_oracle(
         if done:
             assert (call.first, call.ended) == (job.tokens[0], job.tokens[-1])
             assert call.worst == max(gaps, default=0)
+    return outcome
+
+
+class Steady(Chosen):
+    """First come, first served, at most ``share`` tokens of a prompt at once. As long as there is memory its plan stays
+    the same until something happens, and it says so."""
+
+    def __init__(self, share: int, chunk: int, block: int) -> None:
+        super().__init__(0, chunk, block)
+        self._share, self.scarce = share, False
+
+    def choose(
+        self, started: int, left: list[int], blocks: list[int], have: list[int], free: int, places: int, budget: int,
+        decoding: int,
+    ) -> tuple[list[tuple[int, int]], list[int]]:  # fmt: skip
+        parts, room = [], min(budget, self._chunk - decoding)
+        self.scarce = False
+        for place, tokens in enumerate(left[: started + places]):
+            count = min(tokens, room, self._share)
+            need = -(-(have[place] + count) // self._block) - blocks[place]
+            self.scarce = need > free
+            if count <= 0 or self.scarce:
+                break
+            free, room = free - need, room - count
+            parts.append((place, count))
+        return parts, []
+
+    def step(self, view: StepView) -> Any:
+        return (*super().step(view)[:2], 1 if self.scarce else 10**6)
+
+
+@given(rows=REQUESTS, engine=ENGINES, share=st.integers(1, 100), chunk=st.integers(1, 100))
+@settings(max_examples=150)
+def test_a_plan_stands_until_something_happens(
+    rows: list[tuple[int, int, int]], engine: Engine, share: int, chunk: int
+) -> None:
+    """The oracle asks at each iteration."""
+    agree(rows, engine, Steady(share, chunk, engine.block), Steady(share, chunk, engine.block))
+
+
+def test_when_a_plan_with_chunks_ends() -> None:
+    """Its prompt has less left than the chunk, a call ends, another comes, or so many iterations have passed as it
+    says."""
+
+    class Tens(First):
+        def __init__(self, steps: int) -> None:
+            self.steps, self.left = steps, list[int]()
+
+        def step(self, view: StepView) -> Any:
+            self.left.append(view.left()[0] if view.queue else 0)
+            return [(0, min(10, self.left[-1]))] if view.queue else [], (), self.steps
+
+    one, two = Request("a", 0, 45, 1), Request("b", 3000, 45, 1)
+    decoding = Request("c", 0, 5, 3)
+    for steps, work, left in (
+        (99, (one,), [45, 5]),
+        (3, (one,), [45, 15, 5]),
+        (1, (one,), [45, 35, 25, 15, 5]),
+        (99, (one, two), [45, 15, 5, 45, 5]),
+        (99, (decoding, one), [5, 45, 25, 5]),
+    ):
+        policy = Tens(steps)
+        outcome = played(Scenario((Engine(COSTS, 40, 4, 4, 50),), work), policy)
+        assert policy.left == left and not outcome.refusals
 
 
 class Checking(Chosen):
@@ -188,6 +255,32 @@ def test_blocks_and_tokens_add_up(
     assert outcome.starved == 0 or not any(c.state == DONE and c.ended < 0 for c in outcome.calls)
 
 
+class SteadyChecking(Steady, Checking):
+    pass
+
+
+@given(
+    rows=REQUESTS, engine=ENGINES, share=st.integers(1, 100), chunk=st.integers(1, 100), span=st.sampled_from([1, 2]),
+    families=st.integers(1, 3),
+)  # fmt: skip
+@settings(max_examples=60)
+def test_a_plan_stands_beside_shared_prefixes(
+    rows: list[tuple[int, int, int]], engine: Engine, share: int, chunk: int, span: int, families: int
+) -> None:
+    work = tuple(
+        replace(r, prefix=prefix_of(r, number % families, span * engine.block))
+        for number, r in enumerate(requests(rows))
+    )
+    ample = replace(engine, span=span, blocks=4000)
+    often, seldom = (
+        played(Scenario((ample,), work, every=every), SteadyChecking(share, chunk, engine.block))
+        for every in (True, False)
+    )
+    for one, other in zip(often.calls, seldom.calls, strict=True):
+        assert (one.first, one.ended, one.worst) == (other.first, other.ended, other.worst)
+    assert often.work == seldom.work and not seldom.refusals
+
+
 def prefix_of(request: Request, family: int, tokens: int) -> tuple[int, ...]:
     """Names of the spans of a prompt that begins as all of its family do, up to its half; the rest is its own."""
     spans = request.prompt // tokens if tokens else 0
@@ -218,6 +311,9 @@ def test_a_prefix_is_computed_once() -> None:
 
     outcome = played(Scenario((engine,), work), Watching())
     assert chunks == [20, 4, 12, 8] and not outcome.refusals
+    (work_done,) = outcome.work
+    assert work_done.computed == sum(chunks)
+    assert work_done.pairs == 20**2 + (20**2 - 16**2) + (20**2 - 8**2) + (16**2 - 8**2)
 
 
 def test_the_longest_unused_span_is_given_up_from_its_end() -> None:

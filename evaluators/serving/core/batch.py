@@ -20,7 +20,8 @@ class Batch:
     tokens. The calls that have left made ``made`` tokens here, for which they ``read`` so many in the cache."""
 
     __slots__ = (
-        "_leaving", "_longest", "_residues", "block", "decoding", "kv", "made", "needed", "read", "span", "step",
+        "_leaving", "_longest", "_peak", "_residues",
+        "block", "decoding", "kv", "made", "needed", "read", "span", "step",
     )  # fmt: skip
 
     def __init__(self, block: int, span: int) -> None:
@@ -32,24 +33,32 @@ class Batch:
         self._residues = [0] * block
         self._leaving: list[tuple[int, int, int]] = []
         """(step at which it ends, number, step at which it joined); a call that left before is still in it."""
-        self._longest = [(-1, FOREVER)]
-        """(step, ps): the longest iteration up to a step since the entry before; ever shorter ones."""
+        self._peak = 0
+        """The longest iteration since a call joined last, ps."""
+        self._longest: list[tuple[int, int]] = []
+        """(step, ps): the longest iteration up to a step at which calls joined, since the entry before; ever shorter
+        ones."""
 
     def takes(self, start: int, stop: int) -> int:
         """Blocks that iterations ``start`` … ``stop - 1`` from now take."""
-        size = self.block
-        rounds, rest = divmod(stop - start, size)
-        low = (self.step + start) % size
-        high = low + rest
-        taken = rounds * len(self.decoding) + sum(self._residues[low:high])
-        return taken + sum(self._residues[: high - size]) if high > size else taken
+        size, residues = self.block, self._residues
+        low, count = (self.step + start) % size, stop - start
+        high = low + count % size
+        taken = count // size * len(self.decoding) + sum(residues[low:high])
+        return taken + sum(residues[: high - size]) if high > size else taken
 
     def affords(self, count: int, free: int) -> int:
         """How many of ``count`` iterations there are before a call ends or ``free`` blocks run out, at least one."""
-        left = self._until_end()
-        if left < count:
-            count = left
-        size, decodes = self.block, len(self.decoding)
+        leaving, decoding = self._leaving, self.decoding
+        while True:
+            finish, number, joined = leaving[0]
+            call = decoding.get(number)
+            if call is not None and call.joined == joined:
+                break
+            heappop(leaving)  # it left before its end
+        if finish - self.step < count:
+            count = finish - self.step
+        size, decodes = self.block, len(decoding)
         if count == 1 or (count // size + 1) * decodes <= free:
             return count
         rounds = min(count // size, free // decodes)
@@ -61,26 +70,15 @@ class Batch:
             done += 1
         return max(1, done)
 
-    def _until_end(self) -> int:
-        """Iterations until the next call ends."""
-        leaving = self._leaving
-        while True:
-            finish, number, joined = leaving[0]
-            call = self.decoding.get(number)
-            if call is not None and call.joined == joined:
-                return finish - self.step
-            heappop(leaving)
-
     def advance(self, count: int, longest: int) -> Sequence[Call]:
         """``count`` iterations have ended, the last and longest of which took ``longest`` ps. Returns the calls that
         end with it; they are still in the batch."""
         step = self.step = self.step + count
         self.kv += count * len(self.decoding)
         self.needed = self._residues[step % self.block]
-        lengths, leaving = self._longest, self._leaving
-        while lengths[-1][1] <= longest:
-            lengths.pop()
-        lengths.append((step, longest))
+        if longest > self._peak:
+            self._peak = longest
+        leaving = self._leaving
         if leaving[0][0] > step:
             return ()
         found = []
@@ -93,7 +91,12 @@ class Batch:
 
     def join(self, call: Call) -> None:
         """A call whose prompt is in the cache decodes from the next iteration on."""
-        step, number = self.step, call.number
+        step, number, peak, longest = self.step, call.number, self._peak, self._longest
+        if peak:
+            while longest and longest[-1][1] <= peak:
+                longest.pop()
+            longest.append((step, peak))
+            self._peak = 0
         call.state, call.joined = DECODE, step
         self.decoding[number] = call
         self.kv += call.length
@@ -118,9 +121,9 @@ class Batch:
         if steps:
             call.last = now
             # Lengths decrease with later ends, so the first iteration after it joined was the longest.
-            _, worst = self._longest[bisect_right(self._longest, (joined, FOREVER))]
-            if worst > call.worst:
-                call.worst = worst
+            longest = self._longest
+            before = bisect_right(longest, (joined, FOREVER))
+            call.worst = max(call.worst, self._peak, longest[before][1] if before < len(longest) else 0)
         if not self.decoding:
-            del self._longest[1:]
+            self._longest.clear()
             self._leaving.clear()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isqrt
+from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # the core is loaded inside the sandbox as well, the tables are not
@@ -104,7 +104,7 @@ def fitting(first: int, growth: int, time: int) -> int:
         return time // first
     # The largest k with growth·k² + (2·first − growth)·k − 2·time ≤ 0.
     b = 2 * first - growth
-    count = (isqrt(b * b + 8 * growth * time) - b) // (2 * growth)
+    count = int((sqrt(b * b + 8 * growth * time) - b) / (2 * growth))  # or one beside it
     while lasting(first, growth, count + 1) <= time:
         count += 1
     while lasting(first, growth, count) > time:

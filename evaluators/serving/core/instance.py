@@ -23,9 +23,9 @@ class Instance(Batch):
     are those that wait elsewhere for room here."""
 
     __slots__ = (
-        "_late", "arriving", "block_bytes", "blocks", "budget",
-        "busy", "cache", "cap", "computed", "costs", "expected", "free", "handed", "host_free", "iterations", "number",
-        "pairs", "prefill", "prefilling", "ready", "stopping", "swapped", "under_way", "waiting",
+        "_computed", "_late", "_pairs", "arriving", "block_bytes", "blocks", "budget",
+        "busy", "cache", "cap", "chunks", "costs", "expected", "free", "handed", "host_free", "iterations", "number",
+        "prefill", "prefilling", "ready", "standing", "stopping", "swapped", "under_way", "waiting",
     )  # fmt: skip
 
     def __init__(
@@ -46,9 +46,14 @@ class Instance(Batch):
         self.expected: list[Call] = []
         self.arriving = 0
         self.prefilling: list[Call] = []
-        self.busy = self.iterations = self.computed = self.pairs = 0
+        self.busy = self.iterations = 0
+        self._computed = self._pairs = 0
+        """What :meth:`work` says of prompts, without those that are being computed."""
         self._late: list[Call] = []
         self.under_way = IDLE
+        self.chunks: tuple[Chunk, ...] = ()
+        self.standing = 0
+        """How many more iterations are to do ``chunks``, as the last one did, should nothing happen before."""
 
     # -- what an iteration needs ---------------------------------------------------------------------------------------
 
@@ -106,8 +111,9 @@ class Instance(Batch):
     # -- iterations ----------------------------------------------------------------------------------------------------
 
     def begin(self, now: int, chunks: tuple[Chunk, ...], steps: int) -> int:
-        """Start an iteration with ``chunks`` of prefill, or a stretch of at most ``steps`` decode iterations, cut where
-        a call ends or blocks run out. Blocks must be there for the first. Returns when it ends."""
+        """Start the first of up to ``steps`` iterations with ``chunks`` of prefill, or a stretch of at most ``steps``
+        decode iterations, cut where a call ends or blocks run out. Blocks must be there for the first. Returns when it
+        ends."""
         decodes, taken = len(self.decoding), self.needed
         if chunks:
             size, span, parts = self.block, self.span, []
@@ -121,12 +127,14 @@ class Instance(Batch):
                 parts.append((tokens, before))
             first = self.costs.mixture(decodes, self.kv, parts)
             self.under_way = now, first, 0, 1, chunks
+            self.chunks, self.standing = chunks, steps - 1
             end = now + first
         else:
             first, growth = self.costs.stretch(decodes, self.kv)
             count = self.affords(steps, self.free) if steps > 1 else 1
             self.under_way = now, first, growth, count, chunks
-            end = now + lasting(first, growth, count)
+            self.standing = 0
+            end = now + (lasting(first, growth, count) if count > 1 else first)
         self.free -= taken
         if self.span:
             self.make_room()  # only now, when all spans are held
@@ -174,21 +182,29 @@ class Instance(Batch):
                 longest += growth * (count - 1)
                 self.take(self.takes(1, count))
             for call in self.advance(count, longest):
+                self.standing = 0
                 self.leave(call, now)
                 call.state, call.ended = DONE, now
         for call, tokens in chunks:
-            before = call.computed
-            computed = call.computed = before + tokens
-            self.computed += tokens
-            self.pairs += tokens * (before + computed)
+            computed = call.computed = call.computed + tokens
             if self.span:
                 self._share(call)
-            if computed == call.length:
-                self._prefilled(call, now)
+            left = call.length - computed
+            if left < tokens:
+                self.standing = 0
+                if not left:
+                    self._prefilled(call, now)
+
+    def stands(self) -> bool:
+        """Whether there is memory for the last chunks once more."""
+        free = self.free - self.needed
+        for call, tokens in self.chunks:
+            free -= -(-(call.computed + tokens) // self.block) - call.blocks - call.shared * self.span
+        return free >= 0
 
     def _prefilled(self, call: Call, now: int) -> None:
         """The end of a prompt gives a token."""
-        self.prefilling.remove(call)
+        self._dismiss(call)
         call.generated += 1
         if call.first < 0:
             call.first = now
@@ -223,12 +239,15 @@ class Instance(Batch):
 
     def work(self) -> Work:
         """What it has done so far, without the iteration under way."""
-        made, read = self.made, self.read
+        made, read, computed, pairs = self.made, self.read, self._computed, self._pairs
+        for call in self.prefilling:
+            computed += call.computed
+            pairs += call.computed**2
         for call in self.decoding.values():
             steps = self.step - call.joined
             made += steps
             read += steps * (2 * call.length + steps + 1) // 2
-        return Work(self.busy, self.iterations, self.computed, made, read, self.pairs)
+        return Work(self.busy, self.iterations, computed, made, read, pairs)
 
     # -- calls come and go ---------------------------------------------------------------------------------------------
 
@@ -239,7 +258,7 @@ class Instance(Batch):
             self.leave(call, now)
             call.last = now
         else:
-            self.prefilling.remove(call)
+            self._dismiss(call)
             self.release(call)
         call.length = call.request.prompt + call.generated
         call.computed = 0
@@ -287,6 +306,15 @@ class Instance(Batch):
             self.cache.hits += call.shared
             self.free -= self.cache.use(call.request.prefix[: call.shared])
             call.computed = call.shared * self.span * self.block
+            self._computed -= call.computed
+            self._pairs -= call.computed**2
+
+    def _dismiss(self, call: Call) -> None:
+        """A call's prompt is no longer being computed. Chunks of c behind x make c · (2x + c) pairs each, together the
+        square of all tokens but that of those which were found in the cache."""
+        self.prefilling.remove(call)
+        self._computed += call.computed
+        self._pairs += call.computed**2
 
     def _share(self, call: Call) -> None:
         """Spans that a call has computed go to the cache, where others find them; it gives its own copy of one that

@@ -18,7 +18,7 @@ from evaluators.serving.core.energy import Work
 from evaluators.serving.core.instance import IDLE, Instance
 from evaluators.serving.core.link import Link
 from evaluators.serving.core.moves import Moves
-from evaluators.serving.core.plans import Calls, Plan, Refused, checked
+from evaluators.serving.core.plans import NOTHING, Calls, Refused, checked
 from evaluators.serving.core.views import ClusterView, StepView, seen
 
 
@@ -91,7 +91,7 @@ def simulate(scenario: Scenario, log: Log | None = None) -> Simulation:
 
 class _Run:
     def __init__(self, scenario: Scenario, calls: list[Call], log: Log | None) -> None:
-        self._scenario, self._calls, self._log = scenario, calls, log
+        self._scenario, self._calls, self._log, self._every = scenario, calls, log, scenario.every
         self._outcome = Outcome(calls)
         self._instances = [
             Instance(
@@ -112,7 +112,8 @@ class _Run:
 
     def loop(self) -> Simulation:
         ends, instances, woken, moves = self._ends, self._instances, self._woken, self._moves
-        alone, linked, every = self._alone, self._linked, self._scenario.every
+        alone, linked, every = self._alone, self._linked, self._every
+        step, settle = self._step, Instance.settle if self._log is None else self._settle
         arrivals = [call.request.arrival for call in self._calls]
         limit = min((arrivals[-1] if arrivals else 0) + self._scenario.until, FOREVER - 1)
         arrivals.append(FOREVER)
@@ -121,20 +122,26 @@ class _Run:
             now = ends[0] if alone else min(ends)
             if arrival < now:
                 now = arrival
-            if linked and moves.next < now:
-                now = moves.next
+            if linked:
+                if moves.next < now:
+                    now = moves.next
+                if tick < now <= limit:
+                    now = tick
             if now > limit:
                 break
-            if tick < now:
-                now = tick
             # Arrivals first: a call that comes as an iteration ends may be in the next one.
             while arrival == now:
                 call = self._calls[following]
                 self._arrive(call, instances[0] if alone else (yield from self._routed(call, now)), now)
                 following += 1
                 arrival = arrivals[following]
-            while now in ends:
-                self._end(ends.index(now), now)
+            for instance in instances:
+                if ends[instance.number] == now:  # an iteration or stretch ends, or it has waited in vain
+                    ends[instance.number] = FOREVER
+                    if instance.under_way is not IDLE:
+                        settle(instance, now)
+                    if instance not in woken:
+                        woken.append(instance)
             if linked:
                 if moves.next == now:
                     moves.end(now)
@@ -145,7 +152,9 @@ class _Run:
             for instance in woken:
                 if linked:
                     yield from self._received(instance, now)
-                if (
+                if instance.standing and instance.stands():
+                    ends[instance.number] = instance.begin(now, instance.chunks, instance.standing)
+                elif (
                     instance.waiting
                     or instance.prefilling
                     or instance.swapped
@@ -153,22 +162,12 @@ class _Run:
                 ):
                     asked += 1
                     view = seen(now, instance)
-                    self._step(view, (yield view))
+                    step(instance, now, view, (yield view))
                 elif instance.decoding:
                     ends[instance.number] = instance.begin(now, (), FOREVER)
             woken.clear()
         self._outcome.decisions += asked
         return self._finished(now, limit)
-
-    def _end(self, where: int, now: int) -> None:
-        """An iteration or stretch ends, or an instance has waited in vain."""
-        instance = self._instances[where]
-        self._ends[where] = FOREVER
-        if instance.under_way is not IDLE:
-            self._settle(instance, now)
-            self._woken.append(instance)
-        elif instance not in self._woken:
-            self._woken.append(instance)
 
     def _routed(self, call: Call, now: int) -> Asking[Instance]:
         """Where a call goes."""
@@ -203,6 +202,7 @@ class _Run:
 
     def _wake(self, instance: Instance, now: int) -> None:
         """Something has come to an instance: let it decide, at the end of the iteration under way if there is one."""
+        instance.standing = 0
         if instance.under_way is not IDLE:
             end = instance.cut(now)
             if end is not None:
@@ -260,21 +260,20 @@ class _Run:
         instance.waiting.append(call)
         self._wake(instance, now)
 
-    def _step(self, view: StepView, answer: object) -> None:
+    def _step(self, instance: Instance, now: int, view: StepView, answer: object) -> None:
         """Start the next iteration as answered; where memory is short all the same, make room."""
-        instance, now = view.instance, view.time
         try:
             chunks, taken, steps, preempt, swap, resume = checked(answer, view)
         except Refused as refusal:
             self._refuse(str(refusal))
-            chunks, taken, steps, preempt, swap, resume = Plan()
+            chunks, taken, steps, preempt, swap, resume = NOTHING
         if preempt or swap or resume:
             self._displace(now, preempt, swap, resume)
         while instance.needed + taken > instance.free and instance.decoding:
             chunks = self._force(instance, chunks, now)
             taken, steps = instance.taken(chunks), 1  # the plan could not be kept: another is made at once
         if chunks or instance.decoding:
-            end = instance.begin(now, chunks, 1 if self._scenario.every else steps)
+            end = instance.begin(now, chunks, 1 if self._every else steps)
         elif instance.waiting or instance.prefilling or instance.swapped:
             end = now + self._scenario.poll
         else:
@@ -338,11 +337,11 @@ def played(scenario: Scenario, policy: object, log: Log | None = None) -> Outcom
     missing = [name for name in wanted if name not in hooks]
     if missing:
         raise TypeError(f"the policy has no {', '.join(missing)}, which this scenario asks")
-    send = run.send
+    send, step = run.send, hooks["step"]
     try:
         view = next(run)
         while True:
-            view = send(hooks[view.hook](view))
+            view = send(step(view) if type(view) is StepView else hooks[view.hook](view))
     except StopIteration as ended:
         outcome: Outcome = ended.value
         return outcome

@@ -63,8 +63,13 @@ def filled(view: StepView, wanted: Iterable[tuple[int, int]]) -> Chunks:
             tokens = min(room, instance.left(call), _holding(instance, call, free, locked))
             taken = instance.wants(call, tokens, locked) if tokens > 0 else 0
         else:
-            tokens = min(room, call.length - call.computed, (call.blocks + free) * block - call.computed)
-            taken = -(-(call.computed + tokens) // block) - call.blocks
+            computed = call.computed
+            tokens = call.length - computed
+            if tokens > room:
+                tokens = room
+            taken = -(-(computed + tokens) // block) - call.blocks
+            if taken > free:
+                tokens, taken = (call.blocks + free) * block - computed, free
         if tokens < 1:
             continue
         free -= taken
