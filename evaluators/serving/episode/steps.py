@@ -91,9 +91,11 @@ def chunked(view: StepView, waiting: Iterable[int] | None = None, chunk: int = C
     ``waiting`` ones (places in the queue; all as they stand when it is not given). Where calls that have begun hold all
     memory and none decodes, the one that began last gives up its place. As those that have begun come first, the first
     of them gets what it needs."""
-    begun = range(view.started)
-    following = range(view.started, len(view.queue)) if waiting is None else waiting
-    chunks = filled(view, zip(chain(begun, following), repeat(chunk)))
+    if waiting is None:
+        order: Iterable[int] = range(view.started + len(view.instance.waiting))
+    else:
+        order = chain(range(view.started), waiting)
+    chunks = filled(view, zip(order, repeat(chunk)))
     if not chunks and not view.sequences and view.started and view.free <= 0:
         return (), (view.started - 1,), 1
     return (chunks, (), 1) if chunks else NOTHING
