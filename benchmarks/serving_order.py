@@ -1,14 +1,15 @@
 """Whether an order of policies depends on the timing: six policies on the search split of `serving`, its coefficients
 moved by 10 %.
 
-    python benchmarks/serving_order.py [--tuned] [--draws 20]
+    python benchmarks/serving_order.py [--tuned] [--swept] [--draws 20]
 
 Each coefficient by itself is multiplied by 0.9 and by 1.1, then all of them are, then in each draw every one by either;
 loads, caches and limits stay as they are. A line of the table is a setting: how much longer its iterations take than as
 shipped (64 decodes that hold 1,024 tokens each, alone and beside a chunk of 512 behind as many, as the payloads have
 it), the six scores, and the pairs that stand in another order than as shipped. An order is told when the 95 % interval
-of the paired difference, stratified by class, leaves out 0. `--tuned` takes the parameters that ship. It needs no data.
-Exit code 1 when a pair that is told as shipped changes places.
+of the paired difference, stratified by class, leaves out 0. `--tuned` takes the parameters that ship. `--swept` is in
+the manner of Vidur's capacity search: Llama-2-7B on A100 alone, and each instance under limits from tight to loose, so
+that no single one of them decides. It needs no data. Exit code 1 when a pair that is told as shipped changes places.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from evaluators.registry import load
 from evaluators.serving.batching.instances import ENGINES, make
 from evaluators.serving.batching.splits import part
 from evaluators.serving.core.costs import Costs
+from evaluators.serving.core.metrics import Objective
 from evaluators.serving.episode.problem import decode, encode
 from evaluators.serving.episode.specs import Spec
 from evaluators.serving.timing import COEFFICIENTS, timing
@@ -41,6 +43,8 @@ POLICIES = ("paced", "deadline-first", "sarathi", "shortest-first", "vllm-fcfs",
 MOVED = tuple(name for name in COEFFICIENTS if name not in ("experts", "links"))
 """Those two are nothing on the engines of the split."""
 FACTORS = (0.9, 1.1)
+LIMITS = (0.7, 1.0, 1.4, 2.0, 3.0, 5.0)
+"""What the limits of a swept instance are multiplied by."""
 DECODES, CONTEXT, CHUNK = 64, 1024, 512
 
 Factors = Mapping[str, float]
@@ -58,13 +62,23 @@ def settings(draws: int) -> Iterator[tuple[str, Factors]]:
         yield f"draw {draw}", dict(zip(MOVED, drawn.tolist(), strict=True))
 
 
-def moved(spec: Spec, factors: Factors) -> Instance:
-    """An instance whose engine takes other times; nothing else in it changes."""
+def moved(spec: Spec, factors: Factors, limit: float = 1.0) -> Instance:
+    """An instance whose engine takes other times and, if wanted, whose calls have other limits."""
     shipped = make(spec)
     problem = decode(shipped.payload)
     costs = Costs.of(timing(*ENGINES[spec.engine]).scaled(factors))
     scenario = replace(problem.scenario, engines=(replace(problem.engine, costs=costs),))
-    return replace(shipped, payload=encode(replace(problem, scenario=scenario)))
+    limits = tuple(Objective(round(o.ttft * limit), round(o.tbt * limit)) for o in problem.objectives)
+    payload = encode(replace(problem, scenario=scenario, objectives=limits))
+    name = shipped.id if limit == 1 else f"{shipped.id}-{limit:g}"
+    return replace(shipped, id=name, payload=payload)
+
+
+def specs(swept: bool) -> list[tuple[Spec, float]]:
+    """The instances of the search split with what their limits are multiplied by."""
+    if not swept:
+        return [(spec, 1.0) for spec in part("search")]
+    return [(spec, limit) for spec in part("search") if spec.engine == "llama2-a100" for limit in LIMITS]
 
 
 def iterations(instances: InstanceSet) -> tuple[float, float]:
@@ -101,10 +115,10 @@ class Standing:
         ]
 
 
-def measured(factors: Factors, tuned: bool = False) -> Standing:
+def measured(factors: Factors, tuned: bool = False, swept: bool = False) -> Standing:
     """All policies on the search split under a setting."""
     task: Any = load("serving")
-    instances = InstanceSet("search", tuple(moved(spec, factors) for spec in part("search")))
+    instances = InstanceSet("search", tuple(moved(spec, factors, limit) for spec, limit in specs(swept)))
     found = {}
     for name in POLICIES:
         parameters = task.shipped_scores()[name].tuned_parameters if tuned else {}
@@ -117,9 +131,10 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--tuned", action="store_true")
+    parser.add_argument("--swept", action="store_true")
     parser.add_argument("--draws", type=int, default=20)
     options = parser.parse_args()
-    shipped = measured({}, options.tuned)
+    shipped = measured({}, options.tuned, options.swept)
     usual = iterations(shipped.instances)
     order = sorted(POLICIES, key=shipped.mean, reverse=True)
     told = {pair for pair in combinations(order, 2) if shipped.ahead(*pair)}
@@ -127,7 +142,7 @@ def main() -> int:
     changed: dict[Pair, int] = {}
     largest = dict.fromkeys(order, 0.0)
     for name, factors in settings(options.draws):
-        now = measured(factors, options.tuned)
+        now = measured(factors, options.tuned, options.swept)
         longer = [
             f"{100 * (n / u - 1):+7.2f}%" for n, u in zip(iterations(now.instances), usual, strict=True)
         ]

@@ -21,6 +21,7 @@ BUILT_IN: dict[str, str] = {
     "serving-admission": "evaluators.serving.admission.task:Admission",
     "serving-prefix": "evaluators.serving.prefix.task:ServingPrefix",
     "serving-priority": "evaluators.serving.priority.task:ServingPriority",
+    "serving-pd": "evaluators.serving.pd.task:ServingPd",
     "serving-routing": "evaluators.serving.routing.task:ServingRouting",
     "smtt": "evaluators.smtt.task:Smtt",
     "smtt-index": "evaluators.smtt.index_task:SmttIndex",

@@ -127,7 +127,10 @@ class TestServingPrefix(TestServing):
 
 class TestServingRouting(TestServing):
     factory = "evaluators.serving.routing.task:ServingRouting"
-    beside = (*TestServing.beside, "evaluators.serving.episode.steps")
+
+
+class TestServingPd(TestServing):
+    factory = "evaluators.serving.pd.task:ServingPd"
 
 
 class TestClerk(PolicyConformance):

@@ -68,6 +68,7 @@ def run(folder: Path, *words: str, text: str = "") -> subprocess.CompletedProces
         pytest.param("serving-admission", marks=pytest.mark.campaign),
         pytest.param("serving-prefix", marks=pytest.mark.campaign),
         "serving-priority",
+        pytest.param("serving-pd", marks=pytest.mark.campaign),
         pytest.param("serving-routing", marks=pytest.mark.campaign),
     ],
 )

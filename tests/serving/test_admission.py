@@ -4,9 +4,7 @@ found."""
 from __future__ import annotations
 
 import runpy
-from collections.abc import Callable
 from functools import partial
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -14,36 +12,24 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from serving_support import TINY, Bench, Policy, arriving, entries
 
-from discovery.execution.lockstep import functions
-from discovery.sandbox.replicas import Replicas
 from evaluators.registry import load
 from evaluators.serving.admission.clairvoyant import peak
 from evaluators.serving.admission.clairvoyant import score as clairvoyant
 from evaluators.serving.admission.instances import make, problem
-from evaluators.serving.admission.simulator import AGAIN, HISTORY, QUEUE, Admitting, plan, simulate
-from evaluators.serving.admission.task import Admission
-from evaluators.serving.core.calls import Request
-from evaluators.serving.core.costs import Costs
+from evaluators.serving.admission.simulator import AGAIN, HISTORY, QUEUE, Admitting, plan
 from evaluators.serving.core.simulation import Engine, played
 from evaluators.serving.core.views import StepView
-from evaluators.serving.episode.problem import MICROSECOND, decode
+from evaluators.serving.episode.problem import decode
 from evaluators.serving.episode.specs import Spec
 from evaluators.serving.episode.workload import instance, objective
 from evaluators.task import Instance, InvalidAnswer, aggregate
 
-TASK = load("serving-admission")
-judge, replayed = Admission.referee.judge, Admission.referee.replayed
-NAMES = [a.name for a in TASK.interface.arguments]
-Policy = Callable[..., Any]
-TINY = Costs(
-    tokens=tuple(1000 * (1000 + 7 * n) for n in range(250)),
-    decode=(50_000, 3000, 2000),
-    prefill=(30_000, 9000, 5000, 3000, 1000),
-    mixed=(4000, 3000, 1000, 2000, 100, 25_000),
-    engine=(20_000, 1000),
-)
-"""An iteration takes some microseconds."""
+BENCH = Bench("serving-admission")
+TASK = BENCH.task
+run, baseline, seen = BENCH.run, BENCH.rule, BENCH.views
+judge, replayed = BENCH.referee.judge, BENCH.referee.replayed
 LIMITS = (objective(9e-6, 4e-6),)
 ROWS = st.lists(st.tuples(st.integers(0, 2), st.integers(1, 90), st.integers(1, 40)), min_size=1, max_size=20)
 ENGINES = st.builds(
@@ -54,41 +40,13 @@ ENGINES = st.builds(
 
 def small(rows: list[tuple[int, int, int]], engine: Engine) -> Instance:
     """Rows are the gap before a call, µs, its prompt and output."""
-    times = accumulate(gap for gap, *_ in [(0,), *rows[1:]])
-    calls = [
-        Request(str(n), time * MICROSECOND, prompt, output)
-        for n, (time, (_, prompt, output)) in enumerate(zip(times, rows, strict=True))
-    ]
-    return instance("one", "mine", problem(engine, calls, LIMITS, 64), 0.001)
-
-
-def run(one: Instance, policy: Policy) -> bytes:
-    """The event log of a policy, through the records of the pipe."""
-    return Replicas(functions(TASK.interface), lambda: (policy,)).simulate(simulate, one.payload)
-
-
-def baseline(name: str, **parameters: float) -> Policy:
-    path = TASK.baselines()[name].path
-    assert path is not None
-    return partial(runpy.run_path(str(path))["admit"], **parameters)
+    return instance("one", "mine", problem(engine, arriving(rows), LIMITS, 64), 0.001)
 
 
 def chance(seed: int) -> Policy:
     """Some numbers, some of them too low and some too high."""
     draw = np.random.default_rng(seed)
     return lambda *_: int(draw.integers(-2, 6))
-
-
-def seen(one: Instance, policy: Policy) -> list[dict[str, Any]]:
-    """The views of a policy by name."""
-    found: list[dict[str, Any]] = []
-
-    def admit(*view: Any) -> Any:
-        found.append({n: np.copy(v).tolist() for n, v in zip(NAMES, view, strict=True)})
-        return policy(*view)
-
-    run(one, admit)
-    return found
 
 
 # -- event logs and their referee -------------------------------------------------------------------------------------
@@ -120,18 +78,10 @@ def test_a_log_is_what_happened(rows: list[tuple[int, int, int]], engine: Engine
     ]
 
 
-def rows_of(log: bytes) -> list[list[int]]:
-    """The entries up to the last decision in which a call began."""
-    rows = np.frombuffer(log, "<u2").reshape(-1, 2).tolist()
-    while rows and rows[-1] == [0, 0]:
-        rows.pop()
-    return rows
-
-
 def test_logs_that_cannot_be() -> None:
     one = small([(0, 30, 2), (0, 30, 2), (0, 30, 2)], Engine(TINY, 12, 16, 2, 100))
     log = run(one, lambda *_: 9)
-    assert rows_of(log) == [[2, 0], [0, 0], [1, 0]], "there are two places"
+    assert entries(log) == [[2, 0], [0, 0], [1, 0]], "there are two places"
 
     def changed(row: int, *pair: int) -> bytes:
         rows = np.frombuffer(log, "<u2").reshape(-1, 2).copy()
@@ -155,17 +105,17 @@ def test_logs_that_cannot_be() -> None:
 def test_the_first_calls_begin_as_far_as_there_is_room() -> None:
     rows = [(0, 40, 1)] * 3
     everything = lambda *_: 9  # noqa: E731
-    assert rows_of(run(small(rows, Engine(TINY, 40, 16, 8, 200)), everything)) == [[3, 0]]
-    assert rows_of(run(small(rows, Engine(TINY, 40, 16, 8, 200)), lambda *_: 2)) == [[2, 0], [0, 0], [1, 0]]
+    assert entries(run(small(rows, Engine(TINY, 40, 16, 8, 200)), everything)) == [[3, 0]]
+    assert entries(run(small(rows, Engine(TINY, 40, 16, 8, 200)), lambda *_: 2)) == [[2, 0], [0, 0], [1, 0]]
     for short in (Engine(TINY, 40, 16, 8, 90), Engine(TINY, 40, 16, 2, 200), Engine(TINY, 6, 16, 8, 200)):
-        first, *_ = rows_of(run(small(rows, short), everything))
+        first, *_ = entries(run(small(rows, short), everything))
         assert first == [3 if short.budget == 90 else 2, 0], "budget, places, blocks"
 
 
 def test_below_nothing_is_nothing() -> None:
     one = small([(0, 40, 9), (0, 40, 9)], Engine(TINY, 40, 16, 8, 200))
-    policy = lambda *view: -3 if len(view[NAMES.index("held")]) else 1  # noqa: E731
-    assert rows_of(run(one, policy)) == rows_of(run(one, baseline("trivial")))
+    policy = lambda *view: -3 if len(view[BENCH.names.index("held")]) else 1  # noqa: E731
+    assert entries(run(one, policy)) == entries(run(one, baseline("trivial")))
 
 
 def test_nobody_is_asked_while_there_is_no_room() -> None:

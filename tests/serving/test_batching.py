@@ -4,11 +4,8 @@ found."""
 from __future__ import annotations
 
 import json
-import runpy
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -16,39 +13,30 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from serving_support import TINY, Bench, Policy, arriving
 
-from discovery.execution.lockstep import functions
-from discovery.sandbox.replicas import Replicas
 from evaluators.registry import load
 from evaluators.serving.batching.clairvoyant import score as clairvoyant
 from evaluators.serving.batching.instances import make, problem
-from evaluators.serving.batching.simulator import Filling, filled, simulate
+from evaluators.serving.batching.simulator import Filling, filled
 from evaluators.serving.batching.task import Serving
-from evaluators.serving.core.calls import DONE, Request
-from evaluators.serving.core.costs import SECOND, Costs
+from evaluators.serving.core.calls import DONE
+from evaluators.serving.core.costs import SECOND
 from evaluators.serving.core.simulation import Engine, played
 from evaluators.serving.core.views import StepView
-from evaluators.serving.episode.problem import MICROSECOND, Problem, decode
+from evaluators.serving.episode.problem import Problem, decode
 from evaluators.serving.episode.specs import Spec
 from evaluators.serving.episode.workload import UNTIL, instance, objective
 from evaluators.task import Instance, InvalidAnswer, TaskError, aggregate
 
-TASK = load("serving")
+BENCH = Bench("serving")
+TASK = BENCH.task
+run, baseline = BENCH.run, BENCH.rule
 judge, replayed, replayed_figures = (
-    Serving.referee.judge,
-    Serving.referee.replayed,
-    Serving.referee.replayed_figures,
+    BENCH.referee.judge,
+    BENCH.referee.replayed,
+    BENCH.referee.replayed_figures,
 )
-NAMES = [a.name for a in TASK.interface.arguments]
-Policy = Callable[..., Any]
-TINY = Costs(
-    tokens=tuple(1000 * (1000 + 7 * n) for n in range(250)),
-    decode=(50_000, 3000, 2000),
-    prefill=(30_000, 9000, 5000, 3000, 1000),
-    mixed=(4000, 3000, 1000, 2000, 100, 25_000),
-    engine=(20_000, 1000),
-)
-"""An iteration takes some microseconds."""
 LIMITS = (objective(1e-6, 1e-6), objective(2e-6, 3e-6))
 ROWS = st.lists(
     st.tuples(st.integers(0, 2), st.integers(1, 90), st.integers(1, 40), st.integers(0, 1)), min_size=1, max_size=20
@@ -65,23 +53,7 @@ def small(rows: list[tuple[int, int, int, int]], engine: Engine) -> Instance:
 
 
 def small_problem(rows: list[tuple[int, int, int, int]], engine: Engine) -> Problem:
-    times = accumulate(gap for gap, *_ in [(0,), *rows[1:]])
-    calls = (
-        Request(str(n), time * MICROSECOND, *row[1:])
-        for n, (time, row) in enumerate(zip(times, rows, strict=True))
-    )
-    return problem(engine, tuple(calls), LIMITS)
-
-
-def run(one: Instance, policy: Policy) -> bytes:
-    """The event log of a policy, through the records of the pipe."""
-    return Replicas(functions(TASK.interface), lambda: (policy,)).simulate(simulate, one.payload)
-
-
-def baseline(name: str, **parameters: float) -> Policy:
-    path = TASK.baselines()[name].path
-    assert path is not None
-    return partial(runpy.run_path(str(path))["fill"], **parameters)
+    return problem(engine, arriving(rows), LIMITS)
 
 
 def chance(seed: int, most: int) -> Policy:
@@ -250,7 +222,7 @@ def test_views_tell_what_an_engine_knows() -> None:
     seen: list[dict[str, Any]] = []
 
     def fill(*view: Any) -> Any:
-        seen.append({n: np.copy(v).tolist() for n, v in zip(NAMES, view, strict=True)})
+        seen.append({n: np.copy(v).tolist() for n, v in zip(BENCH.names, view, strict=True)})
         return np.full(len(view[0]), 32.0)
 
     one = small([(0, 40, 9, 0), (0, 30, 1, 1)], Engine(TINY, 12, 16, 8, 60))

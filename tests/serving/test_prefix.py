@@ -4,8 +4,7 @@ and what BatchLLM found."""
 from __future__ import annotations
 
 import json
-import runpy
-from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
@@ -15,36 +14,25 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from serving_support import TINY, Bench, Policy, arriving
 
 from discovery.cli.main import main
-from discovery.execution.lockstep import functions
-from discovery.sandbox.replicas import Replicas
 from evaluators.registry import load
-from evaluators.serving.core.calls import DONE, Request
-from evaluators.serving.core.costs import SECOND, Costs
+from evaluators.serving.core.calls import DONE
+from evaluators.serving.core.costs import SECOND
 from evaluators.serving.core.simulation import Engine
-from evaluators.serving.episode.problem import MICROSECOND, decode
+from evaluators.serving.episode.problem import decode
 from evaluators.serving.episode.specs import Spec
 from evaluators.serving.episode.workload import instance, objective
 from evaluators.serving.prefix import batches, clairvoyant
 from evaluators.serving.prefix.instances import make, problem
-from evaluators.serving.prefix.simulator import simulate
-from evaluators.serving.prefix.task import ServingPrefix
 from evaluators.task import Instance, InvalidAnswer
 
-TASK = load("serving-prefix")
-REFEREE = ServingPrefix.referee
-NAMES = [a.name for a in TASK.interface.arguments]
-Policy = Callable[..., Any]
+BENCH = Bench("serving-prefix")
+TASK = BENCH.task
+run, baseline = BENCH.run, BENCH.rule
+REFEREE = BENCH.referee
 Row = tuple[int, int, int, tuple[int, ...]]
-TINY = Costs(
-    tokens=tuple(1000 * (1000 + 7 * n) for n in range(700)),
-    decode=(50_000, 3000, 2000),
-    prefill=(30_000, 9000, 5000, 3000, 1000),
-    mixed=(4000, 3000, 1000, 2000, 100, 25_000),
-    engine=(20_000, 1000),
-)
-"""An iteration takes some microseconds."""
 LIMITS = (objective(1e-3, 1e-3),)
 CHAINS = st.lists(st.integers(0, 2), max_size=5)
 ROWS = st.lists(
@@ -59,12 +47,9 @@ ENGINES = st.builds(
 def small(rows: Any, engine: Engine) -> Instance:
     """Rows are the gap before a call, µs, its prompt, its output and its path in a tree of prefixes, which has three
     branches at each span; the id of a span is its whole path."""
-    times = accumulate(gap for gap, *_ in [(0,), *rows[1:]])
     calls = tuple(
-        Request(
-            str(n), time * MICROSECOND, prompt, output, prefix=paths(path)[: prompt // (16 * engine.span)]
-        )
-        for n, (time, (_, prompt, output, path)) in enumerate(zip(times, rows, strict=True))
+        replace(call, prefix=paths(path)[: call.prompt // (16 * engine.span)])
+        for call, (*_, path) in zip(arriving([row[:3] for row in rows]), rows, strict=True)
     )
     return instance("one", "mine", problem(engine, calls, LIMITS), 0.001)
 
@@ -73,32 +58,14 @@ def paths(path: Any) -> tuple[int, ...]:
     return tuple(accumulate(path, lambda above, branch: 4 * above + branch + 1, initial=0))[1:]
 
 
-def run(one: Instance, policy: Policy) -> bytes:
-    """The event log of a policy, through the records of the pipe."""
-    return Replicas(functions(TASK.interface), lambda: (policy,)).simulate(simulate, one.payload)
-
-
-def baseline(name: str, **parameters: float) -> Policy:
-    path = TASK.baselines()[name].path
-    assert path is not None
-    return partial(runpy.run_path(str(path))["order"], **parameters)
-
-
 def chance(seed: int) -> Policy:
     draw = np.random.default_rng(seed)
     return lambda left, *_: draw.integers(-3, 3, len(left)) + 0.5
 
 
 def views(one: Instance, policy: Policy | None = None) -> list[dict[str, Any]]:
-    """What a policy was shown, copied."""
-    kept: list[dict[str, Any]] = []
-
-    def order(*view: Any) -> Any:
-        kept.append({n: np.copy(v).tolist() for n, v in zip(NAMES, view, strict=True)})
-        return policy(*view) if policy else np.zeros(len(view[0]))
-
-    run(one, order)
-    return kept
+    """What a policy was shown."""
+    return BENCH.views(one, policy or (lambda left, *_: np.zeros(len(left))))
 
 
 def begun(log: bytes) -> list[list[int]]:

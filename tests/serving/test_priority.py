@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import runpy
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from itertools import accumulate
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,35 +17,24 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from serving_support import TINY, Bench, Policy, arriving, entries
 
-from discovery.execution.lockstep import functions
 from discovery.plugins.rendering import render_text
-from discovery.sandbox.replicas import Replicas
 from evaluators.registry import load
 from evaluators.serving.core.calls import Request
-from evaluators.serving.core.costs import Costs
 from evaluators.serving.core.simulation import Engine, played
 from evaluators.serving.core.views import StepView
-from evaluators.serving.episode.problem import MICROSECOND, decode
+from evaluators.serving.episode.problem import decode
 from evaluators.serving.episode.workload import instance, objective
 from evaluators.serving.priority.hosts import HERE as HOSTS
 from evaluators.serving.priority.instances import LARGEST, limits, problem
-from evaluators.serving.priority.simulator import Ranking, ordered, simulate
-from evaluators.serving.priority.task import ServingPriority
+from evaluators.serving.priority.simulator import Ranking, ordered
 from evaluators.task import Instance, InvalidAnswer, aggregate
 
-TASK = load("serving-priority")
-judge, replayed = ServingPriority.referee.judge, ServingPriority.referee.replayed
-NAMES = [a.name for a in TASK.interface.arguments]
-Policy = Callable[..., Any]
-TINY = Costs(
-    tokens=tuple(1000 * (1000 + 7 * n) for n in range(250)),
-    decode=(50_000, 3000, 2000),
-    prefill=(30_000, 9000, 5000, 3000, 1000),
-    mixed=(4000, 3000, 1000, 2000, 100, 25_000),
-    engine=(20_000, 1000),
-)
-"""An iteration takes some microseconds."""
+BENCH = Bench("serving-priority")
+TASK = BENCH.task
+run, baseline, seen = BENCH.run, BENCH.rule, BENCH.views
+judge, replayed = BENCH.referee.judge, BENCH.referee.replayed
 LIMITS = (objective(9e-6, 4e-6), objective(30e-6, 4e-6), objective(90e-6, 4e-6))
 ROWS = st.lists(
     st.tuples(st.integers(0, 2), st.integers(1, 90), st.integers(1, 40), st.integers(0, 2)),
@@ -63,48 +50,12 @@ WIDE = Engine(TINY, 40, 16, 8, 200)
 
 def small(rows: list[tuple[int, int, int, int]], engine: Engine) -> Instance:
     """Rows are the gap before a call, µs, its prompt, output and class."""
-    times = accumulate(gap for gap, *_ in [(0,), *rows[1:]])
-    calls = [
-        Request(str(n), time * MICROSECOND, prompt, output, kind)
-        for n, (time, (_, prompt, output, kind)) in enumerate(zip(times, rows, strict=True))
-    ]
-    return instance("one", "mine", problem(engine, calls, LIMITS), 0.001)
-
-
-def run(one: Instance, policy: Policy) -> bytes:
-    """The event log of a policy, through the records of the pipe."""
-    return Replicas(functions(TASK.interface), lambda: (policy,)).simulate(simulate, one.payload)
-
-
-def baseline(name: str, **parameters: float) -> Policy:
-    path = TASK.baselines()[name].path
-    assert path is not None
-    return partial(runpy.run_path(str(path))["rank"], **parameters)
+    return instance("one", "mine", problem(engine, arriving(rows), LIMITS), 0.001)
 
 
 def chance(seed: int) -> Policy:
     draw = np.random.default_rng(seed)
     return lambda age, *_: draw.random(len(age))
-
-
-def seen(one: Instance, policy: Policy) -> list[dict[str, Any]]:
-    """The views of a policy by name."""
-    found: list[dict[str, Any]] = []
-
-    def rank(*view: Any) -> Any:
-        found.append({n: np.copy(v).tolist() for n, v in zip(NAMES, view, strict=True)})
-        return policy(*view)
-
-    run(one, rank)
-    return found
-
-
-def rows_of(log: bytes) -> list[list[int]]:
-    """The entries up to the last decision in which a call began."""
-    rows = np.frombuffer(log, "<u2").reshape(-1, 2).tolist()
-    while rows and rows[-1] == [0, 0]:
-        rows.pop()
-    return rows
 
 
 # -- event logs and their referee -------------------------------------------------------------------------------------
@@ -139,7 +90,7 @@ def test_a_log_is_what_happened(rows: Any, engine: Engine, seed: int) -> None:
 def test_logs_that_cannot_be() -> None:
     one = small([(0, 30, 2, 0)] * 4, Engine(TINY, 12, 16, 2, 100))
     log = run(one, lambda age, *_: np.arange(len(age)))
-    assert rows_of(log) == [[4, 0], [3, 0], [0, 0], [2, 0], [1, 0]], "there are two places"
+    assert entries(log) == [[4, 0], [3, 0], [0, 0], [2, 0], [1, 0]], "there are two places"
 
     def changed(row: int, *pair: int) -> bytes:
         rows = np.frombuffer(log, "<u2").reshape(-1, 2).copy()
@@ -163,7 +114,7 @@ def test_logs_that_cannot_be() -> None:
 
 def test_the_highest_is_first_and_of_equal_ones_the_first_of_the_queue() -> None:
     one = small([(0, 40, 1, 0), (0, 30, 1, 0), (0, 20, 1, 0)], Engine(TINY, 40, 16, 1, 200))
-    begun = lambda policy: [n for n, _ in rows_of(run(one, policy)) if n]  # noqa: E731
+    begun = lambda policy: [n for n, _ in entries(run(one, policy)) if n]  # noqa: E731
     assert begun(lambda _, prompt, *__: prompt) == [1, 2], "the last one is alone"
     assert begun(lambda _, prompt, *__: -prompt) == [3, 2]
     assert begun(lambda age, *_: np.zeros(len(age))) == [1, 2]
@@ -175,17 +126,17 @@ def test_one_that_does_not_fit_makes_those_behind_it_wait() -> None:
     rows = [(0, 90, 9, 0), (0, 110, 2, 0), (0, 10, 2, 0)]
     engine = Engine(TINY, 12, 16, 8, 240)
     queue = lambda age, *_: -np.arange(len(age))  # noqa: E731
-    log = rows_of(run(small(rows, engine), queue))
+    log = entries(run(small(rows, engine), queue))
     assert log[:2] == [[1, 0], [0, 0]] and [2, 0] in log and log.index([2, 0]) > 2
-    assert rows_of(run(small(rows, engine), lambda _, prompt, *__: -prompt))[:2] == [[3, 0], [1, 0]]
+    assert entries(run(small(rows, engine), lambda _, prompt, *__: -prompt))[:2] == [[3, 0], [1, 0]]
 
 
 def test_a_decision_that_lets_none_begin_is_kept() -> None:
     """The long one is next and has to wait, though a short one would fit; the replay waits as well."""
     one = small([(0, 10, 2, 0), (0, 110, 9, 0), (0, 90, 2, 0)], Engine(TINY, 12, 16, 8, 240))
     log = run(one, lambda _, prompt, *__: prompt)
-    begun = [n for n, _ in rows_of(log) if n]
-    assert begun[:2] == [2, 3] and rows_of(log)[1:3] == [[0, 0], [0, 0]]
+    begun = [n for n, _ in entries(log) if n]
+    assert begun[:2] == [2, 3] and entries(log)[1:3] == [[0, 0], [0, 0]]
     ended = [c.ended for c in replayed(decode(one.payload), log).calls]
     assert ended[0] > ended[1], "the first call came before all others, and begins after the second has ended"
 
@@ -194,7 +145,7 @@ def test_with_a_full_log_calls_are_served_as_they_came() -> None:
     one = small([(0, 40, 9, 0)] * 9, Engine(TINY, 9, 16, 2, 200))
     short = instance("one", "mine", replace(decode(one.payload), entries=4), 0.001)
     log = run(short, lambda age, *_: np.arange(len(age)))
-    assert [n for n, _ in rows_of(log) if n] == [9, 8], "the policy is asked no more"
+    assert [n for n, _ in entries(log) if n] == [9, 8], "the policy is asked no more"
     outcome = replayed(decode(short.payload), log)
     rest = [c.first for c in outcome.calls[:7]]
     assert outcome.starved == 0 and rest == sorted(rest)
@@ -353,7 +304,7 @@ def test_vllms_queue_is_in_the_order_of_the_winner(tmp_path: Path) -> None:
     )
     adapter = (HOSTS / "vllm_scheduler.py.j2").read_text()
     (package / "vllm_scheduler.py").write_text(
-        render_text(adapter, package="winner", function="rank", arguments=NAMES)
+        render_text(adapter, package="winner", function="rank", arguments=BENCH.names)
     )
     ended = subprocess.run(
         [sys.executable, "-c", DRIVER],
@@ -377,7 +328,7 @@ def client() -> Callable[[str], Any]:
         )
         names: dict[str, Any] = {"__name__": "client"}
         code = compile(
-            render_text(text, package="winner", function="rank", arguments=NAMES), "client", "exec"
+            render_text(text, package="winner", function="rank", arguments=BENCH.names), "client", "exec"
         )
         exec(code, names)  # noqa: S102
         return SimpleNamespace(**names)

@@ -3,54 +3,42 @@ the paper found."""
 
 from __future__ import annotations
 
-import runpy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from serving_support import TINY, Bench, Policy, altered, arriving
 
-from discovery.candidate import signatures
-from discovery.execution.lockstep import functions
-from discovery.sandbox.replicas import Replicas
 from evaluators.registry import load
 from evaluators.serving.core.calls import Call, Request
-from evaluators.serving.core.costs import SECOND, Costs
+from evaluators.serving.core.costs import SECOND
 from evaluators.serving.core.instance import Instance as Server
 from evaluators.serving.core.simulation import Engine, Outcome, Scenario, played
+from evaluators.serving.episode.cluster import peak
 from evaluators.serving.episode.problem import MICROSECOND, Problem, decode
 from evaluators.serving.episode.specs import Spec
 from evaluators.serving.episode.workload import instance, objective
-from evaluators.serving.routing.clairvoyant import ORDERS, Order, _Knowing, peak
+from evaluators.serving.routing.clairvoyant import ORDERS, Order, _Knowing
 from evaluators.serving.routing.clairvoyant import score as clairvoyant
 from evaluators.serving.routing.instances import make
-from evaluators.serving.routing.simulator import SENT, simulate
-from evaluators.serving.routing.task import ServingRouting
+from evaluators.serving.routing.simulator import SENT
 from evaluators.task import Instance, InvalidAnswer, aggregate
 
-TASK = load("serving-routing")
+BENCH = Bench("serving-routing")
+TASK = BENCH.task
 judge, replayed, replayed_figures = (
-    ServingRouting.referee.judge,
-    ServingRouting.referee.replayed,
-    ServingRouting.referee.replayed_figures,
+    BENCH.referee.judge,
+    BENCH.referee.replayed,
+    BENCH.referee.replayed_figures,
 )
 ROUTE = [a.name for a in TASK.interface.arguments]
 MIGRATE = [a.name for a in TASK.interface.hooks[0].arguments]
-Policy = Callable[..., Any]
 Rows = Sequence[tuple[int, int, int, int]]
-TINY = Costs(
-    tokens=tuple(1000 * (1000 + 7 * n) for n in range(600)),
-    decode=(50_000, 3000, 2000),
-    prefill=(30_000, 9000, 5000, 3000, 1000),
-    mixed=(4000, 3000, 1000, 2000, 100, 25_000),
-    engine=(20_000, 1000),
-)
-"""An iteration takes some microseconds."""
 LIMITS = (objective(9e-6, 9e-6), objective(3e-6, 3e-6))
 ENGINE = Engine(TINY, 20, 16, 12, 512, block_bytes=1000, network=10**12, latency=1000)
 """A block takes a nanosecond to another instance."""
@@ -65,21 +53,15 @@ CLUSTERS = st.lists(
 def small(rows: Rows, engines: Sequence[Engine], entries: int = 2000) -> Instance:
     """Rows are the gap before a call, µs, its prompt, output and kind; kind 1 has a high priority. A round every three
     microseconds."""
-    times = accumulate(gap for gap, *_ in [(0,), *rows[1:]])
-    calls = tuple(
-        Request(str(n), time * MICROSECOND, *row[1:])
-        for n, (time, row) in enumerate(zip(times, rows, strict=True))
-    )
     served = Scenario(
-        tuple(engines), calls, poll=MICROSECOND, control=3 * MICROSECOND, until=5000 * MICROSECOND
+        tuple(engines), arriving(rows), poll=MICROSECOND, control=3 * MICROSECOND, until=5000 * MICROSECOND
     )
     return instance("one", "mine", Problem(served, LIMITS, entries), 0.001)
 
 
 def run(one: Instance, route: Policy, migrate: Policy | None = None) -> bytes:
-    """The event log of a policy, through the records of the pipe."""
-    known = functions(TASK.interface).only({"migrate"} if migrate else ())
-    return Replicas(known, lambda: [f for f in (route, migrate) if f]).simulate(simulate, one.payload)
+    """The event log of a policy."""
+    return BENCH.run(one, route, **({"migrate": migrate} if migrate else {}))
 
 
 def outcome(one: Instance, route: Policy, migrate: Policy | None = None) -> Outcome:
@@ -87,10 +69,7 @@ def outcome(one: Instance, route: Policy, migrate: Policy | None = None) -> Outc
 
 
 def baseline(name: str) -> tuple[Policy, ...]:
-    path = TASK.baselines()[name].path
-    assert path is not None
-    module = runpy.run_path(str(path))
-    return tuple(module[f] for f in signatures(path.read_text(encoding="utf-8"), TASK.interface))
+    return tuple(BENCH.baseline(name).values())
 
 
 def to(*places: int) -> Policy:
@@ -135,7 +114,7 @@ def test_a_log_is_what_happened(rows: Rows, engines: list[Engine], seed: int) ->
 
     class Same:
         def __init__(self) -> None:
-            self.desk = ServingRouting.referee.desk(decode(one.payload), frozenset({"migrate"}))
+            self.desk = BENCH.referee.desk(decode(one.payload), frozenset({"migrate"}))
             self.routes, self.moves = list(routes), list(moves)
 
         def step(self, view: Any) -> Any:
@@ -177,14 +156,6 @@ def decisions(log: bytes) -> tuple[list[int], list[list[tuple[int, int]]]]:
     return routes, moves
 
 
-def entry(log: bytes, *changes: tuple[int, int, int]) -> bytes:
-    """The log with other numbers at (row, column)."""
-    rows = np.frombuffer(log, "<u2").reshape(-1, 2).copy()
-    for row, column, value in changes:
-        rows[row, column] = value
-    return rows.tobytes()
-
-
 def test_logs_that_cannot_be() -> None:
     one = small([(0, 30, 30, 0), (1, 30, 2, 0)], [ENGINE, replace(ENGINE, blocks=12)])
     log = run(one, to(0, 1), lambda at, *_: 1 - at)
@@ -193,14 +164,14 @@ def test_logs_that_cannot_be() -> None:
     ]  # fmt: skip
     assert judge(one, log).value == judge(one, log).value
     for changed, reason in (
-        (entry(log, (0, 0, 3)), "does not begin with the hooks of its policy"),
-        (entry(log, (2, 0, 3)), "sends a call to no instance"),
-        (entry(log, (2, 1, 1)), "sends a call to no instance"),
-        (entry(log, (6, 0, 9)), "moves a call that does not generate then"),
-        (entry(log, (6, 1, 0)), "moves a call that does not generate then"),
-        (entry(log, (6, 1, 1)), "a migration that is not possible"),
-        (entry(log, (6, 1, 3)), "or to no instance"),
-        (entry(log, (-1, 0, 1)), "goes on after the last decision"),
+        (altered(log, (0, 0, 3)), "does not begin with the hooks of its policy"),
+        (altered(log, (2, 0, 3)), "sends a call to no instance"),
+        (altered(log, (2, 1, 1)), "sends a call to no instance"),
+        (altered(log, (6, 0, 9)), "moves a call that does not generate then"),
+        (altered(log, (6, 1, 0)), "moves a call that does not generate then"),
+        (altered(log, (6, 1, 1)), "a migration that is not possible"),
+        (altered(log, (6, 1, 3)), "or to no instance"),
+        (altered(log, (-1, 0, 1)), "goes on after the last decision"),
         (log[:-4], f"has {len(log) - 4} bytes; expected {len(log)}"),
     ):
         with pytest.raises(InvalidAnswer, match=reason):

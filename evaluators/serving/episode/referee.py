@@ -83,11 +83,14 @@ class Referee:
             )
             if (known := [v for v in values if v is not None])
         ]
-        several = any(len(p.scenario.engines) > 1 for p in problems)
+        split = any(e.prefill for p in problems for e in p.scenario.engines)
+        several = any(len(p.scenario.engines) > 1 for p in problems) and not split
         return (
             *found,
             Figure("preemptions", float(sum(o.preemptions for o in outcomes)), "calls"),
             *([Figure("migrations", float(sum(o.migrations for o in outcomes)), "calls")] if several else []),
+            *([Figure("hand-overs", float(sum(o.handed for o in outcomes)), "calls")] if split else []),
+            *([Figure("changes of role", float(sum(o.turns for o in outcomes)), "")] if split else []),
             Figure("never ended", float(sum(o.starved for o in outcomes)), "calls"),
         )
 

@@ -9,13 +9,14 @@ and shares the best is taken for each instance, in hindsight. That is a strong p
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import accumulate, product
+from itertools import product
 from typing import Any
 
-from evaluators.serving.core.calls import DECODE, Call
+from evaluators.serving.core.calls import Call
 from evaluators.serving.core.instance import Instance as Server
 from evaluators.serving.core.simulation import played
 from evaluators.serving.core.views import ClusterView, StepView
+from evaluators.serving.episode.cluster import peak
 from evaluators.serving.episode.problem import Problem, decode
 from evaluators.serving.episode.referee import share
 from evaluators.serving.episode.steps import CHUNK
@@ -88,23 +89,3 @@ def first_token(server: Server, call: Call, now: int) -> float:
     chunk = max(CHUNK - decodes, 1)
     kv, _ = server.peek(now)
     return tokens / chunk * server.costs.mixture(decodes, kv, ((chunk, 0),))
-
-
-def peak(server: Server, now: int, *more: Call) -> int:
-    """The most tokens that the calls of an instance and further ones will hold at once, if all of them go on now
-    (Past-Future's rule, with what the outputs will be)."""
-    steps = server.step + server.progress(now)
-    calls = (*server.decoding.values(), *server.prefilling, *server.waiting, *more)
-    rows = sorted((_remaining(c, steps if c.state == DECODE else 0) for c in calls), reverse=True)
-    held = accumulate(tokens for _, tokens in rows)
-    peaks = (
-        have + place * left for place, (have, (left, _)) in enumerate(zip(held, rows, strict=True), start=1)
-    )
-    return max(peaks, default=0)
-
-
-def _remaining(call: Call, steps: int) -> tuple[int, int]:
-    """Tokens of a call that are to come, and those that it will hold before; ``steps`` of its instance when it
-    decodes."""
-    done = steps - call.joined if call.state == DECODE else 0
-    return call.request.output - call.generated - done, call.length + done

@@ -9,32 +9,28 @@ it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from evaluators.serving.cards import card
 from evaluators.serving.core.calls import Request
 from evaluators.serving.core.costs import SECOND
 from evaluators.serving.core.metrics import Objective
 from evaluators.serving.core.simulation import Engine, Scenario
+from evaluators.serving.episode.cluster import member, stretched
 from evaluators.serving.episode.problem import Problem
 from evaluators.serving.episode.specs import Spec
 from evaluators.serving.episode.workload import (
-    CONTEXT,
     POLL,
     UNTIL,
     Part,
-    engine,
     instance,
     objective,
     requests,
 )
-from evaluators.serving.models import model
 from evaluators.serving.routing.simulator import SENT
 from evaluators.task import Instance
 
 DECISION_SECONDS = 0.001
 """Processor time of a decision, s."""
-MILLISECOND = SECOND // 1000
 ROUND = SECOND
 """How often calls may migrate, ps."""
 BURSTS = 3.0
@@ -91,28 +87,8 @@ def make(spec: Spec) -> Instance:
     load = SATURATION[spec.workload, spec.engine] * spec.load / 100
     calls = stretched(requests(parts, spec.calls, load, spec.seed), load)
     limits = tuple(objective(p.ttft * cluster.limits, p.tbt * cluster.limits) for p in parts)
-    engines = [_member(cluster.model, name) for name in cluster.cards]
+    engines = [member(cluster.model, name, CACHE) for name in cluster.cards]
     return instance(spec.id, spec.group, problem(engines, calls, limits), DECISION_SECONDS)
-
-
-def stretched(calls: tuple[Request, ...], load: float) -> tuple[Request, ...]:
-    """The calls with their gaps stretched so that exactly ``load`` come a second, at whole milliseconds as in traces: a
-    few hundred calls in bursts may come a fifth faster or slower."""
-    factor = (len(calls) - 1) * SECOND / load / calls[-1].arrival
-    return tuple(
-        replace(call, arrival=round(call.arrival * factor / MILLISECOND) * MILLISECOND) for call in calls
-    )
-
-
-def linked(alone: Engine, model_name: str, card_name: str, tp: int = 1) -> Engine:
-    """An engine with its link to the others: the network of each of its cards carries that card's part of the cache."""
-    size = model(model_name).kv_bytes(tp) * alone.block
-    return replace(alone, block_bytes=size, network=int(card(card_name).network))
-
-
-def _member(model_name: str, card_name: str) -> Engine:
-    whole = linked(engine(model_name, card_name, 1, CONTEXT), model_name, card_name)
-    return replace(whole, blocks=min(whole.blocks, CACHE // whole.block))
 
 
 def problem(

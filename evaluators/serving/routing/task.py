@@ -7,11 +7,12 @@ from pathlib import Path
 from evaluators.serving.core.calls import Request
 from evaluators.serving.core.metrics import Objective
 from evaluators.serving.core.simulation import Engine
+from evaluators.serving.episode.cluster import linked
 from evaluators.serving.episode.referee import Referee
 from evaluators.serving.episode.splits import Splits
 from evaluators.serving.episode.task import ServingTask
 from evaluators.serving.episode.workload import instance
-from evaluators.serving.routing.instances import DECISION_SECONDS, linked, make, problem
+from evaluators.serving.routing.instances import DECISION_SECONDS, make, problem
 from evaluators.serving.routing.simulator import HOOKS, Routing, simulate
 from evaluators.serving.routing.splits import part
 from evaluators.serving.timing import widths
