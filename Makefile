@@ -1,4 +1,4 @@
-# Everything happens in .venv, made by uv where that is installed, else by venv and pip. Nothing is compiled.
+# Everything happens in .venv, made by uv where that is installed, else by venv and pip. Nothing is compiled but by `fast`.
 PYTHON ?= python3
 EXTRAS ?= dev
 WORKERS ?= 2
@@ -8,7 +8,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed-$(subst $(comma),-,$(EXTRAS))
 
 .PHONY: run test campaign campaign-tests campaign-soak campaign-ledger campaign-postgresql campaign-scale lint format \
-  test-vllm docs notebooks install clean
+  test-vllm fast docs notebooks install clean
 
 run: $(STAMP)
 	@$(BIN)/discover run --task smtt --proposer genetic
@@ -60,6 +60,10 @@ test-vllm: $(STAMP) .venv-vllm/.installed-$(VLLM)
 	  'extra ==' not in r and not r.startswith('torch')], sep='\n')" > .venv-vllm/requirements.txt
 	@.venv-vllm/bin/python -m pip install --quiet '$(TORCH)' -r .venv-vllm/requirements.txt
 	@touch $@
+
+# The simulator of the serving tasks as extension modules, three times as fast; needs a C compiler.
+fast: $(STAMP)
+	@$(BIN)/python -m evaluators.serving.compile
 
 lint: $(STAMP)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from discovery.execution.make import make_executor
 from evaluators.registry import load
 from evaluators.task import Task
 
+os.environ["SERVING_CORE"] = "sources"
+"""The suite tests the sources; serving/test_compiled.py holds what `make fast` makes of them to those."""
 settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tests")
 

@@ -11,7 +11,8 @@ from evaluators.serving.core.energy import Work
 
 Chunk = tuple[Call, int]
 UnderWay = tuple[int, int, int, int, tuple[Chunk, ...]]
-"""(start, first, growth, count, chunks) of an iteration or stretch: the i-th of ``count`` takes first + i · growth."""
+"""(start, first, growth, count, chunks) of an iteration or stretch: the i-th of ``count`` takes first + i · growth. A
+count of 0 where nothing is under way."""
 IDLE: UnderWay = (0, 0, 0, 0, ())
 
 
@@ -64,7 +65,7 @@ class Instance(Batch):
 
     def spare(self, now: int) -> int:
         """Free blocks beside what the decodes of the iteration under way and of the next one take."""
-        if self.under_way is IDLE:
+        if not self.under_way[3]:
             return self.free - self.needed
         return self.free - self.takes(1, self.progress(now) + 2)
 

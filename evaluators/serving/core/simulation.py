@@ -15,7 +15,7 @@ from typing import TypeVar
 from evaluators.serving.core.calls import FOREVER, REFUSED, Call, Request
 from evaluators.serving.core.costs import Costs
 from evaluators.serving.core.energy import Work
-from evaluators.serving.core.instance import IDLE, Instance
+from evaluators.serving.core.instance import Instance
 from evaluators.serving.core.link import Link
 from evaluators.serving.core.moves import Moves
 from evaluators.serving.core.plans import NOTHING, Calls, Refused, checked
@@ -138,7 +138,7 @@ class _Run:
             for instance in instances:
                 if ends[instance.number] == now:  # an iteration or stretch ends, or it has waited in vain
                     ends[instance.number] = FOREVER
-                    if instance.under_way is not IDLE:
+                    if instance.under_way[3]:
                         settle(instance, now)
                     if instance not in woken:
                         woken.append(instance)
@@ -203,7 +203,7 @@ class _Run:
     def _wake(self, instance: Instance, now: int) -> None:
         """Something has come to an instance: let it decide, at the end of the iteration under way if there is one."""
         instance.standing = 0
-        if instance.under_way is not IDLE:
+        if instance.under_way[3]:
             end = instance.cut(now)
             if end is not None:
                 self._ends[instance.number] = end

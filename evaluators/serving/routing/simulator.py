@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from evaluators.serving.core.calls import Call
 from evaluators.serving.core.costs import SECOND
-from evaluators.serving.core.instance import IDLE, Instance
+from evaluators.serving.core.instance import Instance
 from evaluators.serving.core.plans import Refused
 from evaluators.serving.core.views import ClusterView, StepView
 from evaluators.serving.episode.desk import Entries, View, play, preface
@@ -202,5 +202,5 @@ class _Eyes:
     def _last(self, instance: Instance, now: int) -> int:
         """How long the iteration took that ended last, ps."""
         _, first, growth, _, _ = instance.under_way
-        done = 0 if instance.under_way is IDLE else instance.progress(now)
+        done = instance.progress(now)
         return first + growth * (done - 1) if done else self._took[instance.number]
