@@ -447,5 +447,20 @@ def test_the_reference_turns_one_instance_at_a_time_towards_the_work_to_come() -
     played(problem.scenario, Watched(problem, clairvoyant.Order(horizon=12 * SECOND)))
     half = len(log) // 3
     assert sum(log[2:half]) / (half - 2) > 1 + sum(log[half : 2 * half]) / half, "prompts first, then outputs"
+    alone = []
+    for weight in (0.1, 10.0):
+        log.clear()
+        played(problem.scenario, Watched(problem, clairvoyant.Order(horizon=12 * SECOND, weight=weight)))
+        alone.append(sum(log) / len(log))
+    assert alone[0] < alone[1] - 1
     fixed = clairvoyant.Knowing(problem, clairvoyant.Order(alone=2))
     assert played(problem.scenario, fixed).turns == 1
+
+
+def test_the_reference_hands_calls_to_the_emptiest_instance_or_keeps_them() -> None:
+    rows = [(0, 30, 60, 0), (0, 30, 60, 0), (0, 30, 60, 0)]
+    problem = decode(small(rows, [ALONE, replace(ENGINE, blocks=7), replace(ENGINE, blocks=7)]).payload)
+    orders = (clairvoyant.Order(alone=1, stays=stays) for stays in (False, True))
+    away, kept = (played(problem.scenario, clairvoyant.Knowing(problem, order)) for order in orders)
+    assert sorted(c.instance for c in away.calls) == [1, 1, 2] and away.preemptions
+    assert sorted(c.instance for c in kept.calls) == [0, 1, 2] and not kept.preemptions

@@ -309,3 +309,26 @@ def test_a_call_that_finds_no_room_asks_what_may_go_for_it() -> None:
     waited, given = (played(Scenario(engines, work), policy) for policy in (patient, giving))
     assert waited.calls[1].worst > given.calls[1].worst and given.preemptions >= 1
     assert given.calls[0].preempted and given.calls[0].state == DONE and given.calls[1].state == DONE
+
+
+def test_a_call_that_was_to_migrate_before_it_lost_its_place_still_does() -> None:
+    """Its instance is for prefill alone meanwhile: nobody is asked where it goes on, and it does not come twice."""
+    slow = replace(PAIR, network=16 * 10**9)
+
+    class Losing(Turning):
+        lost = 0
+
+        def step(self, view: StepView) -> Any:
+            if view.instance.prefill and view.sequences and not self.lost:
+                self.lost += 1
+                return (), (0,), 1
+            return super().step(view)
+
+    # Ten tokens at 3500 are three blocks: 19,050 ps. The role changes at 7000; at the next boundary it is preempted.
+    policy = Losing({3500: [(0, 0, 1)], 7000: [(0, True)]})
+    scenario = Scenario((slow, slow), (Request("a", 0, 8, 24),), every=True, poll=100, control=3500)
+    outcome = played(scenario, policy)
+    (call,) = outcome.calls
+    assert not outcome.refusals and policy.lost == 1 and call.preempted == 1
+    assert (policy.hands, outcome.handed, outcome.migrations) == ([], 0, 1)
+    assert call.instance == 1 and call.state == DONE and call.blocks == call.reserved == 0

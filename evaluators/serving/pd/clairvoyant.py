@@ -79,6 +79,11 @@ class Knowing:
     def _arrivals(self) -> list[int]:
         return [r.arrival for r in self.problem.scenario.requests]
 
+    @cached_property
+    def _sent(self) -> dict[int, tuple[Call, Server]]:
+        """Where calls were handed to last, by their number."""
+        return {}
+
     def step(self, view: StepView) -> Any:
         return stepped(view, self._offline)
 
@@ -149,11 +154,15 @@ class Knowing:
 
         def spare(server: Server) -> tuple[bool, bool, float, int]:
             size = server.blocks * server.block
-            most = peak(server, now, call, *server.expected)
+            coming = [c for c, to in self._sent.values() if to is server and c.instance != server.number]
+            most = peak(server, now, call, *coming)
             return most <= size, server is not turning, -most / size, -server.number
 
         best = max((s for s in view.instances if not s.prefill), key=spare)
-        return call.instance if self.order.stays and not spare(best)[0] else best.number
+        if self.order.stays and not spare(best)[0]:
+            return call.instance
+        self._sent[call.number] = call, best
+        return best.number
 
 
 def left(server: Server) -> list[int]:
