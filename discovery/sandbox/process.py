@@ -24,6 +24,8 @@ from evaluators.task import Tier
 
 ROOT = Path(__file__).resolve().parents[2]
 """Where the zygote imports the sandbox from."""
+KEPT = ("SERVING_CORE",)
+"""What of the environment the zygote gets: which core of a simulator it loads."""
 _START_SECONDS = 60
 _REPLY_SECONDS = 20
 _GRACE_TENTHS = 20
@@ -108,6 +110,7 @@ class Zygote:
         environment = dict.fromkeys(
             ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
         )
+        environment |= {name: os.environ[name] for name in KEPT if name in os.environ}
         self._process = subprocess.Popen(
             [
                 sys.executable,

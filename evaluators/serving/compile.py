@@ -20,7 +20,7 @@ from evaluators.serving import core
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = ("batch", "cache", "calls", "costs", "energy", "instance", "link", "moves", "plans", "simulation")
-"""All but the views, which are tuples with properties: mypyc does not make those."""
+"""Not the views, tuples with properties, which mypyc does not make, nor the metrics, which are asked once a run."""
 
 
 class CannotCompile(Exception):
@@ -37,6 +37,7 @@ def build(folder: Path = core.COMPILED) -> list[Path]:
         raise CannotCompile(
             f"{error.name} is not installed; install the extra `dev` and setuptools"
         ) from None
+    made_from = core.digest()  # what is edited meanwhile is not what was compiled
     sources = [os.path.relpath(core.SOURCES / f"{name}.py", ROOT) for name in MODULES]
     told = io.StringIO()
     with TemporaryDirectory() as work, contextlib.chdir(ROOT):
@@ -54,10 +55,16 @@ def build(folder: Path = core.COMPILED) -> list[Path]:
             raise CannotCompile(
                 f"the core could not be compiled ({error}; {last[0]}); is there a C compiler?"
             ) from None
-        shutil.rmtree(folder, ignore_errors=True)
+        remove(folder)
         shutil.copytree(Path(work, "lib", *core.__name__.split(".")), folder)
-    (folder / "sources").write_text(core.digest(), encoding="ascii")
+    (folder / "sources").write_text(made_from, encoding="ascii")
     return sorted(folder.glob("*.so"))
+
+
+def remove(folder: Path) -> None:
+    """First what says that the modules may be used."""
+    (folder / "sources").unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def main() -> int:
@@ -66,7 +73,7 @@ def main() -> int:
     )
     parser.add_argument("--remove", action="store_true", help="use the sources again")
     if parser.parse_args().remove:
-        shutil.rmtree(core.COMPILED, ignore_errors=True)
+        remove(core.COMPILED)
         sys.stdout.write("the sources are used\n")
         return 0
     try:

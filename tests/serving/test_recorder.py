@@ -62,7 +62,7 @@ class Doing:
 
 
 def recorded(scenario: Scenario, desk: Any) -> tuple[Outcome, list[list[Phase]]]:
-    recorder = Recorder(desk)
+    recorder = Recorder(desk, [e.host > 0 for e in scenario.engines])
     run = simulate(scenario, recorder.saw)
     try:
         view = next(run)
@@ -228,3 +228,15 @@ def test_answers_of_many_lanes_are_charts_one_below_the_other() -> None:
     assert first.get_xlim() == second.get_xlim() == (0, ends[other])
     assert first.get_title(loc="left").startswith("the first (score ")
     assert picture.text.count("40 lanes: waiting") == 2
+
+
+def test_a_call_that_waited_for_room_elsewhere_and_stayed_was_not_on_the_host() -> None:
+    class Staying(Doing):
+        def control(self, view: Any) -> Any:
+            return [(0, False)] if view.time == 4000 else ()
+
+    engine = Engine(FLAT, 8, 4, 4, 64, block_bytes=100, network=10**12, latency=300)
+    engines = (replace(engine, prefill=True), replace(engine, cap=1))
+    scenario = Scenario(engines, (Request("a", 0, 8, 9), Request("b", 0, 8, 3)), control=4000)
+    _, phases = recorded(scenario, Staying())
+    assert [p.kind for p in phases[1]] == [WAITING, PREFILL, LINK, DECODE]

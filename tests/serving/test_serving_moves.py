@@ -262,7 +262,7 @@ def test_calls_that_wait_for_room_elsewhere_stay_when_their_instance_may_decode(
     kept = played(Scenario(engines, work, control=3500), Turning({3500: [(0, False)]}))
     b = kept.calls[1]
     # Its first token came at 2000, the next one an iteration after 3500.
-    assert (b.instance, b.worst, b.ended, kept.handed) == (0, 2500, 3500 + 4000, 2)
+    assert (b.instance, b.worst, b.ended, kept.handed) == (0, 2500, 3500 + 4000, 1)
 
 
 def test_calls_that_wait_for_an_instance_are_handed_over_again_when_it_turns_to_prefill() -> None:
@@ -332,3 +332,37 @@ def test_a_call_that_was_to_migrate_before_it_lost_its_place_still_does() -> Non
     assert not outcome.refusals and policy.lost == 1 and call.preempted == 1
     assert (policy.hands, outcome.handed, outcome.migrations) == ([], 0, 1)
     assert call.instance == 1 and call.state == DONE and call.blocks == call.reserved == 0
+
+
+def test_no_more_calls_stay_than_there_are_places() -> None:
+    """Three calls wait for an instance with one place when their own, which has two, may decode."""
+    work = tuple(Request(str(n), 0, 4, 20) for n in range(4))
+    engines = (replace(PAIR, prefill=True, cap=2, blocks=40), replace(PAIR, cap=1, blocks=40))
+
+    class Watching(Turning):
+        most = 0
+
+        def control(self, view: ClusterView) -> Any:
+            self.most = max(self.most, *(len(i.decoding) for i in view.instances))
+            return super().control(view)
+
+    policy = Watching({7000: [(0, False)]})
+    outcome = played(Scenario(engines, work, control=500), policy)
+    assert policy.most == 2 and all(c.state == DONE for c in outcome.calls) and not outcome.refusals
+    assert sorted(c.instance for c in outcome.calls) == [0, 0, 0, 1]
+
+
+def test_a_wait_is_not_forgotten_by_a_call_that_loses_its_place_when_it_comes() -> None:
+    class Losing(Turning):
+        lost = 0
+
+        def step(self, view: StepView) -> Any:
+            if view.instance.number == 1 and view.sequences and not self.lost:
+                self.lost += 1
+                return (), (0,), 1
+            return super().step(view)
+
+    scenario = Scenario((replace(PAIR, prefill=True), PAIR), (Request("a", 0, 8, 3),), every=True, poll=100)
+    (call,) = played(scenario, Losing({})).calls
+    # Tokens at 1000 and, after it came at 1500 and was computed anew from 1600 on, at 2600.
+    assert (call.preempted, call.worst, call.ended) == (1, 1600, 3600)

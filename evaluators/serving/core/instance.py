@@ -257,7 +257,6 @@ class Instance(Batch):
         anew."""
         if call.state == DECODE:
             self.leave(call, now)
-            call.last = now
         else:
             self._dismiss(call)
             self.release(call)

@@ -35,7 +35,7 @@ class Moves:
         """Of a call on its way: where to, and how many tokens are copied already."""
         self.next = FOREVER
         """When the next transfer ends."""
-        self.migrations = self.aborted = 0
+        self.migrations = self.handed = self.aborted = 0
 
     # -- to the host and back ------------------------------------------------------------------------------------------
 
@@ -80,6 +80,7 @@ class Moves:
             call = waiting.pop(0)
             source = self._instances[call.instance]
             target.arriving += 1
+            self.handed += 1
             self._reserve(call, target, -(-call.length // target.block), now)
             self._begin(self._network[source.number], now, call.reserved * source.block_bytes, "handed", call)
 

@@ -92,7 +92,7 @@ def checked(answer: Any, view: StepView) -> Plan:
             raise Refused("step: a chunk has more tokens than its call has left, or none")
         left -= tokens
         free -= taken
-        if left < 0 or free < 0 or places < 0:
+        if left < 0 or free < 0 or (places < 0 and place >= started):
             short = (
                 "more tokens than the budget" if left < 0 else "no memory" if free < 0 else "no place free"
             )

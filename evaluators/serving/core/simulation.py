@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from functools import partial
 from operator import attrgetter
 from typing import TypeVar
 
@@ -181,18 +182,22 @@ class _Run:
 
     def _received(self, instance: Instance, now: int) -> Asking[None]:
         """At a boundary of an instance: caches go and come. An instance that is no longer for prefill alone keeps what
-        it has not handed over, and any keeps a call that was to migrate before it lost its place: it still is."""
+        it has not handed over, as it has places, and any keeps a call that was to migrate before it lost its own: it
+        still is."""
         moves = self._moves
         while instance.handed:
-            call, target = instance.handed.pop(0), instance
-            if instance.prefill and not moves.sends(call):
+            call, target = instance.handed[0], instance
+            stays = not instance.prefill or moves.sends(call)
+            if stays and instance.sequences >= instance.cap:
+                break
+            del instance.handed[0]
+            if not stays:
                 self._outcome.decisions += 1
                 answer = yield ClusterView(now, "hand", call, self._instances)
                 target = self._named("hand", answer, instance)
             if target is instance:
                 instance.keep(call)
             else:
-                self._outcome.handed += 1
                 moves.hand_over(call, target, now)
         if instance.stopping:
             moves.stop(instance, now)
@@ -212,10 +217,10 @@ class _Run:
 
     def _named(self, hook: str, answer: object, here: Instance | None = None) -> Instance:
         """The instance that a policy named; the first that serves where it named none. A call is handed over to one
-        that is not for prefill alone, or stays ``here``."""
+        that is not for prefill alone, or stays ``here`` where there is a place."""
         if type(answer) is int and 0 <= answer < len(self._instances):
             named = self._instances[answer]
-            if hook == "route" or not named.prefill or named is here:
+            if hook == "route" or not named.prefill or (named is here and here.sequences < here.cap):
                 return named
         self._refuse(f"{hook}: no such instance")
         return next((i for i in self._instances if hook == "route" or not i.prefill), self._instances[0])
@@ -317,9 +322,13 @@ class _Run:
         outcome.end = now if now < FOREVER else max((c.ended for c in self._calls), default=0)
         outcome.starved = sum(c.ended < 0 and c.state != REFUSED for c in self._calls)
         outcome.work = tuple(i.work() for i in self._instances)
-        outcome.migrations = self._moves.migrations
+        outcome.migrations, outcome.handed = self._moves.migrations, self._moves.handed
         outcome.iterations = sum(i.iterations for i in self._instances)
         return outcome
+
+
+def _missing(name: str, _: object) -> None:
+    raise TypeError(f"the policy has no {name}, which this scenario asks")
 
 
 def played(scenario: Scenario, policy: object, log: Log | None = None) -> Outcome:
@@ -327,16 +336,8 @@ def played(scenario: Scenario, policy: object, log: Log | None = None) -> Outcom
     several instances, ``hand(view)`` where some are for prefill alone or come to be, ``control(view)`` where the
     scenario has it."""
     run = simulate(scenario, log)
-    wanted = ["step"]
-    wanted += ["route"] if len(scenario.engines) > 1 else []
-    wanted += ["hand"] if any(e.prefill for e in scenario.engines) else []
-    wanted += ["control"] if scenario.control else []
-    hooks = {
-        name: getattr(policy, name) for name in ("step", "route", "hand", "control") if hasattr(policy, name)
-    }
-    missing = [name for name in wanted if name not in hooks]
-    if missing:
-        raise TypeError(f"the policy has no {', '.join(missing)}, which this scenario asks")
+    names = ("step", "route", "hand", "control")
+    hooks = {name: getattr(policy, name, partial(_missing, name)) for name in names}
     send, step = run.send, hooks["step"]
     try:
         view = next(run)

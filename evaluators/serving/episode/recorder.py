@@ -6,6 +6,7 @@ knows when calls were computed and decoded; why one was not follows from what ca
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from evaluators.serving.core.calls import MOVING, REFUSED, SWAPPED, Call
@@ -17,7 +18,8 @@ from evaluators.serving.episode.desk import Desk, Entries
 WAITING, PREFILL, DECODE, HOST, LINK = "waiting", "prefill", "decode", "on the host", "on a link"
 KINDS = (WAITING, PREFILL, DECODE, HOST, LINK)
 """What a call does: it waits for its first or next chunk; tokens of its prompt are computed; it generates; its cache is
-in the host's memory or on its way there or back; its cache is on its way to another instance."""
+in the host's memory or on its way there or back; its cache is on its way to another instance or waits for room
+there."""
 
 
 class Phase(NamedTuple):
@@ -31,8 +33,9 @@ class Phase(NamedTuple):
 class Recorder:
     """A desk that passes everything on to another one."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk, self.idle_advice = desk, desk.idle_advice
+    def __init__(self, desk: Desk, hosts: Sequence[bool]) -> None:
+        """``hosts``: whether each instance has memory of its host to use."""
+        self._desk, self.idle_advice, self._hosts = desk, desk.idle_advice, hosts
         self._instances: dict[int, Instance] = {}
         self._active: dict[int, list[tuple[Phase, int]]] = {}
         """Of each call, when it was computed or decoded and on which instance."""
@@ -79,7 +82,8 @@ class Recorder:
         now, last = call.request.arrival, -1
         for phase, instance in self._active.get(call.number, ()):
             if phase.start > now:
-                kind = WAITING if phase.kind == PREFILL else HOST if instance == last else LINK
+                here = instance == last and self._hosts[instance]
+                kind = WAITING if phase.kind == PREFILL else HOST if here else LINK
                 found.append(Phase(kind, now, phase.start))
             found.append(phase)
             now, last = phase.end, instance

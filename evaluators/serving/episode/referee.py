@@ -53,7 +53,7 @@ class Referee:
     def recorded(self, problem: Problem, answer: bytes) -> tuple[Outcome, list[list[Phase]]]:
         """The same, and what each call did meanwhile."""
         replay, desk = self._opened(problem, answer)
-        recorder = Recorder(desk)
+        recorder = Recorder(desk, [e.host > 0 for e in problem.scenario.engines])
         outcome = replay.outcome(recorder)
         return outcome, recorder.phases(outcome)
 

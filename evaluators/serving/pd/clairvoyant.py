@@ -25,7 +25,7 @@ from evaluators.serving.core.views import ClusterView, StepView
 from evaluators.serving.episode.cluster import peak
 from evaluators.serving.episode.problem import Problem, decode
 from evaluators.serving.episode.referee import share
-from evaluators.serving.pd.simulator import CHUNK, OFFLINE, queued, stepped
+from evaluators.serving.pd.simulator import CHUNK, OFFLINE, may_decode, queued, stepped
 from evaluators.task import Instance
 
 HORIZONS = (3 * SECOND, 8 * SECOND)
@@ -159,7 +159,7 @@ class Knowing:
             return most <= size, server is not turning, -most / size, -server.number
 
         best = max((s for s in view.instances if not s.prefill), key=spare)
-        if self.order.stays and not spare(best)[0]:
+        if self.order.stays and not spare(best)[0] and may_decode(view.instances[call.instance], call):
             return call.instance
         self._sent[call.number] = call, best
         return best.number

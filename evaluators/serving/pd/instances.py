@@ -3,7 +3,8 @@
 A workload is calls with long prompts and short outputs, calls with long outputs, and offline ones that can wait; the
 first two come and go along a cycle, so that now prompts and now outputs are the work. A cluster is a model on four to
 six cards, half of them for prefill alone at the beginning. ``SATURATION`` is where the two meet: calls a second up to
-which the reference policy keeps about nine of ten calls within their limits. Loads are shares of it.
+which the reference policy, in an earlier and weaker form, kept about nine of ten calls within their limits. Loads are
+shares of it.
 """
 
 from __future__ import annotations
@@ -105,12 +106,12 @@ def problem(
 ) -> Problem:
     """Engines serve calls; the first half of them, and not the odd one, begin for prefill alone. The log has room for
     where each call goes and is handed to, three times, and for roles that all change in every round in which there
-    are calls, of which there are as many as the run has, and not more than a token of some call takes an eighth of a
-    second."""
+    are calls, of which there are as many as the run has, and not more than its tokens take: one of an output an eighth
+    of a second, 512 of a prompt half a second. Once it is full, roles stay."""
     alone = len(engines) // 2
     members = tuple(replace(e, prefill=n < alone) for n, e in enumerate(engines))
     rounds = (calls[-1].arrival + UNTIL) // ROUND + 1
-    rounds = min(rounds, (UNTIL // ROUND) + sum(c.output for c in calls) // 4)
+    rounds = min(rounds, (UNTIL // ROUND) + sum(c.output // 4 + c.prompt // 512 + 1 for c in calls))
     entries = 2 + 8 * len(calls) + rounds * (1 + len(engines))
     scenario = Scenario(members, calls, poll=POLL, control=ROUND, until=UNTIL)
     return Problem(scenario, objectives, entries)

@@ -105,7 +105,8 @@ def turned(view: ClusterView, reply: npt.NDArray[Any]) -> Entries:
 
 def may_decode(instance: Instance, call: Call) -> bool:
     """Whether a call whose prompt has ended may go on at an instance."""
-    return not instance.prefill or instance.number == call.instance
+    here = instance.number == call.instance and instance.sequences < instance.cap
+    return not instance.prefill or here
 
 
 def soonest(view: ClusterView) -> int:
@@ -152,8 +153,9 @@ def stepped(view: StepView, offline: Sequence[bool]) -> Any:
         running = view.running
         begun = [p for p in online if p < started]
         return filled(view, ((p, CHUNK) for p in begun)), tuple(map(running.index, gone)), 1
-    busy = bool(instance.arriving or instance.expected)
-    busy = busy or any(not offline[c.request.kind] for c in instance.decoding.values())
+    coming = (*instance.decoding.values(), *instance.expected)
+    # Of a cache that is on its way here nobody knows whose it is.
+    busy = instance.arriving > 0 or any(not offline[c.request.kind] for c in coming)
     order = online if busy else sorted(range(len(queue)), key=later.__getitem__)
     free = view.free - int(WATERMARK * instance.blocks)
     needs = accumulate(-(-queue[p].length // instance.block) - queue[p].blocks for p in order)

@@ -87,8 +87,8 @@ INTERFACE = Interface(
     returns=_each("role", "float", "above 0: for prefill alone; else it generates", "", None),
     facts=(
         "The mix drifts: for a while calls have long prompts and short outputs, then short prompts and long outputs.",
-        "An iteration makes a token for each call that generates and computes up to 1,024 tokens of prompts. With such "
-        "a chunk it mostly takes longer than the limit between tokens allows: calls that generate beside it are late.",
+        "An iteration holds up to 1,024 tokens: one for each call that generates, the rest of prompts. A full one "
+        "mostly takes longer than the limit between tokens allows, so calls that generate beside prompts are late.",
         "An instance that turns to prefill keeps its generating calls, and each of them waits for its chunks.",
         "An instance that turns to generate first computes the prompts that it has; those calls go on there.",
         "A call holds its prompt and all that it has generated, and nobody knows how long its output gets. When the "
