@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -55,6 +55,12 @@ class Nodes:
         for actor in found:
             os.kill(actor.pid, signal.SIGSTOP)
         return found
+
+    def thaw(self, frozen: Collection[Process]) -> None:
+        """Let them go on, also one whose node is gone: only then it sees that."""
+        for one, _, _ in processes():
+            if one in frozen:
+                os.kill(one.pid, signal.SIGCONT)
 
 
 class Process(NamedTuple):

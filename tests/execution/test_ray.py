@@ -67,8 +67,7 @@ def test_a_run_goes_on_without_a_worker_and_without_a_node(nodes: Nodes, install
         zygotes = children(frozen)
         assert process.poll() is None and ledger.run(run).status == "running"
         nodes.remove()
-        for actor in set(nodes.actors()) & set(frozen):
-            os.kill(actor.pid, signal.SIGCONT)
+        nodes.thaw(frozen)
         out, err = process.communicate(timeout=240)
         assert process.returncode == 0, err
         assert err == "" and out.count("\n") == 1, "Ray writes neither to our data nor to the terminal"
