@@ -1,7 +1,7 @@
 """Whether an order of policies depends on the timing: six policies on the search split of `serving`, its coefficients
 moved by 10 %.
 
-    python benchmarks/serving_order.py [--tuned] [--swept] [--draws 20]
+    python benchmarks/serving_order.py [--tuned] [--swept | --first] [--draws 20]
 
 Each coefficient by itself is multiplied by 0.9 and by 1.1, then all of them are, then in each draw every one by either;
 loads, caches and limits stay as they are. A line of the table is a setting: how much longer its iterations take than as
@@ -9,7 +9,9 @@ shipped (64 decodes that hold 1,024 tokens each, alone and beside a chunk of 512
 it), the six scores, and the pairs that stand in another order than as shipped. An order is told when the 95 % interval
 of the paired difference, stratified by class, leaves out 0. `--tuned` takes the parameters that ship. `--swept` is in
 the manner of Vidur's capacity search: Llama-2-7B on A100 alone, and each instance under limits from tight to loose, so
-that no single one of them decides. It needs no data. Exit code 1 when a pair that is told as shipped changes places.
+that no single one of them decides. `--first` orders by the mean time to the first token on that engine, which no limit
+cuts off (scores are seconds, negative). It needs no data. Exit code 1 when a pair that is told as shipped changes
+places.
 """
 
 from __future__ import annotations
@@ -32,12 +34,13 @@ from discovery.statistics import paired_interval
 from evaluators.registry import load
 from evaluators.serving.batching.instances import ENGINES, make
 from evaluators.serving.batching.splits import part
-from evaluators.serving.core.costs import Costs
+from evaluators.serving.batching.task import Serving
+from evaluators.serving.core.costs import SECOND, Costs
 from evaluators.serving.core.metrics import Objective
 from evaluators.serving.episode.problem import decode, encode
 from evaluators.serving.episode.specs import Spec
 from evaluators.serving.timing import COEFFICIENTS, timing
-from evaluators.task import Instance, InstanceSet, aggregate
+from evaluators.task import Instance, InstanceSet, Judgement, aggregate
 
 POLICIES = ("paced", "deadline-first", "sarathi", "shortest-first", "vllm-fcfs", "orca")
 MOVED = tuple(name for name in COEFFICIENTS if name not in ("experts", "links"))
@@ -115,10 +118,20 @@ class Standing:
         ]
 
 
-def measured(factors: Factors, tuned: bool = False, swept: bool = False) -> Standing:
+class First(Serving):
+    """Judges by the mean time to the first token; a call that never has one waits to the end."""
+
+    def judge(self, instance: Instance, answer: bytes) -> Judgement:
+        run = self.referee.replayed(decode(instance.payload), answer)
+        waits = [c.ttft if c.first >= 0 else run.end - c.request.arrival for c in run.calls]
+        return Judgement(0.0, -sum(waits) / len(waits) / SECOND)
+
+
+def measured(factors: Factors, tuned: bool = False, swept: bool = False, first: bool = False) -> Standing:
     """All policies on the search split under a setting."""
-    task: Any = load("serving")
-    instances = InstanceSet("search", tuple(moved(spec, factors, limit) for spec, limit in specs(swept)))
+    task: Any = First({}) if first else load("serving")
+    chosen = [(spec, 1.0) for spec, limit in specs(True) if limit == 1.0] if first else specs(swept)
+    instances = InstanceSet("search", tuple(moved(spec, factors, limit) for spec, limit in chosen))
     found = {}
     for name in POLICIES:
         parameters = task.shipped_scores()[name].tuned_parameters if tuned else {}
@@ -131,10 +144,12 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--tuned", action="store_true")
-    parser.add_argument("--swept", action="store_true")
+    kinds = parser.add_mutually_exclusive_group()
+    kinds.add_argument("--swept", action="store_true")
+    kinds.add_argument("--first", action="store_true")
     parser.add_argument("--draws", type=int, default=20)
     options = parser.parse_args()
-    shipped = measured({}, options.tuned, options.swept)
+    shipped = measured({}, options.tuned, options.swept, options.first)
     usual = iterations(shipped.instances)
     order = sorted(POLICIES, key=shipped.mean, reverse=True)
     told = {pair for pair in combinations(order, 2) if shipped.ahead(*pair)}
@@ -142,7 +157,7 @@ def main() -> int:
     changed: dict[Pair, int] = {}
     largest = dict.fromkeys(order, 0.0)
     for name, factors in settings(options.draws):
-        now = measured(factors, options.tuned, options.swept)
+        now = measured(factors, options.tuned, options.swept, options.first)
         longer = [
             f"{100 * (n / u - 1):+7.2f}%" for n, u in zip(iterations(now.instances), usual, strict=True)
         ]

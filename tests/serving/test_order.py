@@ -6,7 +6,7 @@ from dataclasses import replace
 from types import ModuleType
 
 import pytest
-from serving_support import benchmark
+from serving_support import Bench, benchmark
 
 from evaluators.registry import load
 from evaluators.serving.batching.instances import ENGINES, make
@@ -71,6 +71,23 @@ def test_scores_under_the_shipped_timing_are_those_that_ship(
     shipped = load("serving").shipped_scores()["sarathi"]
     assert order.measured({}).mean("sarathi") == shipped.published["search"]
     assert order.measured({}, tuned=True).mean("sarathi") == shipped.tuned["search"]
+
+
+def test_the_order_by_first_tokens_is_that_of_waits(
+    order: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In seconds, longer on a slower engine; as a run's median and tail say as well."""
+    monkeypatch.setattr(order, "POLICIES", ("sarathi",))
+    monkeypatch.setattr(order, "part", lambda _: [SPEC])
+    usual, slower = (order.measured(f, first=True) for f in ({}, dict.fromkeys(order.MOVED, 1.1)))
+    assert -slower.mean("sarathi") > 1.05 * -usual.mean("sarathi")
+    bench = Bench("serving")
+    (one,) = usual.instances
+    told = {
+        f.name: f.value
+        for f in bench.referee.replayed_figures([one], [bench.run(one, bench.rule("sarathi"))])
+    }
+    assert told["TTFT p50"] / 2 < -usual.mean("sarathi") < told["TTFT p99"]
 
 
 def test_pairs_that_stand_in_another_order_are_named_and_equals_in_none(order: ModuleType) -> None:
