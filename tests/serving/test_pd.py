@@ -276,6 +276,12 @@ def test_an_offline_call_gives_way_to_the_next_tokens_of_online_ones() -> None:
     assert (offline.preempted, online.preempted) == (1, 0)
 
 
+def test_an_offline_call_gives_way_to_those_that_generate_where_it_is_not_enough_for_the_next() -> None:
+    rows = [(0, 60, 60, 1), (9, 60, 60, 0), (20, 190, 5, 0)]
+    offline, online, large = served(rows, replace(ENGINE, block=1, blocks=200))
+    assert (offline.preempted > 0, online.preempted) == (True, 0) and large.entered >= online.ended
+
+
 def test_an_offline_call_gives_way_to_what_stays_free() -> None:
     fine = replace(ENGINE, block=1, blocks=200)
     assert served([(0, 99, 40, 1), (3, 99, 2, 0)], fine)[0].preempted == 1
