@@ -26,7 +26,7 @@ that come back from there.
 
 A plan with chunks stands as well: each of its iterations does the same chunks. It ends when a call comes or ends, when
 a call of a chunk has fewer tokens left than that, when the instance is short of memory, or when a cache comes or
-goes."""
+goes; not when the instance changes its role."""
 NOTHING: Plan = ((), 0, 1, (), (), ())
 
 

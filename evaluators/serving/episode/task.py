@@ -17,9 +17,11 @@ from evaluators.serving.core.calls import Request
 from evaluators.serving.core.metrics import Objective
 from evaluators.serving.core.simulation import Engine
 from evaluators.serving.episode import reader, referee
+from evaluators.serving.episode.cluster import linked
 from evaluators.serving.episode.pictures import busiest, timeline
+from evaluators.serving.episode.problem import Problem
 from evaluators.serving.episode.splits import Splits
-from evaluators.serving.episode.workload import objective
+from evaluators.serving.episode.workload import instance, objective
 from evaluators.serving.models import MODELS
 from evaluators.serving.timing import widths
 from evaluators.task import (
@@ -129,3 +131,21 @@ class ServingTask(ABC):
 
     def replayed_figures(self, instances: Sequence[Instance], answers: Sequence[bytes]) -> tuple[Figure, ...]:
         return self.referee.replayed_figures(instances, answers)
+
+
+class ClusterTask(ServingTask):
+    """A task with several engines, which for the user's own traces are all alike. ``problem`` says how they serve the
+    calls."""
+
+    options = (
+        *ServingTask.options,
+        Option("instances", "4", "how many instances serve your own traces", tuple(map(str, range(2, 9)))),
+    )
+    problem: Callable[[Sequence[Engine], tuple[Request, ...], tuple[Objective, ...]], Problem]
+
+    def own(
+        self, id_: str, engine: Engine, requests: tuple[Request, ...], objectives: tuple[Objective, ...]
+    ) -> Instance:
+        model, card = self.settings["model"], self.settings["gpu"]
+        members = [linked(engine, model, card, min(widths(model, card)))] * int(self.settings["instances"])
+        return instance(id_, "mine", self.problem(members, requests, objectives), self.decision_limit)

@@ -58,8 +58,8 @@ class Roles:
     def decides(self, view: StepView | ClusterView) -> bool:
         """Whether a call has come or is to be handed over, to a policy that decides that, or there is a round while
         there are calls."""
-        if view.hook == "control":
-            return any(i.sequences or i.waiting or i.expected for i in view.instances)  # type: ignore[union-attr]
+        if isinstance(view, ClusterView) and view.call is None:
+            return any(i.sequences or i.waiting or i.expected for i in view.instances)
         return view.hook in self._hooks
 
     def ask(self, view: ClusterView) -> tuple[str, View]:

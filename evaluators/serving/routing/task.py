@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from evaluators.serving.core.calls import Request
-from evaluators.serving.core.metrics import Objective
-from evaluators.serving.core.simulation import Engine
-from evaluators.serving.episode.cluster import linked
 from evaluators.serving.episode.referee import Referee
 from evaluators.serving.episode.splits import Splits
-from evaluators.serving.episode.task import ServingTask
-from evaluators.serving.episode.workload import instance
+from evaluators.serving.episode.task import ClusterTask
 from evaluators.serving.routing.instances import DECISION_SECONDS, make, problem
 from evaluators.serving.routing.simulator import HOOKS, Routing, simulate
 from evaluators.serving.routing.splits import part
-from evaluators.serving.timing import widths
-from evaluators.task import Baseline, Instance, Interface, Option, Value
+from evaluators.task import Baseline, Interface, Value
 
 HERE = Path(__file__).parent
 
@@ -92,7 +86,7 @@ INTERFACE = Interface(
 )  # fmt: skip
 
 
-class ServingRouting(ServingTask):
+class ServingRouting(ClusterTask):
     """The task bound to its options."""
 
     name = "serving-routing"
@@ -103,10 +97,6 @@ class ServingRouting(ServingTask):
     version = "1"
     interface = INTERFACE
     seeds = ("freest", "llumnix")
-    options = (
-        *ServingTask.options,
-        Option("instances", "4", "how many instances serve your own traces", tuple(map(str, range(2, 9)))),
-    )
     decision_limit = DECISION_SECONDS
     home = HERE
     splits = Splits(
@@ -120,11 +110,4 @@ class ServingRouting(ServingTask):
         "(evaluators.serving.routing.clairvoyant)",
     )
     simulate = staticmethod(simulate)
-
-    def own(
-        self, id_: str, engine: Engine, requests: tuple[Request, ...], objectives: tuple[Objective, ...]
-    ) -> Instance:
-        model, card = self.settings["model"], self.settings["gpu"]
-        member = linked(engine, model, card, min(widths(model, card)))
-        served = problem([member] * int(self.settings["instances"]), requests, objectives)
-        return instance(id_, "mine", served, DECISION_SECONDS)
+    problem = staticmethod(problem)
