@@ -46,7 +46,8 @@ class PolicyTask(Protocol):
 class Asking(Protocol):
     """An answer task whose candidate may ask an oracle while it works on an instance.
 
-    The adapter's function is then ``answer(function, payload, parameters, ask)``: ``ask`` takes a question of exactly
+    The adapter's function is then ``answer(function, payload, parameters, ask)``, with hooks as a fifth argument where
+    the interface has any: ``ask`` takes a question of exactly
     ``query_bytes`` and gives the reply; it raises RuntimeError once the budget is used up."""
 
     query_bytes: int

@@ -71,8 +71,8 @@ class Interface:
     facts: tuple[str, ...] = ()
     """Constants and rules worth knowing, one sentence each; rendered into prompts."""
     hooks: tuple[Interface, ...] = ()
-    """Of a policy task: further functions that a candidate may define beside this one, in the same module. Their names
-    differ, and they have no hooks of their own."""
+    """Further functions that a candidate may define beside this one, in the same module. Their names differ, and they
+    have no hooks of their own. A policy's simulation asks them, an answer task's adapter calls them."""
     absent: str = ""
     """Of a hook: what the task does where a candidate does not define it, one sentence."""
 
@@ -193,7 +193,12 @@ class Task(Protocol):
     settings: Mapping[str, str]
     """The options as bound, defaults filled in."""
     adapter: Path
-    """The only task code inside the sandbox: a module with ``answer(function, payload, parameters) -> bytes``."""
+    """The only task code inside the sandbox: a module with ``answer(function, payload, parameters) -> bytes``.
+
+    Where the interface has hooks it is ``answer(function, payload, parameters, hooks)``: ``hooks`` maps the names of
+    those that the candidate defines to callables whose own keyword parameters are bound, so that they take positional
+    arguments alone. ``parameters`` are then those of ``function`` alone. An oracle (:class:`evaluators.policy.Asking`)
+    comes before: ``answer(function, payload, parameters, ask, hooks)``."""
     memory: int
     """Bytes that a candidate may use on top of the interpreter."""
     gate_blocks: int

@@ -128,7 +128,8 @@ class Sandbox(Protocol):
         counted: int = 0,
     ) -> Session:
         """``hooks``: those that the candidate defines beside ``function``, in the order of the interface, with their
-        own parameters. ``counted``: in how many calls, the first ones, the candidate's lines are counted."""
+        own parameters; None where the task has none, whose adapter then takes no hooks. ``counted``: in how many
+        calls, the first ones, the candidate's lines are counted."""
         ...
 
     def close(self) -> None: ...

@@ -149,8 +149,9 @@ def _work(adapter: Adapter, wanted: dict[str, Any]) -> Callable[[int, int, bytes
     """What turns kind, sequence and body of a frame into the body of its RESULT."""
     name, parameters = wanted["function"], wanted["parameters"]
     code = compile(wanted["code"], FILENAME, "exec", dont_inherit=True)
-    named = {name: parameters, **wanted["hooks"]}
-    (function, *_) = _load(code, named)
+    hooks: dict[str, dict[str, Any]] = wanted["hooks"] or {}
+    named = {name: parameters, **hooks}
+    (function, *others) = _load(code, named)
     if wanted["policy"] is not None:
 
         def load() -> list[Callable[..., Any]]:
@@ -160,20 +161,29 @@ def _work(adapter: Adapter, wanted: dict[str, Any]) -> Callable[[int, int, bytes
         return lambda kind, _, body: (
             replicas.decide(body) if kind == frames.CALL else replicas.simulate(adapter, body)
         )
+    more: tuple[Any, ...] = ()
+    if wanted["hooks"] is not None:
+        bound = zip(hooks.items(), others, strict=True)
+        more = (types.MappingProxyType({hook: partial(f, **given) for (hook, given), f in bound}),)
     if wanted["asks"]:
-        return lambda _, sequence, body: adapter(function, body, parameters, partial(_ask, sequence))
-    return lambda _, __, body: adapter(function, body, parameters)
+        return lambda _, sequence, body: adapter(function, body, parameters, partial(_ask, sequence), *more)
+    return lambda _, __, body: adapter(function, body, parameters, *more)
 
 
 def _load(code: types.CodeType, names: Iterable[str]) -> list[Any]:
-    """The functions of these names in a module of their own."""
+    """The functions of these names in a module of their own. Raises NameError for one that the module does not define
+    and TypeError for what cannot be called."""
     module = types.ModuleType("candidate")
     sys.modules["candidate"] = module
     exec(code, module.__dict__)  # noqa: S102 - the one place
     try:
-        return [module.__dict__[name] for name in names]
+        found = {name: module.__dict__[name] for name in names}
     except KeyError as error:
         raise NameError(f"the module defines no {error}") from None
+    for name, function in found.items():
+        if not callable(function):
+            raise TypeError(f"{name!r} is no function but of type {type(function).__name__}")
+    return list(found.values())
 
 
 def _ask(sequence: int, query: bytes) -> bytes:

@@ -55,7 +55,7 @@ _SIGNALS: dict[int, str] = {
 
 class ZygoteSandbox:
     """A warm zygote for the adapter at ``adapter`` (trusted code with ``answer(function, payload, parameters)``, of a
-    policy task ``simulate(payload)``).
+    policy task ``simulate(payload)``; see :mod:`evaluators.task` for what an oracle and hooks add).
 
     ``memory`` is what a candidate may allocate, in bytes; ``tier`` is what it may read. ``policy`` are the functions of
     a policy task. ``asks``: whether the adapter's ``answer`` takes a fourth argument through which it asks an oracle.
@@ -101,7 +101,7 @@ class ZygoteSandbox:
             "code": code,
             "function": function,
             "parameters": dict(parameters),
-            "hooks": {name: dict(given) for name, given in (hooks or {}).items()},
+            "hooks": None if hooks is None else {name: dict(given) for name, given in hooks.items()},
             "counted": counted,
             "policy": None if own is None else asdict(own),
             "asks": self._asks,

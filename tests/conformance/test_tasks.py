@@ -143,3 +143,7 @@ class TestDesk(PolicyConformance):
 
 class TestGuessing(TaskConformance):
     factory = "toy.guessing:Guessing"
+
+
+class TestChoosing(TestKnapsack):
+    factory = "toy.choosing:Choosing"
