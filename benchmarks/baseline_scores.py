@@ -31,7 +31,7 @@ from discovery.review.stored import class_means
 from discovery.sandbox.replicas import Replicas
 from evaluators.policy import PolicyTask
 from evaluators.registry import BUILT_IN, load
-from evaluators.task import InstanceSet, Task, aggregate
+from evaluators.task import InstanceSet, Task, aggregate, mean_of
 from searchspaces.space import Choice, FloatRange, IntRange, ParameterValue
 
 
@@ -39,7 +39,8 @@ def offline(task: Task, instances: InstanceSet) -> float:
     """The reference policy of ``online-bin-packing``."""
     from evaluators.binpacking.offline import answer
 
-    return aggregate(instances.instances, [task.judge(i, answer(i.payload)).score for i in instances])
+    found = [task.judge(i, answer(i.payload)).score for i in instances]
+    return aggregate(instances.instances, found, mean_of(task))
 
 
 def clairvoyant(task: Task, instances: InstanceSet) -> float:
@@ -76,7 +77,7 @@ def scores(
 
 def score(task: Task, path: Path, instances: InstanceSet, parameters: Mapping[str, ParameterValue]) -> float:
     """The score of a candidate file on a set."""
-    return aggregate(instances.instances, scores(task, path, instances, parameters))
+    return aggregate(instances.instances, scores(task, path, instances, parameters), mean_of(task))
 
 
 def classes(
@@ -90,7 +91,7 @@ def classes(
     sign = 1 if task.direction == "minimize" else -1
     better = bool(tuned) and sign * tuned["search"] < sign * published["search"]
     instances = task.instances("search")
-    return class_means(instances, scores(task, path, instances, parameters if better else {}))
+    return class_means(instances, scores(task, path, instances, parameters if better else {}), mean_of(task))
 
 
 def tune(task: Task, path: Path, candidate: Candidate, trials: int) -> dict[str, ParameterValue]:

@@ -14,7 +14,7 @@ from db.records import EntryRecord, RunRecord
 from discovery.draws import key
 from discovery.gains import gains
 from discovery.statistics import PairedResult, paired_test
-from evaluators.task import Task
+from evaluators.task import Task, mean_of
 
 
 @dataclass(frozen=True)
@@ -90,10 +90,11 @@ def _paired(
         scores.append(found.scores)
     groups = [i.group for i in blocks]
     draws = key(record.seed, "control")
-    test = paired_test(scores[0], scores[1], groups, task.direction, draws, margin=0.0)
+    mean = mean_of(task)
+    test = paired_test(scores[0], scores[1], groups, task.direction, draws, margin=0.0, mean=mean)
     if test.effect >= 0:
         return test
-    other = paired_test(scores[1], scores[0], groups, task.direction, draws, margin=0.0)
+    other = paired_test(scores[1], scores[0], groups, task.direction, draws, margin=0.0, mean=mean)
     return PairedResult(test.effect, other.p, test.low, test.high)
 
 

@@ -18,7 +18,7 @@ from discovery.execution.base import Executor, Outcome, StageJob, StageResult, W
 from discovery.population.behaviour import of_scores
 from discovery.statistics import EarlyStop
 from evaluators.policy import PolicyTask
-from evaluators.task import InstanceSet, Task, aggregate
+from evaluators.task import InstanceSet, Task, aggregate, mean_of
 
 ANSWER_BYTES_KEPT = 8_000_000
 """Answers of a set larger than this are kept as their digest only."""
@@ -85,7 +85,9 @@ class Evaluation:
         A passed screen is not stored: the search split's row, which is written with it, says as much."""
         screen, split = self._task.instances("screen"), self._task.instances("search")
         recorded = self._recorded(candidate.hash, screen, split)
-        stop = EarlyStop(tuple(rival), self._task.direction) if rival is not None else None
+        stop = (
+            EarlyStop(tuple(rival), self._task.direction, mean_of(self._task)) if rival is not None else None
+        )
         if split.digest in recorded:
             found = self._continued(candidate, split, recorded[split.digest], stop)
             return self._described(candidate, found)
@@ -308,7 +310,7 @@ class Evaluation:
         return Evaluated(
             outcome=record.outcome if looked is None else "stopped",
             reason=record.reason if looked is None else "",
-            score=aggregate(instances.instances, record.scores) if scored else None,
+            score=aggregate(instances.instances, record.scores, mean_of(self._task)) if scored else None,
             scores=record.scores[:m],
             cpu=record.cpu[:m] if looked is not None else record.cpu,
             marginal=record.marginal,

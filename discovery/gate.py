@@ -15,7 +15,7 @@ from discovery.draws import generator, key
 from discovery.evaluation import Evaluated, Evaluation
 from discovery.population.archive import Member
 from discovery.statistics import MARGIN, PairedResult, alpha, flips_for, paired_test
-from evaluators.task import InstanceSet, Task
+from evaluators.task import InstanceSet, Task, mean_of
 
 ENTRY_LEVEL = 0.1
 """A challenger must be better on search with p below this before a look is spent on it."""
@@ -74,7 +74,15 @@ def paired_look(
     """The paired test of a run's look ``number``, given both sides' scores on its block."""
     groups = [i.group for i in block]
     seed_of_flips = key(seed, number, "look")
-    return paired_test(challenger, champion, groups, task.direction, seed_of_flips, flips=flips_for(number))
+    return paired_test(
+        challenger,
+        champion,
+        groups,
+        task.direction,
+        seed_of_flips,
+        flips=flips_for(number),
+        mean=mean_of(task),
+    )
 
 
 class Gate:
@@ -94,6 +102,7 @@ class Gate:
             self._task.direction,
             key(self._seed, "entry"),
             margin=0.0,
+            mean=mean_of(self._task),
         )
         return result.effect >= MARGIN and result.p < ENTRY_LEVEL
 

@@ -11,7 +11,7 @@ from discovery.candidate import Candidate
 from discovery.evaluation import Evaluated
 from discovery.population.archive import Member
 from discovery.population.novelty import NEAR_COPY
-from evaluators.task import Describing, Task, TaskError, in_classes
+from evaluators.task import Describing, Task, TaskError, in_classes, mean_of
 
 
 def member_of(
@@ -38,7 +38,7 @@ def scored_member(
         scores=evaluated.scores,
         nodes=candidate.nodes,
         island=island,
-        by_group=in_classes(task.instances("search"), evaluated.scores),
+        by_group=in_classes(task.instances("search"), evaluated.scores, mean_of(task)),
         behaviour=evaluated.behaviour,
         lines=evaluated.lines,
         traits=traits_of(task, evaluated.values),

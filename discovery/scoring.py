@@ -12,7 +12,7 @@ from discovery.errors import NothingValid, UsageError
 from discovery.execution.base import Executor, StageJob, StageResult
 from discovery.execution.make import make_executor
 from discovery.seeds import baseline_code
-from evaluators.task import Figure, Instance, InstanceSet, Replaying, Split, Task, aggregate
+from evaluators.task import Figure, Instance, InstanceSet, Replaying, Split, Task, aggregate, mean_of
 from searchspaces.space import ParameterValue
 
 __all__ = ["ScoreReport", "baseline_code", "baselines_report", "score_text"]
@@ -160,7 +160,7 @@ def _report(
         outcome=result.outcome,
         reason=result.reason,
         known=known,
-        score=aggregate(instances.instances, result.scores) if scored else None,
+        score=aggregate(instances.instances, result.scores, mean_of(task)) if scored else None,
         baseline=baseline,
         rows=rows,
         figures=_figures(task, instances, result) if scored else (),
@@ -227,7 +227,7 @@ def _with_baseline_values(
     results = _live(task, InstanceSet(instances.name, tuple(blank)), executor, progress)
     scored = {name: r for name, r in results.items() if r.outcome == "scored"}
     if not open_:
-        scores = {name: aggregate(instances.instances, r.scores) for name, r in scored.items()}
+        scores = {name: aggregate(instances.instances, r.scores, mean_of(task)) for name, r in scored.items()}
         best = min(scores, key=lambda n: (sign * scores[n], n), default=None)
         return instances, (best, scores[best]) if best is not None else None
     filled = list(instances)
@@ -242,7 +242,7 @@ def _with_baseline_values(
     completed = InstanceSet(instances.name, tuple(filled))
     name = min(scored, key=lambda n: (sign * sum(scored[n].values), n))
     result = executor.submit(StageJob(baseline_code(task, name), completed, {})).result()
-    return completed, (name, aggregate(completed.instances, result.scores))
+    return completed, (name, aggregate(completed.instances, result.scores, mean_of(task)))
 
 
 def _live(
@@ -289,7 +289,8 @@ def baselines_report(
             numbers = shipped[name].tuned_parameters if name in shipped else {}
             runs = [_run(executor, code, instances, p, None) for p in ({}, numbers)[: 2 if numbers else 1]]
             scores = [
-                aggregate(instances.instances, r.scores) if r.outcome == "scored" else None for r in runs
+                aggregate(instances.instances, r.scores, mean_of(task)) if r.outcome == "scored" else None
+                for r in runs
             ]
             found[name] = (scores[0], scores[1] if numbers else None)
     return found

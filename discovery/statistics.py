@@ -1,7 +1,8 @@
 """The tests that decide: early stop and promotion. Paired on common instances, one-sided, seeded.
 
 Scores may be minimised or maximised; everything here first turns them so that a positive difference favours the
-candidate.
+candidate. Where a task averages its scores geometrically the differences are those of their logarithms, and what is
+told of them is turned back into a relative improvement.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.task import Direction
+from evaluators.task import Direction, Mean, positive
 
 FLIPS = 99_999
 MOST_FLIPS = 9_999_999
@@ -51,10 +52,30 @@ def flips_for(look: int) -> int:
     return min(max(FLIPS, math.ceil(10 / level)), MOST_FLIPS)
 
 
-def gains(candidate: Sequence[float], rival: Sequence[float], direction: Direction) -> NDArray[np.float64]:
-    """Per-instance gain of the candidate over the rival, positive = better."""
-    difference = np.asarray(rival, dtype=np.float64) - np.asarray(candidate, dtype=np.float64)
+def gains(
+    candidate: Sequence[float], rival: Sequence[float], direction: Direction, mean: Mean = "arithmetic"
+) -> NDArray[np.float64]:
+    """Per-instance gain of the candidate over the rival, positive = better; the logarithm of the ratio where the mean
+    is geometric. Raises TaskError where it is and a score is not above 0."""
+    a, b = np.asarray(candidate, dtype=np.float64), np.asarray(rival, dtype=np.float64)
+    if mean == "geometric":
+        positive(a.tolist())
+        positive(b.tolist())
+        difference = np.log(b / a)
+    else:
+        difference = b - a
     return difference if direction == "minimize" else -difference
+
+
+def relative(gain: float, direction: Direction) -> float:
+    """A gain in logarithms as the improvement relative to the rival's score; positive = better. Never above 1 when
+    minimising, as no improvement of a positive score is."""
+    return math.expm1(gain) if direction == "maximize" else -math.expm1(-gain)
+
+
+def _least(margin: float, direction: Direction) -> float:
+    """The gain in logarithms of an improvement by ``margin``: the inverse of :func:`relative`."""
+    return math.log1p(margin) if direction == "maximize" else -math.log1p(-margin)
 
 
 def one_sided_p(values: NDArray[np.float64]) -> float:
@@ -83,12 +104,13 @@ class EarlyStop:
 
     rival: tuple[float, ...]
     direction: Direction
+    mean: Mean = "arithmetic"
 
     def stop(self, scores: Sequence[float], total: int) -> bool:
         m = len(scores)
         if m not in quarters(total) or m > len(self.rival):
             return False
-        return one_sided_p(-gains(scores, self.rival[:m], self.direction)) < STOP_LEVEL
+        return one_sided_p(-gains(scores, self.rival[:m], self.direction, self.mean)) < STOP_LEVEL
 
     def stops_at(self, scores: Sequence[float], total: int) -> int | None:
         """The first look at which stored scores would have been stopped, or None."""
@@ -112,37 +134,49 @@ def paired_test(
     *,
     margin: float = MARGIN,
     flips: int = FLIPS,
+    mean: Mean = "arithmetic",
 ) -> PairedResult:
     """One-sided paired permutation test by ``flips`` seeded sign flips, stratified: the statistic is the mean over
     groups of the mean gain within the group. H0: not better than the champion by ``margin`` (relative; for a
-    minimised positive score: candidate ≥ 0.995 × champion).
+    minimised positive score: candidate ≥ 0.995 × champion). With a geometric ``mean`` it is that test on logarithms.
 
-    Raises ValueError when the three sequences differ in length."""
+    Raises ValueError when the three sequences differ in length; TaskError as :func:`gains` does."""
     if not len(candidate) == len(champion) == len(groups):
         raise ValueError(
             f"paired test of {len(candidate)} and {len(champion)} scores in {len(groups)} groups"
         )
     w = weights(groups)
-    gain = gains(candidate, champion, direction)
-    level = np.asarray(champion, dtype=np.float64)
-    shifted = w * (gain - margin * np.abs(level))
+    gain = gains(candidate, champion, direction, mean)
+    if mean == "geometric":
+        shifted = w * (gain - _least(margin, direction))
+    else:
+        shifted = w * (gain - margin * np.abs(np.asarray(champion, dtype=np.float64)))
     observed = float(shifted.sum())
     slack = 1e-12 * float(np.abs(shifted).sum())
     as_extreme = sum(int(np.count_nonzero(sums >= observed - slack)) for sums in _flips(shifted, seed, flips))
-    effect, low, high = paired_interval(candidate, champion, groups, direction)
+    effect, low, high = paired_interval(candidate, champion, groups, direction, mean)
     return PairedResult(effect, (1 + as_extreme) / (1 + flips), low, high)
 
 
 def paired_interval(
-    candidate: Sequence[float], champion: Sequence[float], groups: Sequence[str], direction: Direction
+    candidate: Sequence[float],
+    champion: Sequence[float],
+    groups: Sequence[str],
+    direction: Direction,
+    mean: Mean = "arithmetic",
 ) -> tuple[float, float, float]:
     """Relative improvement of the stratified mean over the champion's (positive = better), with the ends of its 95 %
-    interval; zeros where the champion's mean is 0."""
-    w, gain = weights(groups), gains(candidate, champion, direction)
+    interval; zeros where the champion's mean is 0. With a geometric ``mean`` the interval is that of the mean gain in
+    logarithms, turned back, so that it need not be symmetric. Raises TaskError as :func:`gains` does."""
+    w, gain = weights(groups), gains(candidate, champion, direction, mean)
+    effect, half = float(w @ gain), 1.96 * _stratified_error(gain, groups)
+    if mean == "geometric":
+        ends = effect - half, effect + half
+        return relative(effect, direction), relative(ends[0], direction), relative(ends[1], direction)
     baseline = abs(float(w @ np.asarray(champion, dtype=np.float64)))
     if not baseline:
         return 0.0, 0.0, 0.0
-    effect, half = float(w @ gain) / baseline, 1.96 * _stratified_error(gain, groups) / baseline
+    effect, half = effect / baseline, half / baseline
     return effect, effect - half, effect + half
 
 

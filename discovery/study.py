@@ -12,7 +12,7 @@ from discovery.errors import NothingValid, UsageError
 from discovery.execution.base import Executor, StageJob, StageResult, Watch
 from discovery.execution.make import make_executor
 from discovery.lifting import Literal, Numbers, literals, relevant
-from evaluators.task import InstanceSet, Task, aggregate
+from evaluators.task import InstanceSet, Task, aggregate, mean_of
 from searchspaces.space import ParameterValue
 from searchspaces.tuner import Finished, Tuner
 
@@ -70,7 +70,7 @@ def _tuned(study: Study, found: Numbers, trials: int) -> TuneReport:
     first = study.run(found, {}, None)
     if first.outcome != "scored":
         raise NothingValid(f"with its own numbers it ended as {first.outcome}: {first.reason}")
-    default = aggregate(study.instances.instances, first.scores)
+    default = aggregate(study.instances.instances, first.scores, mean_of(study.task))
     names, spent = relevant(
         found, first.scores, study.groups, lambda code, count: study.job(code, {}, None, count)
     )
@@ -122,7 +122,13 @@ class Study:
     def best(self, numbers: Numbers, trials: int, scores: tuple[float, ...], value: float) -> Finished:
         """The best of ``trials``; number 0, whose ``scores`` are known, when none is better."""
         task, sign = self.task, 1 if self.task.direction == "minimize" else -1
-        tuner = Tuner(numbers.space, numbers.defaults, seed=key(self.seed, "tune"), direction=task.direction)
+        tuner = Tuner(
+            numbers.space,
+            numbers.defaults,
+            seed=key(self.seed, "tune"),
+            direction=task.direction,
+            mean=mean_of(task),
+        )
         own = {name: numbers.defaults[name] for name in numbers.space}
         tuner.ask()
         best = Finished(0, own, "complete", scores, value)
@@ -133,7 +139,7 @@ class Study:
             state: TrialState = "pruned" if result.outcome == "stopped" else "failed"
             found = None
             if result.outcome == "scored":
-                state, found = "complete", aggregate(self.instances.instances, result.scores)
+                state, found = "complete", aggregate(self.instances.instances, result.scores, mean_of(task))
             finished = Finished(number, suggestion.parameters, state, result.scores, found)
             tuner.tell(finished)
             if found is not None and best.value is not None and sign * found < sign * best.value:

@@ -17,7 +17,7 @@ from discovery.draws import key
 from discovery.evaluation import Evaluated, Evaluation
 from discovery.execution.base import StageResult
 from discovery.lifting import Literal, Numbers, literals, relevant
-from evaluators.task import Task, aggregate
+from evaluators.task import Task, aggregate, mean_of
 from searchspaces.space import ParameterValue
 from searchspaces.tuner import Finished, Suggestion, Tuner
 
@@ -72,7 +72,13 @@ class Tuning:
             return None
         seed = key(self._seed, k, 0, "tune")
         study = self._ledger.start_study(self._run, k, seed=seed, n_trials=trials)
-        tuner = Tuner(numbers.space, numbers.defaults, seed=seed, direction=self._task.direction)
+        tuner = Tuner(
+            numbers.space,
+            numbers.defaults,
+            seed=seed,
+            direction=self._task.direction,
+            mean=mean_of(self._task),
+        )
         kept = {t.number: t for t in self._ledger.trials(study.id)}
         done: dict[tuple[tuple[str, ParameterValue], ...], Finished] = {}
         results: dict[int, StageResult] = {}
@@ -140,7 +146,7 @@ class Tuning:
         if any(numbers.candidate.defaults[n] != v for n, v in declared.items()):
             result = self._evaluation.trial(numbers.candidate, numbers.candidate.code, declared, None)
             if result.outcome == "scored":
-                base = aggregate(self._task.instances("search").instances, result.scores)
+                base = self._score(result)
         told = [{**_told(x), "now": values[x.name]} for x in moved]
         return {"gain": self._gain(base, own, parent), "literals": told}
 
@@ -150,9 +156,14 @@ class Tuning:
         if result.outcome not in ("scored", "stopped"):
             return Finished(suggestion.number, suggestion.parameters, "failed", (), None)
         complete = result.outcome == "scored"
-        value = aggregate(self._task.instances("search").instances, result.scores) if complete else None
+        value = self._score(result) if complete else None
         state: TrialState = "complete" if complete else "pruned"
         return Finished(suggestion.number, suggestion.parameters, state, result.scores, value)
+
+    def _score(self, result: StageResult) -> float:
+        """The score of a complete trial."""
+        instances = self._task.instances("search").instances
+        return aggregate(instances, result.scores, mean_of(self._task))
 
     def _better(self, a: Finished, b: Finished) -> bool:
         if a.value is None or b.value is None:

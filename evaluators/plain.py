@@ -31,6 +31,7 @@ from evaluators.task import (
     Interface,
     InvalidAnswer,
     Judgement,
+    Mean,
     Option,
     ReferenceKind,
     ShippedScore,
@@ -87,6 +88,8 @@ class PlainTask(ABC):
     reference_kind: ReferenceKind = "bound"
     options: tuple[Option, ...] = ()
     measured: bool = False
+    mean: Mean = "arithmetic"
+    """``"geometric"`` where scores are ratios, each above 0: an answer of 0 % is then for ``measure`` to refuse."""
     gate_blocks: int = 8
     limit: float = 0.25
     """Processor time of one call, seconds."""

@@ -11,6 +11,7 @@ Everything a candidate may know about an instance is in :attr:`Instance.payload`
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,6 +26,9 @@ DType = Literal["int64", "float64", "bool"]
 
 Tier = Literal["strict", "library"]
 """What the child may read: nothing, or the libraries that it uses."""
+
+Mean = Literal["arithmetic", "geometric"]
+"""How scores are averaged, within a class and over the classes."""
 
 SPLITS: tuple[Split, ...] = ("screen", "search", "gate", "final")
 
@@ -292,6 +296,15 @@ class Tiered(Protocol):
     write or execute; the price is told in docs/threat-model.md."""
 
 
+@runtime_checkable
+class Averaging(Protocol):
+    """A task that says how its scores are averaged. The mean is arithmetic unless it says so."""
+
+    mean: Mean
+    """``"geometric"`` is the mean of ratios such as speed-ups: every score is then above 0, and all that compares
+    scores compares their logarithms."""
+
+
 @dataclass(frozen=True)
 class HostAdapter:
     """A file of exported plugins through which another program (the host) uses them.
@@ -324,17 +337,47 @@ def tier_of(task: Task) -> Tier:
     return tier
 
 
-def aggregate(instances: Sequence[Instance], scores: Sequence[float]) -> float:
-    """The score of a set: the mean over groups of the mean within the group, so that every class counts alike."""
+def mean_of(task: Task) -> Mean:
+    """How the scores of ``task`` are averaged. Raises TaskError when it declares a mean that there is not."""
+    mean = task.mean if isinstance(task, Averaging) else "arithmetic"
+    if mean not in get_args(Mean):
+        raise TaskError(f"task {task.name!r} declares the mean {mean!r}; expected arithmetic or geometric")
+    return mean
+
+
+def aggregate(instances: Sequence[Instance], scores: Sequence[float], mean: Mean = "arithmetic") -> float:
+    """The score of a set: the mean over groups of the mean within the group, so that every class counts alike.
+
+    Raises TaskError for a score that has no geometric mean where ``mean`` is that one."""
     if not scores or len(scores) > len(instances):
         raise ValueError(f"{len(scores)} scores for {len(instances)} instances")
-    means = in_classes(instances, scores)
-    return sum(means.values()) / len(means)
+    return average([*in_classes(instances, scores, mean).values()], mean)
 
 
-def in_classes(instances: Iterable[Instance], scores: Sequence[float]) -> dict[str, float]:
-    """Mean score of each class over the first ``len(scores)`` instances, the classes in the order of their first."""
+def in_classes(
+    instances: Iterable[Instance], scores: Sequence[float], mean: Mean = "arithmetic"
+) -> dict[str, float]:
+    """Mean score of each class over the first ``len(scores)`` instances, the classes in the order of their first.
+    Raises TaskError as :func:`aggregate` does."""
     cells: dict[str, list[float]] = {}
     for instance, score in zip(instances, scores, strict=False):
         cells.setdefault(instance.group, []).append(score)
-    return {group: sum(values) / len(values) for group, values in cells.items()}
+    return {group: average(values, mean) for group, values in cells.items()}
+
+
+def average(values: Sequence[float], mean: Mean = "arithmetic") -> float:
+    """The mean of some scores, at least one. Raises TaskError as :func:`positive` does."""
+    if mean == "geometric":
+        positive(values)
+        return math.exp(sum(map(math.log, values)) / len(values))
+    return sum(values) / len(values)
+
+
+def positive(scores: Sequence[float]) -> None:
+    """Raises TaskError when one of ``scores`` is not above 0 and finite, so that it has no geometric mean."""
+    wrong = next((s for s in scores if not 0 < s < math.inf), None)
+    if wrong is not None:
+        raise TaskError(
+            f"the task gives the score {wrong!r}, but averages its scores geometrically, so that each must be above 0 "
+            "and finite: this is a mistake of the task"
+        )

@@ -23,6 +23,9 @@ LOOK_EVERY = 20
 PRUNE_LEVEL = 0.1
 STARTUP_TRIALS = 6
 
+Mean = Literal["arithmetic", "geometric"]
+"""How the scores of a trial become its value."""
+
 
 @dataclass(frozen=True)
 class Suggestion:
@@ -56,12 +59,14 @@ class Tuner:
         *,
         seed: int,
         direction: Literal["minimize", "maximize"],
+        mean: Mean = "arithmetic",
     ) -> None:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         logging.getLogger("optuna").setLevel(logging.WARNING)
         self._direction: Literal["minimize", "maximize"] = direction
+        self._mean: Mean = mean
         self._space = dict(space)
         self._distributions = {name: distribution(r) for name, r in space.items()}
         with warnings.catch_warnings():
@@ -93,7 +98,7 @@ class Tuner:
             best = self._study.best_trial.intermediate_values
         except ValueError:  # no trial is complete yet
             best = {}
-        return Pruning(tuple(best.values()), self._direction)
+        return Pruning(tuple(best.values()), self._direction, self._mean)
 
     def tell(self, finished: Finished) -> None:
         """End the open trial. Scores are reported instance by instance, so that later trials are compared with them.
@@ -107,10 +112,10 @@ class Tuner:
         if finished.state == "failed":
             self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
         elif finished.state == "pruned":
-            _report(trial, finished.scores)
+            _report(trial, finished.scores, self._mean)
             self._study.tell(trial, state=optuna.trial.TrialState.PRUNED)
         else:
-            _report(trial, finished.scores)
+            _report(trial, finished.scores, self._mean)
             self._study.tell(trial, finished.value)
         self._trial = None
 
@@ -118,10 +123,12 @@ class Tuner:
 @dataclass(frozen=True)
 class Pruning:
     """Stops a trial that is worse than the best one so far, whose scores are ``best``, paired by instance (Wilcoxon
-    signed-rank test). Empty: there is none yet. Plain data, so that it decides alike wherever the trial runs."""
+    signed-rank test). Empty: there is none yet. Plain data, so that it decides alike wherever the trial runs. With a
+    geometric mean logarithms of scores are compared, and ``best`` holds these."""
 
     best: tuple[float, ...]
     direction: Literal["minimize", "maximize"]
+    mean: Mean = "arithmetic"
 
     def stop(self, scores: Sequence[float], total: int) -> bool:
         """True when ``scores``, the first of ``total``, say that the trial is not worth ending."""
@@ -134,8 +141,12 @@ class Pruning:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             study = optuna.create_study(direction=self.direction)
-            study.add_trial(optuna.trial.create_trial(value=0.0, intermediate_values=_steps(self.best)))
-            running = optuna.trial.create_trial(state=state.RUNNING, intermediate_values=_steps(scores))
+            study.add_trial(
+                optuna.trial.create_trial(value=0.0, intermediate_values=_steps(self.best, "arithmetic"))
+            )
+            running = optuna.trial.create_trial(
+                state=state.RUNNING, intermediate_values=_steps(scores, self.mean)
+            )
             pruner = optuna.pruners.WilcoxonPruner(p_threshold=PRUNE_LEVEL, n_startup_steps=LOOK_EVERY)
             return bool(pruner.prune(study, running))
 
@@ -146,15 +157,17 @@ def readable(value: ParameterValue, declared: Range) -> ParameterValue:
     return short if declared.holds(short) else value
 
 
-def _steps(scores: Sequence[float]) -> dict[int, float]:
-    """Scores as Optuna's intermediate values; what is not finite is none."""
+def _steps(scores: Sequence[float], mean: Mean) -> dict[int, float]:
+    """Scores as Optuna's intermediate values, which it averages and compares; what is not finite is none."""
+    if mean == "geometric":
+        return {step: math.log(score) for step, score in enumerate(scores) if 0 < score < math.inf}
     return {step: score for step, score in enumerate(scores) if math.isfinite(score)}
 
 
-def _report(trial: optuna.trial.Trial, scores: Sequence[float]) -> None:
+def _report(trial: optuna.trial.Trial, scores: Sequence[float], mean: Mean) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for step, score in _steps(scores).items():
+        for step, score in _steps(scores, mean).items():
             trial.report(score, step)
 
 

@@ -191,3 +191,25 @@ def test_the_top_of_the_command_line_is_light() -> None:
                         "optuna",
                     )
                     assert not ours or name.startswith(light), f"{path}: {name}"
+
+
+AVERAGING = {
+    "aggregate": 3,
+    "in_classes": 3,
+    "average": 2,
+    "class_means": 3,
+    "paired_test": 0,
+    "paired_interval": 5,
+}
+AVERAGING |= {"EarlyStop": 3, "class_gains": 5, "Tuner": 0}
+"""What averages or compares scores, and the number of its positional arguments when the mean is the last one."""
+
+
+@pytest.mark.parametrize("module", [m for m in modules() if m.parts[0] == "discovery"], ids=dotted)
+def test_no_score_is_averaged_without_the_tasks_mean(module: Path) -> None:
+    """A mean that is left out would be the arithmetic one, whatever the task says."""
+    for node in ast.walk(tree(module)):
+        name = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+        if isinstance(node, ast.Call) and name in AVERAGING:
+            told = len(node.args) == AVERAGING[name] or any(k.arg == "mean" for k in node.keywords)
+            assert told, f"line {node.lineno}: {name} without the mean of the task"

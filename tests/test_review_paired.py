@@ -54,3 +54,16 @@ def test_the_interval_is_students_at_the_shared_level() -> None:
 def test_lengths_must_agree() -> None:
     with pytest.raises(ValueError, match="2 and 3 scores for 2"):
         class_gains(instances(["g", "g"]), [1.0, 2.0], [1.0, 2.0, 3.0], "minimize")
+
+
+@pytest.mark.parametrize("direction, sign", [("minimize", -1), ("maximize", 1)])
+def test_geometric_differences_are_those_of_geometric_means(direction: Direction, sign: int) -> None:
+    """In the score's unit, with Student's interval of the logarithms around it."""
+    a, b = scores(2)
+    row = next(r for r in class_gains(instances(WHERE), a, b, direction, "geometric") if r.group == "win")
+    ours, theirs = stats.gmean(a[:8]), stats.gmean(b[:8])
+    assert (row.a, row.b, row.difference) == pytest.approx((ours, theirs, sign * (ours - theirs)))
+    logs = np.log(np.array(a[:8]) / np.array(b[:8]))
+    ends = theirs * np.exp(stats.t.interval(1 - ERROR / 4, 7, logs.mean(), stats.sem(logs)))
+    assert sorted((row.low, row.high)) == pytest.approx(sorted(sign * (ends - theirs)))
+    assert row.low < row.difference < row.high  # type: ignore[operator]

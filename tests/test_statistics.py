@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from discovery.progress import gain
 from discovery.statistics import (
     FLIPS,
     GATE_LEVEL,
@@ -26,9 +27,10 @@ from discovery.statistics import (
     paired_interval,
     paired_test,
     quarters,
+    relative,
     weights,
 )
-from evaluators.task import Direction
+from evaluators.task import Direction, Instance, Mean, TaskError, aggregate
 
 scores = st.lists(st.floats(0.1, 100, allow_nan=False), min_size=4, max_size=40)
 
@@ -280,3 +282,95 @@ def test_the_interval_is_that_of_the_test() -> None:
     found = paired_test(candidate, champion, groups, "minimize", 1)
     assert paired_interval(candidate, champion, groups, "minimize") == (found.effect, found.low, found.high)
     assert paired_interval([0.0] * 4, [0.0] * 4, ["g"] * 4, "minimize") == (0.0, 0.0, 0.0)
+
+
+# -- geometric means --------------------------------------------------------------------------------------------------
+
+DIRECTIONS = st.sampled_from(["minimize", "maximize"])
+pairs = st.lists(st.tuples(st.floats(0.05, 50), st.floats(0.05, 50)), min_size=2, max_size=30)
+
+
+def drawn(found: list[tuple[float, float]]) -> tuple[list[float], list[float], list[str]]:
+    a, b = (list(side) for side in zip(*found, strict=True))
+    return a, b, [f"g{k % 3}" for k in range(len(a))]
+
+
+@given(found=pairs, direction=DIRECTIONS, margin=st.sampled_from([0.0, MARGIN, -MARGIN, 0.2]))
+def test_a_geometric_test_is_the_arithmetic_one_on_logarithms(
+    found: list[tuple[float, float]], direction: Direction, margin: float
+) -> None:
+    """The margin is a factor on the candidate's side, so it is a shift of its logarithms."""
+    a, b, groups = drawn(found)
+    factor = 1 - margin if direction == "minimize" else 1 + margin
+    shifted = [math.log(s) - math.log(factor) for s in a]
+    known = [math.log(s) for s in b]
+    ours = paired_test(a, b, groups, direction, 3, margin=margin, flips=999, mean="geometric")
+    theirs = paired_test(shifted, known, groups, direction, 3, margin=0.0, flips=999)
+    assert ours.p == pytest.approx(theirs.p, abs=0.004)  # a tie that rounding breaks is worth some flips
+    w = weights(groups)
+    middle = float(w @ gains([math.log(s) for s in a], known, direction))
+    assert ours.effect == pytest.approx(relative(middle, direction))
+    assert ours.low <= ours.effect <= ours.high
+
+
+@given(found=pairs, direction=DIRECTIONS, scale=st.sampled_from([2.0**-7, 2.0**9, 3.7, 1e-3]))
+def test_a_common_factor_changes_nothing(
+    found: list[tuple[float, float]], direction: Direction, scale: float
+) -> None:
+    a, b, groups = drawn(found)
+    more = [scale * s for s in a], [scale * s for s in b]
+    first, second = (
+        paired_test(*sides, groups, direction, 3, flips=999, mean="geometric") for sides in ((a, b), more)
+    )
+    assert (first.effect, first.low, first.high) == pytest.approx((second.effect, second.low, second.high))
+    assert first.p == pytest.approx(second.p, abs=0.004)
+    stops = [
+        EarlyStop(tuple(rival), direction, "geometric").stops_at(own, len(a)) for own, rival in ((a, b), more)
+    ]
+    assert stops[0] == stops[1]
+
+
+@given(found=pairs, direction=DIRECTIONS, mean=st.sampled_from(["arithmetic", "geometric"]))
+def test_the_effect_is_the_gain_of_the_scores(
+    found: list[tuple[float, float]], direction: Direction, mean: Mean
+) -> None:
+    a, b, groups = drawn(found)
+    instances = [Instance(str(k), g, 1, b"", 0, 1.0, 1.0, "bound") for k, g in enumerate(groups)]
+    expected = gain(direction, aggregate(instances, a, mean), aggregate(instances, b, mean))
+    assert paired_interval(a, b, groups, direction, mean)[0] == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_speed_up_by_exactly_the_margin_is_not_enough() -> None:
+    champion = [0.25, 4.0, 1.0, 2.0] * 5
+    groups = ["g"] * 20
+    for factor, passes in ((1.004, False), (1.006, True)):
+        found = paired_test([factor * s for s in champion], champion, groups, "maximize", 1, mean="geometric")
+        assert (found.p < 0.05) is passes
+        assert (found.effect, found.low, found.high) == pytest.approx((factor - 1,) * 3)
+    for factor, passes in ((1 / 1.004, False), (0.994, True)):
+        found = paired_test([factor * s for s in champion], champion, groups, "minimize", 1, mean="geometric")
+        assert (found.p < 0.05) is passes and found.effect == pytest.approx(1 - factor)
+
+
+def test_a_geometric_mean_sees_what_an_arithmetic_one_does_not() -> None:
+    """Twice as fast on the slow half, 10 % slower on the fast half."""
+    champion, candidate = [0.1, 10.0] * 10, [0.2, 9.0] * 10
+    classes = ["slow", "fast"] * 10
+    better = {
+        m: paired_interval(candidate, champion, classes, "maximize", m)[0]
+        for m in ("arithmetic", "geometric")
+    }
+    assert better["arithmetic"] < 0 < better["geometric"] == pytest.approx(math.sqrt(1.8) - 1)
+    slower = tuple(9.0 * s for s in champion)
+    assert EarlyStop(slower, "maximize", "geometric").stop(candidate[:5], 20)
+    assert not EarlyStop(tuple(champion), "maximize", "geometric").stop(candidate[:5], 20)
+
+
+@pytest.mark.parametrize("wrong", [0.0, -1.0, math.inf, math.nan])
+def test_a_score_without_a_logarithm_is_a_mistake_of_the_task(wrong: float) -> None:
+    instances = [Instance(str(k), "g", 1, b"", 0, 1.0, 1.0, "bound") for k in range(2)]
+    with pytest.raises(TaskError, match=f"gives the score {wrong}, but averages .* mistake of the task"):
+        aggregate(instances, [1.0, wrong], "geometric")
+    for sides in (([1.0, wrong], [1.0, 1.0]), ([1.0, 1.0], [1.0, wrong])):
+        with pytest.raises(TaskError, match="mistake of the task"):
+            gains(*sides, "maximize", "geometric")

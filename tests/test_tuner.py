@@ -156,3 +156,31 @@ def test_suggestions_stay_in_the_space(seed: int, low: float, factor: float) -> 
         assert all(space[n].holds(v) for n, v in suggestion.parameters.items()), suggestion
         value = float(suggestion.parameters["n"])
         made.tell(Finished(suggestion.number, suggestion.parameters, "complete", (1.0,), value))
+
+
+@given(levels=st.lists(st.floats(0.5, 2), min_size=3, max_size=8), scale=st.sampled_from([2.0**-8, 2.0**8]))
+@settings(max_examples=10, deadline=None)
+def test_a_geometric_study_compares_logarithms(levels: list[float], scale: float) -> None:
+    """It prunes as an arithmetic study of logarithms does, also when all scores are multiplied."""
+    told = []
+    for mean, turned in (
+        ("geometric", float),
+        ("geometric", lambda s: scale * s),
+        ("arithmetic", math.log),
+    ):
+        made = Tuner(SPACE, OWN, seed=5, direction="maximize", mean=mean)  # type: ignore[arg-type]
+        seen = []
+        for level in levels:
+            suggestion = made.ask()
+            every = [turned(level * (1 + 0.9 * math.sin(7 * k + level))) for k in range(SIZE)]
+            stop = next((m for m in range(1, SIZE + 1) if made.watch().stop(every[:m], SIZE)), None)
+            seen.append(stop)
+            ended = tuple(every[: stop or SIZE])
+            made.tell(
+                Finished(
+                    suggestion.number, suggestion.parameters, "pruned" if stop else "complete", ended,
+                    None if stop else sum(map(math.log, every)) if mean == "geometric" else sum(every),
+                )
+            )  # fmt: skip
+        told.append(seen)
+    assert told[0] == told[1] == told[2]

@@ -10,7 +10,7 @@ from db.records import EntryId, EntryRecord, EvaluationRecord, LookRecord, RunRe
 from discovery.gate import block_order, paired_look
 from discovery.review.names import gate_scores, label
 from discovery.statistics import PairedResult, alpha
-from evaluators.task import InstanceSet, Task, aggregate
+from evaluators.task import InstanceSet, Task, aggregate, mean_of
 
 Find = Callable[[str, InstanceSet], EvaluationRecord | None]
 """The stored evaluation of a candidate on a set."""
@@ -25,8 +25,7 @@ def entries_differ(task: Task, entries: dict[EntryId, EntryRecord], find: Find) 
         record = find(entry.candidate, split)
         if record is None or record.m != len(split):
             yield f"entry {label(entry)} has a score, its evaluation on the search split is not there"
-        elif not _same(entry.score, aggregate(split.instances, record.scores)):
-            score = aggregate(split.instances, record.scores)
+        elif not _same(entry.score, score := aggregate(split.instances, record.scores, mean_of(task))):
             yield f"entry {label(entry)} has the score {entry.score!r}, its evaluation gives {score!r}"
 
 
@@ -64,7 +63,7 @@ def promotions_differ(ledger: Ledger, task: Task, run: RunRecord, find: Find) ->
     blocks = task.instances("gate")
     for candidate, score in gate_scores(ledger, run.id).items():
         record = find(candidate, blocks)
-        if record is None or not _same(score, aggregate(blocks.instances, record.scores)):
+        if record is None or not _same(score, aggregate(blocks.instances, record.scores, mean_of(task))):
             yield f"candidate {candidate[:8]} has the score {score!r} on the report blocks, its evaluation does not"
 
 

@@ -20,7 +20,7 @@ from discovery.execution.make import make_executor
 from discovery.pace import Paced
 from discovery.progress import StopSignal
 from discovery.statistics import MARGIN, paired_test
-from evaluators.task import InstanceSet, Task
+from evaluators.task import InstanceSet, Task, mean_of
 
 Verdict = Literal["removable", "matters", "open", "fails"]
 Say = Callable[[str], None]
@@ -89,13 +89,13 @@ def compare(
     """The two paired tests of a change; ``names`` (the hashes) seed them."""
     if changed.score is None:
         return Comparison(changed.outcome, changed.reason)
-    groups = [i.group for i in instances]
+    groups, mean = [i.group for i in instances], mean_of(task)
     seed = key(*names, instances.digest, "explain")
     kept = paired_test(
-        changed.scores, original.scores, groups, task.direction, seed, margin=-MARGIN, flips=flips
+        changed.scores, original.scores, groups, task.direction, seed, margin=-MARGIN, flips=flips, mean=mean
     )
     worse = paired_test(
-        original.scores, changed.scores, groups, task.direction, seed, margin=0.0, flips=flips
+        original.scores, changed.scores, groups, task.direction, seed, margin=0.0, flips=flips, mean=mean
     )
     # Equal scores that are all 0 leave nothing to flip, and are no worse by any margin.
     p = 1 / (1 + flips) if changed.scores == original.scores else kept.p

@@ -11,7 +11,7 @@ from discovery.explain.bench import Bench
 from discovery.pace import processor_time
 from discovery.review.final import best_shipped
 from discovery.review.paired import ClassGain, class_gains
-from evaluators.task import InstanceSet
+from evaluators.task import InstanceSet, mean_of
 
 SECONDS = 60.0
 """Estimated processor time that the baseline may take, s."""
@@ -53,7 +53,7 @@ def rivalry(
         theirs = bench.whole(best.candidate, instances, f"baseline {best.name} on {instances.name}")
         if theirs.score is None:
             return None, f"the baseline {best.name} ended as {theirs.outcome}: {theirs.reason}"
-        rows = class_gains(instances, own.scores, theirs.scores, bench.task.direction)
+        rows = class_gains(instances, own.scores, theirs.scores, bench.task.direction, mean_of(bench.task))
         return Rivalry(best.name, instances.name, rows), ""
     return (
         None,

@@ -18,7 +18,7 @@ from discovery.draws import key
 from discovery.evaluation import Evaluated
 from discovery.explain.bench import Bench
 from discovery.statistics import paired_interval
-from evaluators.task import aggregate
+from evaluators.task import aggregate, mean_of
 from searchspaces.importance import LEAST, grid, importances, scattered
 from searchspaces.space import Choice, ParameterValue, Range
 
@@ -118,7 +118,7 @@ def _own_study(bench: Bench, candidate: Candidate) -> list[Scored]:
             break
         result = bench.evaluation.trial(candidate, candidate.code, values, None)
         if result.outcome == "scored":
-            found.append((values, aggregate(split.instances, result.scores)))
+            found.append((values, aggregate(split.instances, result.scores, mean_of(bench.task))))
     return found
 
 
@@ -135,8 +135,10 @@ def _curve(bench: Bench, candidate: Candidate, own: Evaluated, name: str) -> tup
         if result.outcome != "scored":
             steps.append(Step(value, result.outcome, None, None, None, None))
             continue
-        score = aggregate(split.instances, result.scores)
-        interval = paired_interval(result.scores, own.scores, groups, bench.task.direction)
+        score = aggregate(split.instances, result.scores, mean_of(bench.task))
+        interval = paired_interval(
+            result.scores, own.scores, groups, bench.task.direction, mean_of(bench.task)
+        )
         steps.append(Step(value, "scored", score, *interval))
     return tuple(steps)
 

@@ -16,7 +16,7 @@ from discovery.pictures.canvas import GREY, Picture, panels
 from discovery.pictures.gantt import gantt
 from discovery.review.stored import class_means
 from evaluators.pictures import Grid, Gridded, Lane, Pictured, Timeline
-from evaluators.task import Instance, InstanceSet, Task
+from evaluators.task import Instance, InstanceSet, Task, mean_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,7 +74,7 @@ def answers(task: Task, instance: Instance, given: Mapping[str, bytes]) -> Pictu
 
 def by_class(task: Task, instances: InstanceSet, scores: Mapping[str, tuple[float, ...]]) -> Picture:
     """Mean scores by class of several candidates, each in a panel of its own with the same scale."""
-    means = {name: class_means(instances, own) for name, own in scores.items()}
+    means = {name: class_means(instances, own, mean_of(task)) for name, own in scores.items()}
     values = [v for own in means.values() for v in own.values()]
     low, high = min(values), max(values)
     if isinstance(task, Gridded):

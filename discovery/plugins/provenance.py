@@ -25,7 +25,7 @@ from discovery.review.figures import SPLITS, Side, comparisons
 from discovery.review.final import OPENED, best_shipped
 from discovery.review.names import frozen, label, utc
 from discovery.review.stored import class_means
-from evaluators.task import Task, aggregate
+from evaluators.task import Task, aggregate, mean_of
 from searchspaces.space import FloatRange, ParameterValue, Range
 
 MOST_ANCESTORS = 256
@@ -198,7 +198,7 @@ def _scores(ledger: Ledger, winner: Winner, found: Sequence[Side]) -> Json:
             continue
         instances = task.instances(split)
         whole = record.outcome == "scored"
-        score = aggregate(instances.instances, record.scores) if whole else None
+        score = aggregate(instances.instances, record.scores, mean_of(task)) if whole else None
         kinds = [i.reference_kind for i in instances]
         told[split] = {
             "score": score,
@@ -242,7 +242,7 @@ def _classes(task: Task, found: Sequence[Side]) -> Json | None:
         own, seed = found[0].whole(split), found[1].whole(split)
         if own is not None and seed is not None:
             instances = task.instances("gate" if split == "gate" else "search")
-            means = [class_means(instances, r.scores) for r in (own, seed)]
+            means = [class_means(instances, r.scores, mean_of(task)) for r in (own, seed)]
             rows = [{"class": name, "own": means[0][name], "seed": means[1][name]} for name in means[0]]
             return {"split": split, "rows": rows}
     return None

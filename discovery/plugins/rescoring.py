@@ -10,7 +10,7 @@ from typing import Literal
 from discovery.escape import plain
 from discovery.evaluation import chain, joined, parts
 from discovery.execution.base import Executor
-from evaluators.task import InstanceSet, Task, aggregate
+from evaluators.task import InstanceSet, Mean, Task, aggregate
 
 RERUN: tuple[Literal["search", "gate"], ...] = ("search", "gate")
 """The splits that are measured again. The final one stays closed."""
@@ -84,7 +84,7 @@ def announced(claim: Claim, instances: InstanceSet) -> str:
     return f"{claim.split}: {len(instances)} instances{taken}"
 
 
-def rescored(executor: Executor, code: str, instances: InstanceSet, claim: Claim) -> Rescored:
+def rescored(executor: Executor, code: str, instances: InstanceSet, claim: Claim, mean: Mean) -> Rescored:
     """Measure ``code`` on a split and compare."""
     jobs = parts(code, instances, executor.workers)
     result = joined([future.result() for future in [executor.submit(job) for job in jobs]])
@@ -96,7 +96,7 @@ def rescored(executor: Executor, code: str, instances: InstanceSet, claim: Claim
         split=claim.split,
         instances=len(instances),
         recorded=claim.score,
-        measured=aggregate(instances.instances, result.scores) if valid else None,
+        measured=aggregate(instances.instances, result.scores, mean) if valid else None,
         outcome=result.outcome if valid else plain(f"{result.outcome}: {result.reason}", limit=200),
         differ=tuple(name for name, a, b in pairs if not _close(a, b)),
         same_answers=chain("", result.answers) == claim.answers if valid and claim.answers else None,

@@ -32,7 +32,7 @@ from discovery.plugins.rescoring import RERUN, Claim, Rescored, announced, compl
 from discovery.plugins.winner import Winner, winner
 from discovery.review.names import is_candidate
 from evaluators.registry import load
-from evaluators.task import Task
+from evaluators.task import Task, mean_of
 
 Say = Callable[[str], None]
 
@@ -266,7 +266,7 @@ def _again(
     for claim in claims:
         instances = task.instances(claim.split)
         say(announced(claim, instances))
-        found.append(rescored(executor, code, instances, claim))
+        found.append(rescored(executor, code, instances, claim, mean_of(task)))
     return tuple(found)
 
 

@@ -16,7 +16,7 @@ from discovery.review.names import candidate_entry, entry_named, label, task_of
 from discovery.review.overview import looks, promotions
 from discovery.review.stored import all_of, sets_of
 from discovery.tuning import GAINED, LIFTED
-from evaluators.task import Task, aggregate
+from evaluators.task import Task, aggregate, mean_of
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def _evaluations(
 
     def score(record: EvaluationRecord) -> float | None:
         instances = sets.get(record.set_digest)
-        return aggregate(instances.instances, record.scores) if instances is not None else None
+        return aggregate(instances.instances, record.scores, mean_of(task)) if instances is not None else None
 
     return [
         {

@@ -14,7 +14,7 @@ from discovery.progress import gain
 from discovery.review.measured import measured_baselines
 from discovery.review.names import candidate_entry, label, task_of
 from discovery.review.stored import class_means, on_search
-from evaluators.task import Direction, Task
+from evaluators.task import Direction, Task, mean_of
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def _rival(ledger: Ledger, task: Task, record: RunRecord, m: int) -> tuple[Rival
         return Rival(shipped[0], None, shipped[1]), shipped[2]
     if measured is None:
         return None, {}
-    means = class_means(search, measured.record.scores[:m])
+    means = class_means(search, measured.record.scores[:m], mean_of(task))
     return Rival(measured.name, measured.candidate, measured.score), means
 
 
@@ -119,7 +119,7 @@ def _rows(
     if not scores:
         return ()
     instances, m = task.instances("search"), len(scores)
-    theirs = [class_means(instances, p[:m]) for p in parents]
+    theirs = [class_means(instances, p[:m], mean_of(task)) for p in parents]
     counts = Counter(i.group for i in instances.instances[:m])
     return tuple(
         ClassScore(
@@ -131,5 +131,5 @@ def _rows(
             baseline=baseline.get(group),
             against=gain(task.direction, mean, baseline.get(group)),
         )
-        for group, mean in class_means(instances, scores).items()
+        for group, mean in class_means(instances, scores, mean_of(task)).items()
     )

@@ -15,7 +15,7 @@ from discovery.progress import gain
 from discovery.review.names import candidate_entry, task_of
 from discovery.review.stored import class_means, on_search
 from discovery.statistics import paired_test
-from evaluators.task import Task
+from evaluators.task import Task, mean_of
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def _figures(a: _Side, b: _Side) -> dict[str, object]:
     if instances.digest != b.task.instances("search").digest:
         return nothing
     direction, m = a.task.direction, min(len(a.scores), len(b.scores))
-    means = [class_means(instances, side.scores[:m]) for side in (a, b)]
+    means = [class_means(instances, side.scores[:m], mean_of(a.task)) for side in (a, b)]
     return {
         "comparable": True,
         "direction": direction,
@@ -129,5 +129,6 @@ def _test(a: _Side, b: _Side) -> dict[str, object] | None:
         return None
     groups = [i.group for i in instances]
     seed = key("difference", a.entry.candidate or "", b.entry.candidate or "")
-    result = paired_test(b.scores, a.scores, groups, a.task.direction, seed, margin=0.0)
+    mean = mean_of(a.task)
+    result = paired_test(b.scores, a.scores, groups, a.task.direction, seed, margin=0.0, mean=mean)
     return {"gain": result.effect, "low": result.low, "high": result.high, "p": result.p}

@@ -10,7 +10,7 @@ from discovery.candidate import Candidate
 from discovery.draws import key
 from discovery.progress import gain
 from discovery.statistics import paired_test
-from evaluators.task import Split, Task, aggregate
+from evaluators.task import Split, Task, aggregate, average, mean_of
 
 SPLITS: tuple[Split, ...] = ("search", "gate", "final")
 HELD_OUT: tuple[Split, ...] = ("gate", "final")
@@ -43,7 +43,7 @@ class Side:
         """The score on ``split``: as measured, else as shipped."""
         record = self.whole(split)
         if record is not None:
-            return aggregate(task.instances(split).instances, record.scores)
+            return aggregate(task.instances(split).instances, record.scores, mean_of(task))
         return None if split in self.records else self.shipped.get(split)
 
     def outcome(self, split: str) -> tuple[str, str]:
@@ -125,7 +125,9 @@ def _comparison(task: Task, split: Split, a: Side, b: Side, seed: int) -> dict[s
         return found
     groups = [i.group for i in task.instances(split)]
     draws = key(seed, "report", split, a.candidate.hash, b.candidate.hash)
-    test = paired_test(first.scores, second.scores, groups, task.direction, draws, margin=0.0)
+    test = paired_test(
+        first.scores, second.scores, groups, task.direction, draws, margin=0.0, mean=mean_of(task)
+    )
     return {**found, "gain": test.effect, "low": test.low, "high": test.high, "p": test.p}
 
 
@@ -161,7 +163,7 @@ def times(task: Task, sides: Sequence[Side]) -> list[dict[str, object]]:
                         "seconds": sum(seconds) / len(at),
                         "slowest": max(seconds),
                         "limit": min(instances.instances[n].limit for n in at),
-                        "score": sum(record.scores[n] for n in at) / len(at),
+                        "score": average([record.scores[n] for n in at], mean_of(task)),
                     }
                 )
     return rows

@@ -9,7 +9,7 @@ from db.ledger import Ledger
 from db.records import EvaluationRecord, RunRecord
 from discovery.candidate import check, with_defaults
 from discovery.seeds import baseline_code
-from evaluators.task import Task, aggregate
+from evaluators.task import Task, aggregate, mean_of
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,8 @@ def measured_baselines(ledger: Ledger, task: Task, record: RunRecord) -> tuple[M
     sign = 1 if task.direction == "minimize" else -1
     whole = [r for r in found.values() if r.outcome == "scored" and r.m == len(search)]
     measured = [
-        Measured(names[r.candidate], r.candidate, aggregate(search.instances, r.scores), r) for r in whole
+        Measured(names[r.candidate], r.candidate, aggregate(search.instances, r.scores, mean_of(task)), r)
+        for r in whole
     ]
     return tuple(sorted(measured, key=lambda m: (sign * m.score, m.name)))
 

@@ -12,8 +12,8 @@ from db.ledger import Ledger
 from discovery.draws import key
 from discovery.review.names import SHORT, frozen, label, task_of
 from discovery.review.overview import best_seed
-from discovery.statistics import PairedResult, gains, paired_test
-from evaluators.task import Direction, InstanceSet
+from discovery.statistics import PairedResult, gains, paired_test, relative
+from evaluators.task import Direction, InstanceSet, Mean, average, mean_of
 
 ERROR = 0.05
 
@@ -43,15 +43,20 @@ class ClassGain:
 
 
 def class_gains(
-    instances: InstanceSet, a: Sequence[float], b: Sequence[float], direction: Direction
+    instances: InstanceSet,
+    a: Sequence[float],
+    b: Sequence[float],
+    direction: Direction,
+    mean: Mean = "arithmetic",
 ) -> tuple[ClassGain, ...]:
     """A beside B on the same instances, the class where A loses most first.
 
     Intervals are Student's on the paired differences, at 1 - 0.05/classes each (Bonferroni), so that with at least
-    95 % all of them are right at once; None in a class of one instance. Raises ValueError when lengths differ."""
+    95 % all of them are right at once; None in a class of one instance. With a geometric ``mean`` they are those of
+    the logarithms, turned back into what they make of the score of B. Raises ValueError when lengths differ."""
     if not len(a) == len(b) == len(instances):
         raise ValueError(f"{len(a)} and {len(b)} scores for {len(instances)} instances")
-    found = gains(a, b, direction)
+    found = gains(a, b, direction, mean)
     cells: dict[str, list[int]] = {}
     for place, instance in enumerate(instances):
         cells.setdefault(instance.group, []).append(place)
@@ -59,18 +64,13 @@ def class_gains(
     for group, places in cells.items():
         inside = found[places]
         half = _half(inside, ERROR / len(cells))
-        mean = float(inside.mean())
-        rows.append(
-            ClassGain(
-                group,
-                len(places),
-                float(np.mean([a[p] for p in places])),
-                float(np.mean([b[p] for p in places])),
-                mean,
-                None if half is None else mean - half,
-                None if half is None else mean + half,
-            )
-        )
+        middle = float(inside.mean())
+        ours, theirs = (average([side[p] for p in places], mean) for side in (a, b))
+        ends = [middle] if half is None else [middle, middle - half, middle + half]
+        if mean == "geometric":
+            ends = [theirs * relative(end, direction) for end in ends]
+        difference, low, high = ends if half is not None else (ends[0], None, None)
+        rows.append(ClassGain(group, len(places), ours, theirs, difference, low, high))
     return tuple(sorted(rows, key=lambda r: r.difference))
 
 
@@ -110,9 +110,10 @@ def held_out(ledger: Ledger, run: str) -> HeldOut | None:
         scores.append(found.scores)
     a, b = scores
     draws = key(record.seed, "held out")
-    test = paired_test(a, b, [i.group for i in blocks], task.direction, draws, margin=0.0)
+    groups, mean = [i.group for i in blocks], mean_of(task)
+    test = paired_test(a, b, groups, task.direction, draws, margin=0.0, mean=mean)
     name = frozen(record).seeds.get(seed.candidate or "", "") or label(seed)
-    rows = class_gains(blocks, a, b, task.direction)
+    rows = class_gains(blocks, a, b, task.direction, mean)
     return HeldOut((champion.candidate or "")[:SHORT], name, task.unit, len(blocks), test, rows)
 
 

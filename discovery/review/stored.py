@@ -9,7 +9,7 @@ from sqlalchemy import select
 from db.ledger import Ledger
 from db.models import Evaluation
 from db.records import EntryRecord, EvaluationRecord, RunRecord
-from evaluators.task import InstanceSet, Task, in_classes
+from evaluators.task import InstanceSet, Mean, Task, in_classes
 
 
 def on_search(ledger: Ledger, task: Task, record: RunRecord, entry: EntryRecord) -> EvaluationRecord | None:
@@ -50,6 +50,6 @@ def _sets(task: Task, blocks: Iterable[int]) -> Iterator[InstanceSet]:
         yield task.gate(block)
 
 
-def class_means(instances: InstanceSet, scores: Sequence[float]) -> dict[str, float]:
+def class_means(instances: InstanceSet, scores: Sequence[float], mean: Mean) -> dict[str, float]:
     """Mean score by class over the first ``len(scores)`` instances, the classes by name."""
-    return dict(sorted(in_classes(instances, scores).items()))
+    return dict(sorted(in_classes(instances, scores, mean).items()))

@@ -33,6 +33,8 @@ from evaluators.task import (
     Task,
     TaskError,
     aggregate,
+    average,
+    mean_of,
 )
 
 DIGESTS = """
@@ -309,7 +311,7 @@ class TaskConformance:
             candidate = check(baseline.path.read_text(encoding="utf-8"), task.interface)
             result = executor.submit(StageJob(candidate.code, task.instances("screen"), {})).result()
             assert result.outcome == "scored", f"{name}: {result.outcome}: {result.reason}"
-            assert math.isfinite(aggregate(task.instances("screen").instances, result.scores))
+            assert math.isfinite(aggregate(task.instances("screen").instances, result.scores, mean_of(task)))
 
     def test_shipped_scores_belong_to_baselines(self, task: Task) -> None:
         for name, shipped in task.shipped_scores().items():
@@ -328,7 +330,7 @@ class TaskConformance:
             if shipped.classes:
                 found = [s["search"] for s in (shipped.published, shipped.tuned) if "search" in s]
                 assert shipped.classes.keys() == groups, name
-                mean = sum(shipped.classes.values()) / len(groups)
+                mean = average([*shipped.classes.values()], mean_of(task))
                 assert math.isclose(mean, better(found), rel_tol=1e-9, abs_tol=1e-12), name
 
     # -- the adapter and the reader ---------------------------------------------------------------------------------

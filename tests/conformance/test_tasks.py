@@ -147,3 +147,7 @@ class TestGuessing(TaskConformance):
 
 class TestChoosing(TestKnapsack):
     factory = "toy.choosing:Choosing"
+
+
+class TestRatios(TaskConformance):
+    factory = "toy.ratios:Ratios"
