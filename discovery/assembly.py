@@ -22,7 +22,7 @@ from discovery.population.archive import Member
 from discovery.population.novelty import Novelty
 from discovery.proposers.base import Brief, Proposer, Rival
 from discovery.proposers.make import make_choice
-from discovery.recorded import recorded_submissions, recorded_widths
+from discovery.recorded import recorded_run, recorded_submissions, recorded_widths
 from discovery.seeds import Seed
 from discovery.shape import Shape
 from discovery.slots import Slots
@@ -78,6 +78,7 @@ def campaign_of(
             evaluation=evaluation,
             trials=settings.trials,
             lift=settings.lift_constants,
+            recorded=recorded_run(plan.replay) if task.measured else None,
         ),
         gate=Gate(record.seed, task=task, evaluation=evaluation),
         novelty=Novelty(

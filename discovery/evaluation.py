@@ -207,7 +207,8 @@ class Evaluation:
 
     def adopt(self, candidate: Candidate, trial: StageResult | None) -> Evaluated:
         """A tuned child on the search split: its screen, then the complete ``trial`` that ran with its defaults as its
-        evaluation. Without one (the trial was run before a crash) the child is run, which gives the same scores."""
+        evaluation. Without one (the trial was run before a crash) the child is run, which gives the same scores unless
+        they are measured."""
         screen, split = self._task.instances("screen"), self._task.instances("search")
         recorded = self._recorded(candidate.hash, screen, split)
         if split.digest not in recorded and trial is not None:
@@ -224,7 +225,8 @@ class Evaluation:
     def confirm(self, candidate: Candidate) -> str | None:
         """Run the search split again in another zygote and in reversed order, and keep the answers. Returns what
         differs from the stored scores, or None when all are equal. Policies run beside their simulator there, inside
-        the sandbox: their event logs must be those that came from outside."""
+        the sandbox: their event logs must be those that came from outside. Scores that are measured never come again;
+        there the answers must."""
         instances = self._task.instances("search")
         record = self.stored(candidate.hash, instances)
         if record is None or record.m != len(instances):
@@ -237,10 +239,13 @@ class Evaluation:
         result = self._executor.submit(job).result()
         if result.outcome != "scored":
             return f"run again in reversed order it ended as {result.outcome}: {result.reason}"
-        differ = [i.id for i, a, b in zip(instances, record.scores, result.scores, strict=True) if a != b]
+        digest = chain("", result.answers)
+        pairs = zip(instances, record.scores, result.scores, strict=True)
+        differ = [] if self._task.measured else [i.id for i, a, b in pairs if a != b]
         if differ:
             return f"run again in reversed order it scores differently on {len(differ)} instances, first {differ[0]}"
-        digest = chain("", result.answers)
+        if self._task.measured and digest != record.answers_digest:
+            return "run again in reversed order it gives other answers"
         if isinstance(self._task, PolicyTask) and digest != record.answers_digest:
             return "run again beside its simulator it gives the same scores, but other event logs"
         kept = b"".join(result.answers)

@@ -114,20 +114,29 @@ def literals(candidate: Candidate, most: int = MOST) -> tuple[Literal, ...]:
 
 
 def relevant(
-    numbers: Numbers, scores: Sequence[float], groups: int, run: Callable[[str, int], StageResult]
+    numbers: Numbers,
+    scores: Sequence[float],
+    groups: int,
+    run: Callable[[str, int], StageResult],
+    *,
+    measured: bool = False,
 ) -> tuple[frozenset[str], int]:
     """The names of the literals that change a score when they go to the ends of their ranges, each alone, and what
     finding that out cost, in trials. ``scores`` are the candidate's on the whole set, whose classes alternate;
-    ``run(code, count)`` gives those of other code on the first ``count`` instances.
+    ``run(code, count)`` gives those of other code on the first ``count`` instances. Where scores are ``measured`` they
+    change by themselves, so the answers are compared, and the candidate's own are asked for first.
 
     A literal that makes the code fail matters, too."""
     total, names, runs = len(scores), set[str](), 0
     count = min(total, max(math.ceil(total / PROBED), groups))
+    own = run(numbers.candidate.code, count) if measured else None
+    runs += own is not None
     for literal in numbers.literals:
         for end in literal.ends:
             runs += 1
             result = run(numbers.code({literal.name: end}), count)
-            if result.outcome != "scored" or result.scores != tuple(scores[:count]):
+            differs = result.scores != tuple(scores[:count]) if own is None else result.answers != own.answers
+            if result.outcome != "scored" or differs:
                 names.add(literal.name)
                 break
     return frozenset(names), math.ceil(runs * count / total)

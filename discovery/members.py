@@ -42,6 +42,7 @@ def scored_member(
         behaviour=evaluated.behaviour,
         lines=evaluated.lines,
         traits=traits_of(task, evaluated.values),
+        measured=task.measured,
     )
 
 

@@ -152,6 +152,11 @@ def recorded_widths(ledger: Ledger, replay: str | None, task: str) -> dict[int, 
     return None if course is None else dict(enumerate(course.widths))
 
 
+def recorded_run(replay: str | None) -> str | None:
+    """The id of the replayed run where it is one of the ledger; None for a file, or no replay."""
+    return None if replay is None or Path(replay).is_file() else replay
+
+
 def recorded_submissions(ledger: Ledger, replay: str | None, task: str) -> tuple[Recorded, ...]:
     """What the replayed run took in from outside its slots."""
     course = recording(replay, ledger, task).course if replay is not None else None
@@ -177,17 +182,17 @@ def _submissions(ledger: Ledger, record: RunRecord) -> tuple[Recorded, ...]:
 
 @dataclass(frozen=True)
 class Repeated:
-    """Whether a replay came to the digest of what it repeats. ``differs`` are versions that are not those of the
-    recording, and so may be why it did not."""
+    """Whether a replay came to the digest of what it repeats. ``differs``: versions that are not those of the
+    recording, and whatever else may be why it did not."""
 
     source: str
     same: bool
     differs: tuple[str, ...]
 
 
-def repeated(ledger: Ledger, record: RunRecord) -> Repeated | None:
+def repeated(ledger: Ledger, record: RunRecord, *, measured: bool) -> Repeated | None:
     """How a finished replay compares with its recording; None for any other run, and where the recording is gone or
-    does not tell."""
+    does not tell. ``measured``: whether the task's scores are."""
     source = record.settings.get("replay")
     if not isinstance(source, str) or record.status != "done":
         return None
@@ -206,4 +211,7 @@ def repeated(ledger: Ledger, record: RunRecord) -> Repeated | None:
         for name in (*DECIDING, *sorted(n for n in {*own, *course.versions} if n.startswith(STRATEGY)))
         if course.versions.get(name) != own.get(name)
     )
-    return Repeated(source, ledger.digest(record.id) == course.digest, differs)
+    same = ledger.digest(record.id) == course.digest
+    if measured and not same:
+        differs += ("scores are measured, and those that this ledger does not hold were measured anew",)
+    return Repeated(source, same, differs)

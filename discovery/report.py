@@ -150,7 +150,7 @@ def run_report(ledger: Ledger, task: Task, run: str, *, seconds: float) -> RunRe
         behaviours=counted(entries),
         control=control,
         versus=versus(ledger, task, run) if control is not None else None,
-        replay=repeated(ledger, record),
+        replay=repeated(ledger, record, measured=task.measured),
     )
 
 

@@ -72,7 +72,11 @@ def _tuned(study: Study, found: Numbers, trials: int) -> TuneReport:
         raise NothingValid(f"with its own numbers it ended as {first.outcome}: {first.reason}")
     default = aggregate(study.instances.instances, first.scores, mean_of(study.task))
     names, spent = relevant(
-        found, first.scores, study.groups, lambda code, count: study.job(code, {}, None, count)
+        found,
+        first.scores,
+        study.groups,
+        lambda code, count: study.job(code, {}, None, count),
+        measured=study.task.measured,
     )
     numbers = Numbers(found.candidate, tuple(x for x in found.literals if x.name in names))
     if not numbers.space:

@@ -49,8 +49,12 @@ class Tuning:
         evaluation: Evaluation,
         trials: int,
         lift: bool = False,
+        recorded: str | None = None,
     ) -> None:
+        """``recorded``: the run whose trials are taken where they are the same; of a replay whose scores are
+        measured, so that running them again would give others."""
         self._run, self._seed, self._trials, self._lift = run, seed, trials, lift
+        self._recorded = recorded
         self._task, self._ledger, self._evaluation = task, ledger, evaluation
 
     @property
@@ -80,6 +84,7 @@ class Tuning:
             mean=mean_of(self._task),
         )
         kept = {t.number: t for t in self._ledger.trials(study.id)}
+        before = self._before(k, candidate)
         done: dict[tuple[tuple[str, ParameterValue], ...], Finished] = {}
         results: dict[int, StageResult] = {}
         best = Finished(0, numbers.defaults, "complete", evaluated.scores, evaluated.score)
@@ -91,6 +96,8 @@ class Tuning:
             elif point in done or number == 0:
                 same = done.get(point, best)
                 finished = Finished(number, suggestion.parameters, same.state, same.scores, same.value)
+            elif number in before and before[number].parameters == dict(suggestion.parameters):
+                finished = _finished(before[number], suggestion)
             else:
                 values = suggestion.parameters
                 result = self._evaluation.trial(
@@ -106,6 +113,17 @@ class Tuning:
                 best = finished
         self._ledger.finish_study(study.id)
         return self._child(numbers, evaluated, best, results) if best.number else None
+
+    def _before(self, k: int, candidate: Candidate) -> dict[int, TrialRecord]:
+        """The recorded run's trials of the same candidate in the same slot, by number."""
+        recorded = self._recorded
+        study = self._ledger.study(recorded, k) if recorded is not None else None
+        if recorded is None or study is None:
+            return {}
+        same = any(
+            (e.k, e.kind, e.candidate) == (k, "own", candidate.hash) for e in self._ledger.entries(recorded)
+        )
+        return {t.number: t for t in self._ledger.trials(study.id)} if same else {}
 
     # -- literals -----------------------------------------------------------------------------------------------------
 
@@ -123,6 +141,7 @@ class Tuning:
                 evaluated.scores,
                 groups,
                 lambda code, count: self._evaluation.trial(candidate, code, {}, None, count),
+                measured=self._task.measured,
             )
             data: Json = {"k": k, "trials": probes, "literals": [_told(x) for x in found if x.name in matter]}
             self._ledger.add_event(self._run, LIFTED, data)
@@ -184,6 +203,8 @@ class Tuning:
             return None
         own = self._evaluation.adopt(child, results.get(best.number))
         if own.score is None or evaluated.score is None:
+            return None
+        if self._gain(evaluated.score, own.score, 1.0) <= 0:  # measured again, after a crash, it is no better
             return None
         gain = self._gain(evaluated.score, own.score, evaluated.score)
         lifted = self._gained(numbers, best.parameters, evaluated.score, own.score)

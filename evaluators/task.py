@@ -189,6 +189,8 @@ class Task(Protocol):
     direction: Direction
     unit: str
     measured: bool
+    """Whether scores are measured (times of what was answered), so that the same answer does not get the same score
+    twice. Answers are then what must repeat; scores are taken from the ledger wherever it has them."""
     version: str
     """Evaluator version; stored scores of another version are never reused."""
     interface: Interface

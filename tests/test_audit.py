@@ -6,6 +6,7 @@ import sqlite3
 import zlib
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -15,6 +16,7 @@ from db.packing import pack, unpack
 from discovery.audit import Audit, audit
 from discovery.execution.base import Executor, StageJob, StageResult
 from discovery.review.names import task_of
+from evaluators.task import Instance, Judgement
 
 WEAK = rule("return weights / (1 + power * volumes)", keywords="power=0.001", head=(
     "SEARCH_SPACE = {'power': {'low': 0.001, 'high': 4.0}}"
@@ -167,10 +169,20 @@ def test_time_outs_and_the_final_split_are_left_alone(done: Checked) -> None:
     assert found.left == {"timeout": 1, "other sets": 1}
 
 
-def test_measured_scores_are_not_run_again(done: Checked, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_measured_scores_only_the_answers_are_compared(
+    done: Checked, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from toy.task import Knapsack
 
     monkeypatch.setattr(Knapsack, "measured", True)
+    judge = Knapsack.judge
+
+    def noisy(task: Knapsack, instance: Instance, answer: bytes) -> Judgement:
+        exact = judge(task, instance, answer)
+        return replace(exact, score=1.01 * exact.score)
+
+    monkeypatch.setattr(Knapsack, "judge", noisy)
     found = audited(done)
-    assert found.problems == [] and found.left["measured"] and not found.rerun
-    assert done[2].jobs == []
+    assert found.problems == [] and found.recomputed
+    assert found.left["measured trials"] and not found.trials
+    assert len(done[2].jobs) == found.rerun > 0

@@ -1,8 +1,9 @@
 """The audit of a run: every score whose answers are kept is recomputed by the referee without running any candidate,
 the rest is run again, and every decision is taken again from the scores.
 
-The final split stays closed. Scores on sets that the run's task does not have (other blocks of another run's options)
-are left alone, as are time-outs, which depend on the machine; how many is told."""
+Scores that are measured do not come again: there the referee must take the kept answers, and a new run must give the
+recorded ones. The final split stays closed. Scores on sets that the run's task does not have (other blocks of another
+run's options) are left alone, as are time-outs, which depend on the machine; how many is told."""
 
 from __future__ import annotations
 
@@ -74,8 +75,8 @@ def audit(
         return next((r for r in records.get(hash_, ()) if r.set_digest == instances.digest), None)
 
     todo = [*_evaluations(ledger, task, records, sets, found), *_trials(ledger, task, run, found)]
-    if task.measured or executor is None:
-        found.left["measured" if task.measured else "not run"] += len(todo)
+    if executor is None:
+        found.left["not run"] += len(todo)
         found.rerun = found.trials = 0
     else:
         _rerun(executor, todo, found, say)
@@ -107,7 +108,7 @@ def _evaluations(
             if record.set_digest not in sets:
                 found.left["final split" if record.set_name == "final" else "other sets"] += 1
                 continue
-            stored = Stored(record, sets[record.set_digest])
+            stored = Stored(record, sets[record.set_digest], task.measured)
             if stored.valid and record.answers is not None:
                 found.recomputed += 1
                 problem = recomputed(task, stored)
@@ -122,7 +123,11 @@ def _evaluations(
 
 
 def _trials(ledger: Ledger, task: Task, run: RunRecord, found: Audit) -> Iterator[_Again]:
+    """The trials, but for those whose scores were measured: of them no answers are kept."""
     for trial in trials(ledger, task, run):
+        if task.measured:
+            found.left["measured trials"] += 1
+            continue
         found.trials += 1
         yield _Again(trial.job, trial.compared, 0.0)
 

@@ -86,9 +86,13 @@ def compare(
     names: tuple[str, str],
     flips: int,
 ) -> Comparison:
-    """The two paired tests of a change; ``names`` (the hashes) seed them."""
+    """The two paired tests of a change; ``names`` (the hashes) seed them. Where scores are measured, equal answers
+    count as equal scores."""
     if changed.score is None:
         return Comparison(changed.outcome, changed.reason)
+    if task.measured and changed.behaviour == original.behaviour:
+        # The scores differ by chance alone. As where scores are equal, it is no worse by any margin.
+        return Comparison("scored", "", original.score, 0.0, 0.0, 0.0, 1 / (1 + flips), 1.0)
     groups, mean = [i.group for i in instances], mean_of(task)
     seed = key(*names, instances.digest, "explain")
     kept = paired_test(

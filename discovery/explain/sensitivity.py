@@ -15,7 +15,7 @@ from db.ledger import Ledger
 from db.records import EntryRecord
 from discovery.candidate import Candidate
 from discovery.draws import key
-from discovery.evaluation import Evaluated
+from discovery.evaluation import Evaluated, chain
 from discovery.explain.bench import Bench
 from discovery.statistics import paired_interval
 from evaluators.task import aggregate, mean_of
@@ -134,6 +134,9 @@ def _curve(bench: Bench, candidate: Candidate, own: Evaluated, name: str) -> tup
         result = bench.evaluation.trial(candidate, candidate.code, {name: value}, None)
         if result.outcome != "scored":
             steps.append(Step(value, result.outcome, None, None, None, None))
+            continue
+        if bench.task.measured and chain("", result.answers) == own.behaviour:
+            steps.append(Step(value, "scored", own.score, 0.0, 0.0, 0.0))
             continue
         score = aggregate(split.instances, result.scores, mean_of(bench.task))
         interval = paired_interval(

@@ -39,6 +39,7 @@ def readme(told: Json, hosts: Sequence[HostAdapter], calls: int, picture: bool) 
         hosts=[render_text(h.usage, **names, arguments=arguments) for h in hosts],
         unit=task["unit"],
         direction=task["direction"],
+        measured=task["measured"],
         splits=[{"name": name, "about": _about(name, scored)} for name, scored in measured],
         table=_table(measured, package["name"]),
         intervals=[_interval(c) for c in told["comparisons"] if c["low"] is not None],

@@ -10,7 +10,7 @@ from typing import Literal
 from discovery.escape import plain
 from discovery.evaluation import chain, joined, parts
 from discovery.execution.base import Executor
-from evaluators.task import InstanceSet, Mean, Task, aggregate
+from evaluators.task import InstanceSet, Task, aggregate, mean_of
 
 RERUN: tuple[Literal["search", "gate"], ...] = ("search", "gate")
 """The splits that are measured again. The final one stays closed."""
@@ -42,11 +42,15 @@ class Rescored:
     outcome: str
     differ: tuple[str, ...]
     same_answers: bool | None
+    exact: bool = True
+    """Whether scores must come again. Those that are measured do not; there the answers decide."""
 
     @property
     def agrees(self) -> bool:
         if self.recorded is None or self.measured is None:
             return False
+        if not self.exact:
+            return self.same_answers is not False
         return _close(self.recorded, self.measured) and not self.differ and self.same_answers is not False
 
     def to_json(self) -> dict[str, object]:
@@ -57,6 +61,7 @@ class Rescored:
             "measured": self.measured,
             "outcome": self.outcome,
             "same_answers": self.same_answers,
+            "exact": self.exact,
             "differ": list(self.differ),
             "agrees": self.agrees,
         }
@@ -71,9 +76,11 @@ class Rescored:
         if self.differ:
             named = ", ".join(plain(i) for i in self.differ[:NAMED])
             return f"on {self.split} {len(self.differ)} of {self.instances} scores differ, first those of {named}"
-        if self.recorded is None or not _close(self.recorded, self.measured):
+        if self.recorded is None or (self.exact and not _close(self.recorded, self.measured)):
             return f"on {self.split} it scores {self.measured!r}; {self.recorded!r} is claimed"
-        return f"on {self.split} its answers are not those recorded, though its score is {self.measured:.6g} again"
+        return f"on {self.split} its answers are not those recorded" + (
+            f", though its score is {self.measured:.6g} again" if self.exact else ""
+        )
 
 
 def announced(claim: Claim, instances: InstanceSet) -> str:
@@ -84,8 +91,9 @@ def announced(claim: Claim, instances: InstanceSet) -> str:
     return f"{claim.split}: {len(instances)} instances{taken}"
 
 
-def rescored(executor: Executor, code: str, instances: InstanceSet, claim: Claim, mean: Mean) -> Rescored:
+def rescored(executor: Executor, task: Task, code: str, claim: Claim) -> Rescored:
     """Measure ``code`` on a split and compare."""
+    instances = task.instances(claim.split)
     jobs = parts(code, instances, executor.workers)
     result = joined([future.result() for future in [executor.submit(job) for job in jobs]])
     valid = result.outcome == "scored"
@@ -96,16 +104,17 @@ def rescored(executor: Executor, code: str, instances: InstanceSet, claim: Claim
         split=claim.split,
         instances=len(instances),
         recorded=claim.score,
-        measured=aggregate(instances.instances, result.scores, mean) if valid else None,
+        measured=aggregate(instances.instances, result.scores, mean_of(task)) if valid else None,
         outcome=result.outcome if valid else plain(f"{result.outcome}: {result.reason}", limit=200),
-        differ=tuple(name for name, a, b in pairs if not _close(a, b)),
+        differ=() if task.measured else tuple(name for name, a, b in pairs if not _close(a, b)),
         same_answers=chain("", result.answers) == claim.answers if valid and claim.answers else None,
+        exact=not task.measured,
     )
 
 
-def complaints(found: Sequence[Rescored], task: Task) -> list[str]:
-    """One sentence for each split that does not agree. Measured scores (times) never agree, so they are only told."""
-    return [] if task.measured else [f.complaint for f in found if not f.agrees]
+def complaints(found: Sequence[Rescored]) -> list[str]:
+    """One sentence for each split that does not agree."""
+    return [f.complaint for f in found if not f.agrees]
 
 
 def _close(a: float, b: float) -> bool:

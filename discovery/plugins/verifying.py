@@ -32,7 +32,7 @@ from discovery.plugins.rescoring import RERUN, Claim, Rescored, announced, compl
 from discovery.plugins.winner import Winner, winner
 from discovery.review.names import is_candidate
 from evaluators.registry import load
-from evaluators.task import Task, mean_of
+from evaluators.task import Task
 
 Say = Callable[[str], None]
 
@@ -137,7 +137,7 @@ def verify_run(
         task=found.task.name,
         run=found.record.id,
         candidate=found.candidate.hash,
-        problems=(*complaints(scores, found.task), *(audited.problems if audited is not None else ())),
+        problems=(*complaints(scores), *(audited.problems if audited is not None else ())),
         files=0,
         made_anew=None,
         golden=None,
@@ -186,7 +186,7 @@ def _run(
         problems, golden = _golden(package, candidate, task, executor, arrays)
         code = candidate.code if arrays else wrapped(candidate.code, task.interface, arrays=False)
         scores = _again(executor, task, code, _claimed(told), say)
-        return [*problems, *complaints(scores, task)], golden, scores, executor.isolated
+        return [*problems, *complaints(scores)], golden, scores, executor.isolated
     finally:
         executor.close()
 
@@ -264,9 +264,8 @@ def _again(
 ) -> tuple[Rescored, ...]:
     found = []
     for claim in claims:
-        instances = task.instances(claim.split)
-        say(announced(claim, instances))
-        found.append(rescored(executor, code, instances, claim, mean_of(task)))
+        say(announced(claim, task.instances(claim.split)))
+        found.append(rescored(executor, task, code, claim))
     return tuple(found)
 
 

@@ -76,7 +76,7 @@ class Archive:
         return {m.key for group in (*self._islands, self._cells.members) for m in group}
 
     def _best(self, members: Sequence[Member]) -> tuple[Member, ...]:
-        kept: dict[tuple[float, ...], Member] = {}
+        kept: dict[object, Member] = {}
         for member in sorted(members, key=lambda m: rank(m, self._direction)):
-            kept.setdefault(member.scores, member)
+            kept.setdefault(member.alike, member)
         return tuple(kept.values())[: self._capacity]

@@ -33,6 +33,14 @@ class Member:
 
     behaviour: str = field(default="", compare=False)
     """Equal for members with the same answers on the search split; empty where they are not known."""
+    measured: bool = field(default=False, compare=False)
+    """Whether the scores are, so that they differ where the answers are the same."""
+
+    @property
+    def alike(self) -> object:
+        """Equal for members of which an island keeps one: those with the same scores, or with the same answers where
+        scores are measured."""
+        return self.behaviour if self.measured and self.behaviour else self.scores
 
     @cached_property
     def signature(self) -> str:

@@ -222,6 +222,11 @@ def _doubts(record: RunRecord, task: Task, isolated: bool) -> list[str]:
         found.append(
             "the run was not isolated; all scores here are of isolated evaluations made for this report"
         )
+    if task.measured:
+        found.append(
+            "scores are measured: the same candidate on the same machine gives slightly other ones each time, and "
+            "intervals and p-values know nothing of how they differ between machines"
+        )
     return found
 
 

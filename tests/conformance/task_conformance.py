@@ -237,7 +237,8 @@ class TaskConformance:
     ) -> None:
         for instance, answer in answers:
             first, second = task.judge(instance, answer), task.judge(instance, answer)
-            assert first == second and math.isfinite(first.score) and math.isfinite(first.value)
+            assert math.isfinite(first.score) and math.isfinite(first.value)
+            assert first == second or task.measured
 
     def test_the_referee_refuses_bytes_that_are_no_answer(
         self, task: Task, answers: list[tuple[Instance, bytes]]
@@ -261,6 +262,8 @@ class TaskConformance:
     def test_an_answer_better_than_a_proved_optimum_is_impossible(
         self, task: Task, answers: list[tuple[Instance, bytes]]
     ) -> None:
+        if task.measured:
+            pytest.skip("what is measured has no proved optimum")
         step = 1.0 if task.direction == "minimize" else -1.0
         for instance, answer in answers:
             value = task.judge(instance, answer).value
@@ -276,7 +279,8 @@ class TaskConformance:
         """Baselines are run on the user's instances against 0, to find the reference."""
         for instance, answer in answers:
             judged = task.judge(replace(instance, reference=0.0, reference_kind="baseline"), answer)
-            assert math.isfinite(judged.score) and judged.value == task.judge(instance, answer).value
+            assert math.isfinite(judged.score)
+            assert task.measured or judged.value == task.judge(instance, answer).value
 
     def test_descriptors_are_parts_of_one(self, task: Task, answers: list[tuple[Instance, bytes]]) -> None:
         if not isinstance(task, Describing):

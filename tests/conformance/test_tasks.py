@@ -151,3 +151,7 @@ class TestChoosing(TestKnapsack):
 
 class TestRatios(TaskConformance):
     factory = "toy.ratios:Ratios"
+
+
+class TestStopwatch(TestRatios):
+    factory = "toy.stopwatch:Stopwatch"
