@@ -103,7 +103,7 @@ def literals(candidate: Candidate, most: int = MOST) -> tuple[Literal, ...]:
     Left out are 0 and 1, indices, axes, slices, loop bounds, shapes, whole exponents, digits, tolerances and sentinels,
     and whatever is a parameter already. A literal stays whole or fractional as it is; its sign stands outside of it."""
     room = min(most, MAX_PARAMETERS - len(candidate.space))
-    found = list(_found(candidate))
+    found = list(numeric(candidate.tree, candidate.functions))
     chosen = sorted(found, key=lambda f: (f[0], isinstance(f[1].value, int), _place(f[1])))[: max(0, room)]
     names = _names(candidate)
     return tuple(
@@ -167,9 +167,10 @@ def _names(candidate: Candidate) -> Iterator[str]:
             yield f"c{number}"
 
 
-def _found(candidate: Candidate) -> Iterator[tuple[int, ast.Constant]]:
-    """Literals with their rank, 0 first."""
-    stack: list[tuple[ast.AST, int | None, bool]] = [(candidate.tree, None, False)]
+def numeric(tree: ast.Module, functions: Sequence[ast.FunctionDef]) -> Iterator[tuple[int, ast.Constant]]:
+    """The literals of a module that are data, by the rules of :func:`literals`, with their rank, 0 for the best;
+    ``functions`` are those whose keyword defaults are parameters already."""
+    stack: list[tuple[ast.AST, int | None, bool]] = [(tree, None, False)]
     while stack:
         node, rank, whole = stack.pop()
         if isinstance(node, ast.Constant):
@@ -179,7 +180,7 @@ def _found(candidate: Candidate) -> Iterator[tuple[int, ast.Constant]]:
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
             stack.append((node.operand, rank, whole))
             continue
-        for name, child in _children(node, candidate):
+        for name, child in _children(node, functions):
             stack.append((child, *_rank(node, name)))
 
 
@@ -190,7 +191,7 @@ def _sizeable(value: object, whole: bool) -> bool:
     return whole and isinstance(value, int) and not isinstance(value, bool) and 2 <= value < LARGEST
 
 
-def _children(node: ast.AST, candidate: Candidate) -> Iterator[tuple[str, ast.AST]]:
+def _children(node: ast.AST, functions: Sequence[ast.FunctionDef]) -> Iterator[tuple[str, ast.AST]]:
     """The children below which a literal could be data, with the names of their fields."""
     if isinstance(node, ast.JoinedStr | ast.match_case) or _declares(node):
         return
@@ -200,7 +201,7 @@ def _children(node: ast.AST, candidate: Candidate) -> Iterator[tuple[str, ast.AS
         ast.Subscript: {"slice"},
         ast.While: {"test"},
         ast.FunctionDef: {"decorator_list", "returns"},
-        ast.arguments: {"kw_defaults"} if any(node is f.args for f in candidate.functions) else set(),
+        ast.arguments: {"kw_defaults"} if any(node is f.args for f in functions) else set(),
         ast.arg: {"annotation"},
         ast.AnnAssign: {"annotation"},
     }.get(type(node), set())

@@ -98,6 +98,16 @@ class PlainTask(ABC):
 
     def __init__(self, settings: Mapping[str, str]) -> None:
         self.settings: Mapping[str, str] = bind(self.options, settings, self.name)
+        if self.interface.objects:
+            raise TaskError(
+                f"task {self.name!r} is plain, so {self.interface.objects[0].name!r} cannot be an object; write a "
+                "class of its own, with an adapter that makes its objects"
+            )
+        if self.interface.hooks:
+            raise TaskError(
+                f"task {self.name!r} is plain, so nothing would call its hook {self.interface.hooks[0].function!r}; "
+                "write a class of its own, with an adapter that does"
+            )
         self._sets: dict[str, InstanceSet] = {}
 
     @abstractmethod

@@ -21,8 +21,8 @@ from typing import Literal, Protocol, get_args, runtime_checkable
 Direction = Literal["minimize", "maximize"]
 Split = Literal["screen", "search", "gate", "final"]
 ReferenceKind = Literal["proved optimum", "bound", "best known", "baseline"]
-ValueKind = Literal["scalar", "array", "mask", "permutation"]
-DType = Literal["int64", "float64", "bool"]
+ValueKind = Literal["scalar", "array", "mask", "permutation", "object"]
+DType = Literal["int64", "float64", "bool", "object"]
 
 Tier = Literal["strict", "library"]
 """What the child may read: nothing, or the libraries that it uses."""
@@ -52,6 +52,10 @@ class Value:
     ``low`` and ``high`` bound the entries (``None`` = unbounded); ``length`` names the dimension of an array
     (``"n"``; two values with the same name have the same length). ``unit`` is compared by the genetic proposer
     when it builds sums, so equal quantities carry equal units.
+
+    What is no number and no array of numbers is an ``"object"`` of the task's own, by kind and by dtype, without
+    bounds, unit and length: ``description`` tells its attributes and methods (:attr:`Interface.facts` has room for
+    more). The adapter makes such arguments and takes such return values apart; nothing else looks into them.
     """
 
     name: str
@@ -79,6 +83,11 @@ class Interface:
     have no hooks of their own. A policy's simulation asks them, an answer task's adapter calls them."""
     absent: str = ""
     """Of a hook: what the task does where a candidate does not define it, one sentence."""
+
+    @property
+    def objects(self) -> tuple[Value, ...]:
+        """The arguments and the return value that are objects."""
+        return tuple(v for v in (*self.arguments, self.returns) if v.kind == "object")
 
     @property
     def functions(self) -> tuple[Interface, ...]:

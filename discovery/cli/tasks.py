@@ -239,7 +239,9 @@ def _choices(option: Option) -> str:
 
 
 def _type(value: Value) -> str:
-    return value.dtype if value.kind == "scalar" else f"{value.kind}[{value.length or '…'}] of {value.dtype}"
+    if value.kind in ("scalar", "object"):
+        return value.dtype
+    return f"{value.kind}[{value.length or '…'}] of {value.dtype}"
 
 
 def _range(value: Value) -> str:

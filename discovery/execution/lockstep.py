@@ -15,7 +15,7 @@ from discovery.sandbox import records
 from discovery.sandbox.base import CandidateFailure, Session
 from discovery.sandbox.functions import Functions
 from evaluators.policy import PolicyTask, Simulation
-from evaluators.task import Instance, Interface
+from evaluators.task import Instance, Interface, TaskError
 
 BATCH = 64
 """Simulations in one message. More save little: the cost of a message is a few microseconds a decision by then."""
@@ -100,6 +100,11 @@ def functions(interface: Interface) -> Functions:
 
 
 def _spec(interface: Interface) -> records.Spec:
+    if interface.objects:
+        raise TaskError(
+            f"{interface.function}() of a policy task has the object {interface.objects[0].name!r}; views and replies "
+            "are numbers and arrays of numbers"
+        )
     returns = interface.returns
     return records.Spec(
         interface.function,

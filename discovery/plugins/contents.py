@@ -16,7 +16,7 @@ from discovery.plugins.picture import picture
 from discovery.plugins.readme import readme
 from discovery.plugins.rendering import render, render_text
 from discovery.plugins.sbom import sbom
-from discovery.plugins.signature import signature
+from discovery.plugins.signature import has_objects, signature
 from evaluators.task import HostAdapter, Hosted, Task
 
 NUMPY = "numpy>=1.26"
@@ -113,6 +113,7 @@ def _lines(calls: Sequence[Json]) -> bytes:
 def _modules(told: Json, task: Task) -> Files:
     """The package's own modules."""
     package, interface = told["package"], told["task"]["interface"]
+    objects = has_objects(interface)
     names = {"package": package["module"], "function": interface["function"]}
     texts = {
         "__init__.py": render(
@@ -122,9 +123,9 @@ def _modules(told: Json, task: Task) -> Files:
             verdict=told["verdict"],
             version=package["version"],
         ),
-        "_call.py": render("call.py.j2", **names, **signature(told)),
+        "_call.py": render("call.py.j2", **names, **signature(told), objects=objects),
         "_values.py": render("values.py.j2"),
-        "test_golden.py": render("test_golden.py.j2", **names),
+        "test_golden.py": render("test_golden.py.j2", **names, objects=objects),
     }
     arguments = [a["name"] for a in interface["arguments"]]
     for host in hosts(task):

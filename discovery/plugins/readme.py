@@ -7,7 +7,7 @@ from typing import Any
 
 from discovery.plugins.naming import description
 from discovery.plugins.rendering import markdown, render, render_text
-from discovery.plugins.signature import signature
+from discovery.plugins.signature import has_objects, signature
 from discovery.plugins.wheel import wheel_name
 from discovery.review.figures import SPLITS
 from evaluators.task import HostAdapter
@@ -40,6 +40,7 @@ def readme(told: Json, hosts: Sequence[HostAdapter], calls: int, picture: bool) 
         unit=task["unit"],
         direction=task["direction"],
         measured=task["measured"],
+        objects=has_objects(interface),
         splits=[{"name": name, "about": _about(name, scored)} for name, scored in measured],
         table=_table(measured, package["name"]),
         intervals=[_interval(c) for c in told["comparisons"] if c["low"] is not None],

@@ -68,7 +68,7 @@ def rehearse(candidate: Candidate, task: Task, executor: Executor, seconds: Sequ
 
 
 def calls(candidate: Candidate, task: Task, executor: Executor, *, arrays: bool) -> tuple[Call, ...]:
-    """Some calls on the screen's instances and what they give. Raises NothingValid."""
+    """Some calls on the screen's instances and what they give, none of objects. Raises NothingValid."""
     text = wrapped(candidate.code, task.interface, arrays=arrays)
     job = StageJob(text, task.instances("screen"), {})
     again = executor.submit(replace(job, confirm=True))
@@ -84,11 +84,14 @@ def calls(candidate: Candidate, task: Task, executor: Executor, *, arrays: bool)
             f"candidate {candidate.hash[:8]} answers otherwise when its calls come in another order (it keeps "
             "something from call to call, or draws from an unseeded generator), so no test could hold in a package"
         )
-    return _recorded(first.output, task.interface)
+    return () if task.interface.objects else _recorded(first.output, task.interface)
 
 
 def wrapped(code: str, interface: Interface, *, arrays: bool) -> str:
-    """The candidate's text for the sandbox's child, called as the package calls it and with its calls printed."""
+    """The candidate's text for the sandbox's child, called as the package calls it and with its calls printed. With
+    objects it is the text itself: they are handed over as they are, and no JSON holds them."""
+    if interface.objects:
+        return code
     name = interface.function
     inside = INSIDE.read_text(encoding="utf-8")
     return f"{code}\n{inside}{name} = _discover_wrapped({name}, {not arrays}, {CALL_BYTES})\n"
@@ -97,6 +100,13 @@ def wrapped(code: str, interface: Interface, *, arrays: bool) -> str:
 def _arrays(
     candidate: Candidate, task: Task, executor: Executor, seconds: Sequence[float]
 ) -> tuple[bool, str]:
+    if task.interface.objects:
+        arrays = any(a.kind not in ("scalar", "object") for a in task.interface.arguments)
+        if arrays or imports_numpy(candidate.tree):
+            return True, "the code imports numpy" if imports_numpy(
+                candidate.tree
+            ) else "some arguments are arrays"
+        return False, "the code imports no numpy, and its arguments are objects"
     if all(a.kind == "scalar" for a in task.interface.arguments):
         numpy = imports_numpy(candidate.tree)
         return numpy, "the code imports numpy" if numpy else "no argument is an array"

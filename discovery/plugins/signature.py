@@ -21,7 +21,7 @@ def signature(provenance: Json) -> dict[str, Any]:
     lengths = _lengths(interface)
     return {
         "p": p,
-        "arrays": arrays and any(a["kind"] != "scalar" for a in interface["arguments"]),
+        "arrays": arrays and any(a["kind"] not in ("scalar", "object") for a in interface["arguments"]),
         "arguments": arguments,
         "parameters": parameters,
         "summary": interface["summary"],
@@ -30,8 +30,15 @@ def signature(provenance: Json) -> dict[str, Any]:
     }
 
 
+def has_objects(interface: Json) -> bool:
+    """Whether a value is an object of the task's own, which is handed over as it is."""
+    return any(v["kind"] == "object" for v in (*interface["arguments"], interface["returns"]))
+
+
 def hint(value: Json, *, result: bool = False) -> str:
     """The type of an argument (any sequence) or of a result (a list)."""
+    if value["kind"] == "object":
+        return "Any"
     word = _WORDS[value["dtype"]][0]
     if value["kind"] == "scalar":
         return word
@@ -40,6 +47,8 @@ def hint(value: Json, *, result: bool = False) -> str:
 
 def _argument(value: Json, checked: str, p: str | None) -> dict[str, Any]:
     """``checked`` is the name of the checked value; ``p`` begins numpy's name where arrays are handed over."""
+    if value["kind"] == "object":
+        return {"name": value["name"], "hint": "Any", "text": _text(value), "reader": "", "given": checked}
     dtype = "bool_" if value["dtype"] == "bool" else value["dtype"]
     scalar = value["kind"] == "scalar"
     reader = _WORDS[value["dtype"]][1] + ("" if scalar else "s")
@@ -69,13 +78,15 @@ def _lengths(interface: Json) -> dict[str, list[tuple[int, str]]]:
     """Arguments (place, name) by the name of their length."""
     found: dict[str, list[tuple[int, str]]] = {}
     for place, value in enumerate(interface["arguments"]):
-        if value["kind"] != "scalar" and value["length"]:
+        if value["kind"] not in ("scalar", "object") and value["length"]:
             found.setdefault(value["length"], []).append((place, value["name"]))
     return found
 
 
 def _returns(interface: Json, p: str, lengths: list[str]) -> dict[str, str]:
     value, function = interface["returns"], interface["function"]
+    if value["kind"] == "object":
+        return {"hint": "Any", "text": _text(value), "writer": f"{p}result"}
     length = f"{p}n_{lengths.index(value['length'])}" if value["length"] in lengths else "None"
     reader = _WORDS[value["dtype"]][1]
     if value["kind"] == "scalar":

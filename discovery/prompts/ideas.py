@@ -42,7 +42,10 @@ class Idea:
 
 
 def idea_of(request: Request) -> Idea | None:
-    """The idea of a request for new code; None where the operator says all there is to say."""
+    """The idea of a request for new code; None where the operator says all there is to say, and where values are
+    objects."""
+    if request.brief.interface.objects:  # whose parts have no types here
+        return None
     draw = generator(request.seed, request.slot, 0, "idea")
     code = request.edited[0] if request.edited else ""
     taken = "\n".join(request.edited)
@@ -96,6 +99,8 @@ def shape(interface: Interface) -> str:
     if returns.kind == "permutation":
         size = f"`len({like})`" if like else "n"
         return f"Return a numpy array with each index from 0 to {size} - 1 exactly once."
+    if returns.kind == "object":
+        return f"Return {returns.name} as described above, made of what is described there and nothing else."
     if returns.kind == "scalar":
         return f"Return one {returns.dtype} number."
     entries = f"for each entry of `{like}`, in the same order" if like else "for each entry"

@@ -9,6 +9,8 @@ from discovery.proposers.base import Parent, Rival
 from evaluators.task import Direction, Interface, Value
 
 MAX_GROUPS, MAX_WINS = 5, 3
+OBJECT = 2000
+"""Characters of the description of an object, which is all that tells its parts."""
 
 
 def signature(interface: Interface) -> str:
@@ -42,6 +44,8 @@ def hook(interface: Interface) -> dict[str, object]:
 def described(value: Value) -> str:
     """One line: name, type, length, range, unit, meaning."""
     kind = {"scalar": f"{value.dtype} number", "array": f"numpy array of {value.dtype}"}.get(value.kind, "")
+    if value.kind == "object":
+        return f"{value.name}: object. {one_line(value.description, OBJECT)}"
     if value.kind == "mask":
         kind = "numpy array of bool"
     elif value.kind == "permutation":

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations, pairwise
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 import numpy as np
 import pytest
@@ -26,17 +26,20 @@ from evaluators.policy import PolicyTask
 from evaluators.task import (
     SPLITS,
     Describing,
+    DType,
     ImpossibleAnswer,
     Instance,
     InstanceSet,
     InvalidAnswer,
     Task,
     TaskError,
+    ValueKind,
     aggregate,
     average,
     mean_of,
 )
 
+KINDS, TYPES = get_args(ValueKind), get_args(DType)
 DIGESTS = """
 import importlib, json, sys
 module, _, name = sys.argv[1].partition(":")
@@ -132,9 +135,9 @@ class TaskConformance:
             assert interface.function.isidentifier() and names and len(set(names)) == len(names)
             assert all(n.isidentifier() and n != interface.function for n in names)
             for value in (*interface.arguments, interface.returns):
-                assert value.description and value.kind in ("scalar", "array", "mask", "permutation")
-                assert value.dtype in ("int64", "float64", "bool")
-                assert (value.length is None) == (value.kind == "scalar"), value.name
+                assert value.description and value.kind in KINDS
+                assert value.dtype in TYPES and (value.kind == "object") == (value.dtype == "object")
+                assert (value.length is None) == (value.kind in ("scalar", "object")), value.name
                 assert value.low is None or value.high is None or value.low <= value.high
             assert interface.returns.length in {None, *(a.length for a in interface.arguments)}
             for text in (task.summary, task.unit, interface.summary, *interface.facts):

@@ -155,3 +155,7 @@ class TestRatios(TaskConformance):
 
 class TestStopwatch(TestRatios):
     factory = "toy.stopwatch:Stopwatch"
+
+
+class TestShelf(TestKnapsack):
+    factory = "toy.shelf:Shelf"

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Callable
 
 from discovery import syntax
+from discovery.lifting import numeric
 from discovery.proposers.genetic.chance import Chance, rounded
 from discovery.proposers.genetic.expressions import Env, Site
 from discovery.proposers.genetic.growth import Scope, positive
@@ -235,6 +236,21 @@ def perturb(bench: Bench) -> Change | None:
     return bench.change
 
 
+def number(bench: Bench) -> Change | None:
+    """A number anywhere in the module takes a step, whatever it is joined with: where values are objects, hardly any
+    expression has a type."""
+    program = bench.program
+    known = {f.function for f in program.interface.functions}
+    functions = [n for n in program.tree.body if isinstance(n, ast.FunctionDef) and n.name in known]
+    found = [node for _, node in numeric(program.tree, functions)]
+    if not found:
+        return None
+    node = bench.chance.pick(found)
+    assert isinstance(node.value, int | float)
+    bench.change.swaps[id(node)] = literal(_step(node.value, bench.chance))
+    return bench.change
+
+
 def _step(value: float, chance: Chance) -> float | int:
     if isinstance(value, int):
         return value + (1 if chance.flip(0.5) or value == 1 else -1)
@@ -402,5 +418,7 @@ IMPROVE: tuple[tuple[float, Edit], ...] = (
     (1.5, drop_term),
     (0.2, drop_statement),
 )
+OF_OBJECTS: tuple[tuple[float, Edit], ...] = (*IMPROVE, (20.0, number))
+"""The same for tasks whose values are objects."""
 SIMPLIFY: tuple[tuple[float, Edit], ...] = ((6.0, drop_term), (1.5, drop_statement), (1.0, fix))
 """How often each edit is tried; the shares come from benchmarks/genetic.py."""

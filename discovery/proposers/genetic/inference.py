@@ -43,7 +43,8 @@ class Interpreter(Expressions):
         self._fresh = 0
 
     def run(self, function: ast.FunctionDef) -> None:
-        env: dict[str, Type] = {v.name: of_value(v) for v in self._interface.arguments}
+        typed = ((v.name, of_value(v)) for v in self._interface.arguments)
+        env: dict[str, Type] = {name: known for name, known in typed if known is not None}
         for name, value in self.parameters.items():
             if not isinstance(value, str):
                 env[name] = NUMBER._replace(

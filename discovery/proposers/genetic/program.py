@@ -162,6 +162,8 @@ def changed(program: Program, change: Change) -> ast.Module:
     moved: dict[int, ast.AST | None] = {
         id(node): literal(p.default) for k, p in change.parameters.items() for node in hooks.get(k, ())
     }
+    if program.interface.objects:  # only there are numbers changed outside of the main function
+        moved |= change.swaps
     for statement in program.tree.body:
         if _declares_space(statement) or _docstring(statement):
             continue

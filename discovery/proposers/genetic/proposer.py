@@ -9,7 +9,7 @@ from discovery.draws import generator
 from discovery.proposers.base import EDITS, Message, Operator, ProposerRefused, Reply, Request
 from discovery.proposers.genetic.chance import Chance
 from discovery.proposers.genetic.crossover import combine
-from discovery.proposers.genetic.edits import IMPROVE, SIMPLIFY, Bench, Edit
+from discovery.proposers.genetic.edits import IMPROVE, OF_OBJECTS, SIMPLIFY, Bench, Edit
 from discovery.proposers.genetic.origin import first_program, restarted
 from discovery.proposers.genetic.program import (
     MAX_NODES,
@@ -48,7 +48,8 @@ class GeneticProposer:
     def ask(self, request: Request, messages: tuple[Message, ...]) -> Reply:  # noqa: ARG002
         """A candidate that passes the check and is, if twenty draws can do it, not known yet.
 
-        Raises ProposerRefused when no draw gives a candidate."""
+        Raises ProposerRefused when no draw gives a candidate, as where a task returns objects and the parent has no
+        number and no parameter."""
         chance = Chance(generator(request.seed, request.slot, request.attempt, "genetic"))
         parents = {p.hash for p in request.parents}
         spare, large = "", 0
@@ -75,19 +76,23 @@ class GeneticProposer:
         Refused for parents that cannot be read."""
         interface = request.brief.interface
         parents = [read(p.code, interface) for p in request.parents]
-        if not parents or not (parents[0].analysis.sites or parents[0].parameters):
+        if interface.returns.kind == "object":
+            if not parents:
+                raise Refused("no first program can be made of a task's own objects")
+        elif not parents or not (parents[0].analysis.sites or parents[0].parameters):
             # Nothing in the parent can be edited by type: start afresh from the interface.
             first = restarted(parents[0].tree, interface) if parents else first_program(interface)
             parents = [of_tree(first, interface), *parents[1:]]
+        improve = OF_OBJECTS if interface.objects else IMPROVE
         if operator == "combine" and len(parents) > 1 and chance.flip(0.9):
             change = combine(parents[0], parents[1], chance)
             tree = None if change is None else changed(parents[0], change)
         else:
-            tree = edited(parents[0], SIMPLIFY if operator == "simplify" else IMPROVE, chance)
+            tree = edited(parents[0], SIMPLIFY if operator == "simplify" else improve, chance)
         if tree is None:
             return ""
         for _ in range(_more(operator, chance)):
-            again = edited(of_tree(tree, interface), IMPROVE, chance)
+            again = edited(of_tree(tree, interface), improve, chance)
             tree = tree if again is None else again
         tree = guarded(tree, interface)
         small = size(tree) <= max(MAX_NODES, parents[0].size(parents[0].tree))

@@ -71,8 +71,10 @@ def alike(a: Unit | None, b: Unit | None) -> bool:
     return a is None or b is None or a == b
 
 
-def of_value(value: Value) -> Type:
-    """The type of an argument of the interface."""
+def of_value(value: Value) -> Type | None:
+    """The type of an argument of the interface; None for an object, which no edit builds from."""
+    if value.dtype == "object":
+        return None
     sign = ANY if value.low is None else POSITIVE if value.low > 0 else NONNEGATIVE if value.low == 0 else ANY
     dtype = {"int64": "int", "float64": "float", "bool": "bool"}[value.dtype]
     if value.kind == "scalar":
