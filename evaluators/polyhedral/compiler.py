@@ -1,0 +1,91 @@
+"""A program and a list of transforms → a legal schedule and its C: proved after every transform, remembered by prefix."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import lru_cache
+
+from evaluators.polyhedral import codegen
+from evaluators.polyhedral.dependences import Analysis, OutOfOperations
+from evaluators.polyhedral.language import parse
+from evaluators.polyhedral.program import Program
+from evaluators.polyhedral.transforms import Meaningless, Parallel, Transform, Vectorise
+from evaluators.polyhedral.tree import Schedule, original
+
+REMEMBERED = 20_000
+"""Verdicts on lists of transforms that are kept for each program."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """``schedule`` after all transforms, or None where one was refused, with the ``reason``."""
+
+    schedule: Schedule | None
+    reason: str = ""
+
+
+class Compiler:
+    """The schedules of one program. Thread-safe. Raises TaskError as :class:`Analysis` does."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self._lock = threading.RLock()
+        self.analysis = Analysis(program)
+        self._verdicts: OrderedDict[tuple[Transform, ...], Verdict] = OrderedDict({(): Verdict(original(program))})
+
+    def verdict(self, transforms: tuple[Transform, ...]) -> Verdict:
+        """Apply the transforms one after the other, each only to a legal schedule; the first that is refused is told by its
+        number and, where it breaks a dependence, that dependence."""
+        with self._lock:
+            known = self._verdicts.get(transforms)
+            if known is not None:
+                return known
+            before = self.verdict(transforms[:-1])
+            made = before if before.schedule is None else self._next(before.schedule, transforms)
+            self._verdicts[transforms] = made
+            while len(self._verdicts) > REMEMBERED:
+                self._verdicts.popitem(last=False)
+            self._verdicts.setdefault((), Verdict(original(self.program)))
+            return made
+
+    def parallel(self, schedule: Schedule) -> tuple[str, ...]:
+        """The loops of a legal schedule whose iterations are independent of one another."""
+        with self._lock:
+            return tuple(n for n in schedule.nests if self._independent(schedule, n) is None)
+
+    def text(self, schedule: Schedule, *, threads: bool = False) -> str:
+        """C of a legal schedule. Raises OutOfOperations and TooLong."""
+        with self._lock:
+            return codegen.generate(self.analysis, schedule, threads=threads)
+
+    def _next(self, schedule: Schedule, transforms: tuple[Transform, ...]) -> Verdict:
+        last = transforms[-1]
+        where = f"transform {len(transforms) - 1} ({type(last).__name__})"
+        try:
+            changed = last.apply(schedule, self.program)
+            if isinstance(last, Vectorise | Parallel):
+                carried = self._independent(changed, last.loop)
+                if carried is not None:
+                    return Verdict(None, f"{where}: {last.loop} carries {carried}")
+            elif broken := self.analysis.broken(changed):
+                return Verdict(None, f"{where} breaks {broken}")
+        except Meaningless as error:
+            return Verdict(None, f"{where}: {error}")
+        except OutOfOperations as error:
+            return Verdict(None, f"{where}: {error}")
+        return Verdict(changed)
+
+    def _independent(self, schedule: Schedule, loop: str) -> str | None:
+        try:
+            carried = self.analysis.carried(schedule, loop)
+        except OutOfOperations as error:
+            return str(error)
+        return None if carried is None else str(carried)
+
+
+@lru_cache(maxsize=256)
+def compiler_of(text: str, name: str) -> Compiler:
+    """The compiler of a program's text. Raises TaskError."""
+    return Compiler(parse(text, name))

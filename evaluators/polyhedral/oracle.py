@@ -1,0 +1,77 @@
+"""The trusted side of a candidate's questions: JSON in, JSON out, a budget of proofs for each instance."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from evaluators.polyhedral import view
+from evaluators.polyhedral.compiler import Compiler
+from evaluators.polyhedral.program import Sizes
+from evaluators.polyhedral.transforms import Meaningless, Transform, read
+from evaluators.task import InvalidAnswer
+
+PROOFS = 400
+"""Proofs for each instance: one for each transform of each new list, one for each loop of a question about parallel ones."""
+MOST_QUESTIONS = 2_000
+
+
+def oracle(compiler: Compiler, sizes: Sizes) -> Callable[[bytes], bytes | None]:
+    """A fresh oracle for one call of a candidate. What is known from other calls costs the budget as much."""
+    proved: set[tuple[Transform, ...]] = {()}
+    left, questions = PROOFS, MOST_QUESTIONS
+
+    def paid(transforms: tuple[Transform, ...]) -> bool:
+        nonlocal left
+        for k in range(1, len(transforms) + 1):
+            if transforms[:k] not in proved:
+                proved.add(transforms[:k])
+                left -= 1
+        return left >= 0
+
+    def ask(question: bytes) -> bytes | None:
+        nonlocal left, questions
+        what, about = _question(question)
+        questions -= 1
+        if questions < 0:
+            return None
+        if what == "footprint":
+            return _said(view.footprint(compiler.program, sizes, _extents(about)))
+        try:
+            transforms = read(about)
+        except Meaningless as error:
+            return _said(str(error) if what == "legal" else [])
+        if not paid(transforms):
+            return None
+        verdict = compiler.verdict(transforms)
+        if what == "legal":
+            return _said(verdict.reason)
+        if verdict.schedule is None:
+            return _said([])
+        if what == "tree":
+            return _said(view.tree(verdict.schedule))
+        left -= len(verdict.schedule.nests)
+        return _said(compiler.parallel(verdict.schedule)) if left >= 0 else None
+
+    return ask
+
+
+def _question(question: bytes) -> tuple[str, Any]:
+    try:
+        what, about = json.loads(question)
+    except (ValueError, TypeError, RecursionError):
+        raise InvalidAnswer("the oracle was asked something that is no question") from None
+    if what not in ("legal", "tree", "parallel", "footprint"):
+        raise InvalidAnswer("the oracle was asked something that is no question")
+    return what, about
+
+
+def _extents(about: Any) -> dict[str, int]:
+    if not isinstance(about, dict) or not all(type(v) is int and 1 <= v < 2**40 for v in about.values()):
+        raise InvalidAnswer("footprint() takes a number of iterations, at least 1, for each loop that it names")
+    return about
+
+
+def _said(reply: Any) -> bytes:
+    return json.dumps(reply).encode()
