@@ -104,7 +104,9 @@ def answer(
     """Call the candidate once. Raises ValueError with a message for the proposer."""
     transforms = function(program_of(json.loads(payload)["program"]), Oracle(ask), **parameters)
     if not isinstance(transforms, list | tuple):
-        raise ValueError(f"{function.__name__}() returned {type(transforms).__name__}; expected a list of transforms")
+        raise ValueError(
+            f"{function.__name__}() returned {type(transforms).__name__}; expected a list of transforms"
+        )
     return padded(list(transforms), ANSWER_BYTES)
 
 
@@ -134,7 +136,9 @@ def program_of(given: Mapping[str, Any]) -> Program:
         statements=tuple(statements),
         arrays=tuple(Array(a["name"], tuple(a["shape"]), a["bytes"]) for a in given["arrays"]),
         dependences=tuple(
-            Dependence(d["source"], d["target"], d["array"], d["kind"], tuple(d["loops"]), _frozen(d["distances"]))
+            Dependence(
+                d["source"], d["target"], d["array"], d["kind"], tuple(d["loops"]), _frozen(d["distances"])
+            )
             for d in given["dependences"]
         ),
         tree=_frozen(given["tree"]),

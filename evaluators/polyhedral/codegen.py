@@ -241,7 +241,9 @@ class _Printer:
     def _statement(self, call: Any) -> str:
         arguments = [call.get_op_arg(k) for k in range(call.get_op_n_arg())]
         statement = self._statements[arguments[0].to_C_str()]
-        values = {n: _bracketed(a.to_C_str()) for n, a in zip(statement.iterators, arguments[1:], strict=True)}
+        values = {
+            n: _bracketed(a.to_C_str()) for n, a in zip(statement.iterators, arguments[1:], strict=True)
+        }
         return body(statement, values)
 
     def _for(self, node: Any, depth: int) -> Iterator[str]:
@@ -256,7 +258,11 @@ class _Printer:
             return
         nest = self._nest(node, iterator)
         end, step = node.for_get_cond(), node.for_get_inc()
-        if nest is not None and nest.mark == "unroll" and (values := self._constant(start, end, step)) is not None:
+        if (
+            nest is not None
+            and nest.mark == "unroll"
+            and (values := self._constant(start, end, step)) is not None
+        ):
             for value in values:
                 yield f"{pad}{{ const long {iterator} = {value};"
                 yield from self.node(inside, depth + 1)

@@ -33,7 +33,9 @@ class Compiler:
         self.program = program
         self._lock = threading.RLock()
         self.analysis = Analysis(program)
-        self._verdicts: OrderedDict[tuple[Transform, ...], Verdict] = OrderedDict({(): Verdict(original(program))})
+        self._verdicts: OrderedDict[tuple[Transform, ...], Verdict] = OrderedDict(
+            {(): Verdict(original(program))}
+        )
 
     def verdict(self, transforms: tuple[Transform, ...]) -> Verdict:
         """Apply the transforms one after the other, each only to a legal schedule; the first that is refused is told by its

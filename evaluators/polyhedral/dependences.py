@@ -35,7 +35,9 @@ def isl() -> Any:
     try:
         import islpy
     except ImportError:
-        raise TaskError("islpy is not installed; install the extra: pip install 'discover-heuristics[polyhedral]'") from None
+        raise TaskError(
+            "islpy is not installed; install the extra: pip install 'discover-heuristics[polyhedral]'"
+        ) from None
     return islpy
 
 
@@ -72,7 +74,9 @@ class Analysis:
             self.dependences = tuple(self._dependences())
 
     @contextmanager
-    def budget(self, error: type[Exception] = OutOfOperations, operations: int | None = None) -> Iterator[None]:
+    def budget(
+        self, error: type[Exception] = OutOfOperations, operations: int | None = None
+    ) -> Iterator[None]:
         """isl may use a budget of operations within. Raises ``error`` when it is used up."""
         self.context.reset_operations()
         self.context.set_max_operations(operations or self._operations)
@@ -103,7 +107,9 @@ class Analysis:
             statement = self._statements[name]
             inside = " and ".join(f"{c} >= 0" for c in statement.constraints) or "true"
             text = f"{self.parameters}{{ {_tuple(statement)} : {inside} }}"
-            self._domains[name] = self.isl.Set.read_from_str(self.context, text).intersect_params(self.context_set)
+            self._domains[name] = self.isl.Set.read_from_str(self.context, text).intersect_params(
+                self.context_set
+            )
         return self._domains[name]
 
     def map(self, statement: str, rows: tuple[Affine, ...], name: str = "") -> Any:
@@ -187,9 +193,13 @@ class Analysis:
         names = [[f"{side}{k}" for k in range(space.dim(self.isl.dim_type.in_))] for side in "ab"]
         equal = " and ".join(["true", *(f"a{k} = b{k}" for k in range(place))])
         a, b = (", ".join(n) for n in names)
-        return self.isl.Map.read_from_str(self.context, f"{{ [{a}] -> [{b}] : {equal} and a{place} != b{place} }}")
+        return self.isl.Map.read_from_str(
+            self.context, f"{{ [{a}] -> [{b}] : {equal} and a{place} != b{place} }}"
+        )
 
-    def _images(self, schedule: Schedule, statements: frozenset[str] | None) -> Iterator[tuple[Dependence, Any]]:
+    def _images(
+        self, schedule: Schedule, statements: frozenset[str] | None
+    ) -> Iterator[tuple[Dependence, Any]]:
         times: dict[str, Any] = {}
         for dependence in self.dependences:
             pair = dependence.source, dependence.target

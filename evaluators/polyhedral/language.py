@@ -99,7 +99,12 @@ class _Reader:
         if len(counts) > 1:
             raise TaskError(f"{self.name}: all sizes need equally many values; found {sorted(counts)}")
         return Program(
-            self.name, tuple(self.sizes), tuple(self.sizes.values()), tuple(self.arrays.values()), tuple(body), text
+            self.name,
+            tuple(self.sizes),
+            tuple(self.sizes.values()),
+            tuple(self.arrays.values()),
+            tuple(body),
+            text,
         )
 
     def refuse(self, node: ast.AST, reason: str) -> NoReturn:
@@ -143,7 +148,11 @@ class _Reader:
         shape = tuple(self._affine(a, frozenset()) for a in call.args)
         fill = "uniform"
         for word in call.keywords:
-            if word.arg != "fill" or not isinstance(word.value, ast.Constant) or word.value.value not in get_args(Fill):
+            if (
+                word.arg != "fill"
+                or not isinstance(word.value, ast.Constant)
+                or word.value.value not in get_args(Fill)
+            ):
                 self.refuse(call, f"array(…, fill=…) takes one of {', '.join(get_args(Fill))}")
             fill = str(word.value.value)
         return Array(name, shape, cast("Fill", fill))
@@ -171,7 +180,11 @@ class _Reader:
     # -- loops and statements ---------------------------------------------------------------------------------------
 
     def _nodes(
-        self, nodes: list[ast.stmt], loops: tuple[str, ...], iterators: tuple[str, ...], domain: tuple[Affine, ...]
+        self,
+        nodes: list[ast.stmt],
+        loops: tuple[str, ...],
+        iterators: tuple[str, ...],
+        domain: tuple[Affine, ...],
     ) -> list[Loop | Statement]:
         found: list[Loop | Statement] = []
         for node in nodes:
@@ -185,7 +198,9 @@ class _Reader:
             elif isinstance(node, ast.Assign | ast.AugAssign):
                 found.append(self._statement(node, loops, iterators, domain))
             else:
-                self.refuse(node, "expected a loop, an affine `if` or an assignment to an element of an array")
+                self.refuse(
+                    node, "expected a loop, an affine `if` or an assignment to an element of an array"
+                )
         return found
 
     def _loop(
@@ -194,7 +209,12 @@ class _Reader:
         call = node.iter
         if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "range"):
             self.refuse(node, "expected `for i in range(…)`")
-        if not isinstance(node.target, ast.Name) or node.orelse or call.keywords or len(call.args) not in (1, 2):
+        if (
+            not isinstance(node.target, ast.Name)
+            or node.orelse
+            or call.keywords
+            or len(call.args) not in (1, 2)
+        ):
             self.refuse(node, "expected `for i in range(upper)` or `for i in range(lower, upper)`")
         iterator = node.target.id
         self._new(node, iterator)
@@ -207,7 +227,11 @@ class _Reader:
         upper = self._bounds(call.args[-1], "min", outer)
         name = self._named(iterator)
         one = Affine(((iterator, 1),))
-        inside = (*domain, *(one.plus(b, -1) for b in lower), *(b.plus(one, -1).plus(Affine((), 1), -1) for b in upper))
+        inside = (
+            *domain,
+            *(one.plus(b, -1) for b in lower),
+            *(b.plus(one, -1).plus(Affine((), 1), -1) for b in upper),
+        )
         body = self._nodes(node.body, (*loops, name), (*iterators, iterator), inside)
         return Loop(name, iterator, lower, upper, tuple(body))
 
@@ -336,13 +360,17 @@ class _Reader:
                 if not least <= len(args) <= most:
                     self.refuse(node, f"{name} takes {least} arguments here")
                 return Expression(name, tuple(self._value(a, names) for a in args))
-            case ast.IfExp(test=ast.Compare(left=left, ops=[op], comparators=[right]), body=body, orelse=other):
+            case ast.IfExp(
+                test=ast.Compare(left=left, ops=[op], comparators=[right]), body=body, orelse=other
+            ):
                 pair = (self._value(left, names), self._value(right, names))
                 test = Expression(COMPARISONS.get(type(op), "=="), pair)
                 if type(op) not in COMPARISONS:
                     self.refuse(node, "a condition is one comparison")
                 return Expression("if", (test, self._value(body, names), self._value(other, names)))
-        self.refuse(node, "expected elements, numbers, + - * /, sqrt, exp, abs, min, max or `a if x == y else b`")
+        self.refuse(
+            node, "expected elements, numbers, + - * /, sqrt, exp, abs, min, max or `a if x == y else b`"
+        )
 
 
 def sized(program: Program, sizes: Mapping[str, int]) -> Program:

@@ -41,7 +41,13 @@ class Speed:
 
 
 def speed(
-    program: Program, sizes: Sizes, text: str, compiler: Compiler, *, repetitions: int = SCREENING, threads: int = 1,
+    program: Program,
+    sizes: Sizes,
+    text: str,
+    compiler: Compiler,
+    *,
+    repetitions: int = SCREENING,
+    threads: int = 1,
     against: str | None = None,
 ) -> Speed:
     """The speed-up of the C ``text`` over ``against`` (the program as written) at ``sizes``. A program that is more than
@@ -77,7 +83,8 @@ def clipped(ratio: float) -> float:
 def described(program: Program) -> dict[str, Any]:
     """What the worker has to know of a program's arguments."""
     arrays = {
-        a.name: {"shape": [[list(e.terms), e.constant] for e in a.shape], "fill": a.fill} for a in program.arrays
+        a.name: {"shape": [[list(e.terms), e.constant] for e in a.shape], "fill": a.fill}
+        for a in program.arrays
     }
     return {"arrays": arrays, "order": list(program.sizes), "written": list(program.written)}
 
@@ -116,9 +123,7 @@ class Measurer:
             best = self._best.get(place, 1.0)
         found = speed(program, sizes, text, self._compiler, threads=self._threads)
         if found.ratio > BETTER * best:
-            found = speed(
-                program, sizes, text, self._compiler, repetitions=THOROUGH, threads=self._threads
-            )
+            found = speed(program, sizes, text, self._compiler, repetitions=THOROUGH, threads=self._threads)
         with self._lock:
             self._best[place] = max(self._best.get(place, 1.0), found.ratio)
             return self._found.setdefault(key, found)

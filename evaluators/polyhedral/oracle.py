@@ -69,7 +69,9 @@ def _question(question: bytes) -> tuple[str, Any]:
 
 def _extents(about: Any) -> dict[str, int]:
     if not isinstance(about, dict) or not all(type(v) is int and 1 <= v < 2**40 for v in about.values()):
-        raise InvalidAnswer("footprint() takes a number of iterations, at least 1, for each loop that it names")
+        raise InvalidAnswer(
+            "footprint() takes a number of iterations, at least 1, for each loop that it names"
+        )
     return about
 
 

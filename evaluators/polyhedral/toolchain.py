@@ -80,9 +80,13 @@ def compiler(name: str = "gcc", extra: tuple[str, ...] = ()) -> Compiler:
     """The compiler of this name on this machine. Raises TaskError when there is none."""
     path = shutil.which(name)
     if path is None:
-        raise TaskError(f"no compiler {name!r} on this machine; install one (on Debian and Ubuntu: apt install gcc)")
+        raise TaskError(
+            f"no compiler {name!r} on this machine; install one (on Debian and Ubuntu: apt install gcc)"
+        )
     try:
-        said = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=20, check=True).stdout
+        said = subprocess.run(
+            [path, "--version"], capture_output=True, text=True, timeout=20, check=True
+        ).stdout
     except (OSError, subprocess.SubprocessError) as error:
         raise TaskError(f"the compiler {path} does not run: {error}") from None
     # -march=native makes different code on different processors
@@ -107,7 +111,9 @@ def cache_folder() -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
-        raise TaskError(f"{folder} cannot be made ({error.strerror}); set XDG_CACHE_HOME to a folder that can") from None
+        raise TaskError(
+            f"{folder} cannot be made ({error.strerror}); set XDG_CACHE_HOME to a folder that can"
+        ) from None
     kept = sorted(folder.glob("*.so"), key=lambda p: p.stat().st_mtime)
     if len(kept) > MOST_KEPT:
         for path in kept[: len(kept) // 2]:

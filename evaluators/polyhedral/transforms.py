@@ -60,7 +60,14 @@ class Distribute:
         parts = nest.body[: self.keep], nest.body[self.keep :]
         names = nest.name, schedule.fresh(nest.name)
         made = tuple(
-            replace(nest, name=name, rows=tuple((s, nest.row[s]) for s in statements(part)), body=part, mark="", factor=0)
+            replace(
+                nest,
+                name=name,
+                rows=tuple((s, nest.row[s]) for s in statements(part)),
+                body=part,
+                mark="",
+                factor=0,
+            )
             for name, part in zip(names, parts, strict=True)
         )
         return schedule.edit(nest.name, lambda _: made)
@@ -75,7 +82,9 @@ class Interchange:
     def apply(self, schedule: Schedule, program: Program) -> Schedule:  # noqa: ARG002
         band = _band(schedule, self.loops)
         by_name = {n.name: n for n in band}
-        return schedule.edit(band[0].name, lambda _: (_nested([by_name[n] for n in self.loops], band[-1].body),))
+        return schedule.edit(
+            band[0].name, lambda _: (_nested([by_name[n] for n in self.loops], band[-1].body),)
+        )
 
 
 @dataclass(frozen=True)
@@ -123,7 +132,9 @@ class Shift:
             raise Meaningless(f"a shift by {self.by}; expected 1 to {MOST_SHIFT}, or negative")
         shift = Affine((), self.by)
         return _with_rows(
-            schedule, nest, tuple((s, row.plus(shift) if s == self.statement else row) for s, row in nest.rows)
+            schedule,
+            nest,
+            tuple((s, row.plus(shift) if s == self.statement else row) for s, row in nest.rows),
         )
 
 
@@ -268,7 +279,8 @@ class AffineSchedule:
             _check_place(place, known[place.statement].iterators)
         forms = {
             p.statement: [
-                Affine.of(dict(zip(known[p.statement].iterators, row, strict=False)), row[-1]) for row in p.rows
+                Affine.of(dict(zip(known[p.statement].iterators, row, strict=False)), row[-1])
+                for row in p.rows
             ]
             for p in self.places
         }
@@ -325,7 +337,9 @@ def _read(number: int, given: Any) -> Transform:
     try:
         values = [_value(hints[name], value) for name, value in zip(wanted, given[1:], strict=True)]
     except (TypeError, ValueError):
-        raise Meaningless(f"transform {number}: {given[0]} takes {', '.join(wanted)} of other types") from None
+        raise Meaningless(
+            f"transform {number}: {given[0]} takes {', '.join(wanted)} of other types"
+        ) from None
     return kind(*values)
 
 
@@ -342,7 +356,9 @@ def _value(hint: Any, given: Any) -> Any:
     if hint is Place:
         statement, rows, positions = given
         return Place(
-            _value(str, statement), _value(tuple[tuple[int, ...], ...], rows), _value(tuple[int, ...], positions)
+            _value(str, statement),
+            _value(tuple[tuple[int, ...], ...], rows),
+            _value(tuple[int, ...], positions),
         )
     (inner, _) = hint.__args__
     if not isinstance(given, list | tuple) or len(given) > MOST_TRANSFORMS:

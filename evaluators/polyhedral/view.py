@@ -65,7 +65,9 @@ def footprint(program: Program, sizes: Mapping[str, int], extents: Mapping[str, 
                 for name, coefficient in subscript.terms:
                     if name in loops:
                         trip = trips[loops[name]]
-                        span += abs(coefficient) * (max(1, round(min(extents.get(loops[name], trip), trip))) - 1)
+                        span += abs(coefficient) * (
+                            max(1, round(min(extents.get(loops[name], trip), trip))) - 1
+                        )
                 elements *= min(span, extent)
             key = access.array, tuple(s.terms for s in access.subscripts)
             seen[key] = max(seen.get(key, 0), elements)
@@ -144,7 +146,10 @@ def _access(
     matrix = [[dict(s.terms).get(i, 0) for i in statement.iterators] for s in access.subscripts]
     shape = program.shape(access.array, sizes)
     steps = [math.prod(shape[k + 1 :]) for k in range(len(shape))]
-    strides = [sum(row[k] * step for row, step in zip(matrix, steps, strict=True)) for k in range(len(statement.loops))]
+    strides = [
+        sum(row[k] * step for row, step in zip(matrix, steps, strict=True))
+        for k in range(len(statement.loops))
+    ]
     return {"array": access.array, "write": written, "matrix": matrix, "strides": strides}
 
 
@@ -162,5 +167,3 @@ def _dependences(analysis: Analysis) -> list[dict[str, Any]]:
             }
         )  # fmt: skip
     return [d for k, d in enumerate(found) if d not in found[:k]]
-
-

@@ -90,11 +90,18 @@ def _drained(descriptor: int, deadline: float) -> tuple[bytes, bool]:
 
 
 def _limit(limits: Mapping[str, Any]) -> None:
-    for name, value in (("CPU", limits["cpu"]), ("AS", limits["memory"]), ("FSIZE", limits["file"]), ("CORE", 0)):
+    for name, value in (
+        ("CPU", limits["cpu"]),
+        ("AS", limits["memory"]),
+        ("FSIZE", limits["file"]),
+        ("CORE", 0),
+    ):
         number = getattr(resource, f"RLIMIT_{name}")
         _, hard = resource.getrlimit(number)
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(number, (value, min(value + 1, hard) if hard != resource.RLIM_INFINITY else value + 1))
+        resource.setrlimit(
+            number, (value, min(value + 1, hard) if hard != resource.RLIM_INFINITY else value + 1)
+        )
 
 
 # -- compile ------------------------------------------------------------------------------------------------------------
