@@ -1,0 +1,41 @@
+"""An instance: a program at sizes. Its payload holds what the candidate sees and, beside it, the program's text."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+
+from evaluators.polyhedral import view
+from evaluators.polyhedral.adapter import ANSWER_BYTES
+from evaluators.polyhedral.compiler import Compiler, compiler_of
+from evaluators.polyhedral.program import Sizes
+from evaluators.task import Instance
+
+CALL_SECONDS = 2.0
+"""Processor time of one call of a candidate: a compiler pass that is in nobody's way."""
+
+
+def make(id_: str, group: str, text: str, sizes: Sizes, machine: str, *, strict: bool = False) -> Instance:
+    """The instance of a program's text. ``machine`` names compiler and processor: scores of another machine are other
+    scores. ``strict``: an illegal schedule refuses the candidate. Raises TaskError where the text is no program."""
+    compiler = compiler_of(text, id_)
+    payload = {
+        "program": view.described(compiler.analysis, sizes),
+        "text": text, "sizes": sizes, "strict": strict,
+        "machine": hashlib.sha256(machine.encode()).hexdigest()[:16],
+    }  # fmt: skip
+    size = sum(len(s.loops) for s in compiler.program.statements)
+    return Instance(
+        id_, group, size, json.dumps(payload).encode(), ANSWER_BYTES, CALL_SECONDS, 1.0, "baseline"
+    )
+
+
+@lru_cache(maxsize=512)
+def opened(payload: bytes, name: str) -> tuple[Compiler, Sizes, bool]:
+    """Compiler, sizes and strictness of an instance's payload, which is our own."""
+    given: Mapping[str, object] = json.loads(payload)
+    sizes = given["sizes"]
+    assert isinstance(sizes, dict)
+    return compiler_of(str(given["text"]), name), sizes, bool(given["strict"])
