@@ -16,6 +16,7 @@ class Access(NamedTuple):
     array: str
     write: bool
     matrix: tuple[tuple[int, ...], ...]
+    offsets: tuple[int, ...]
     strides: tuple[int, ...]
 
 
@@ -88,7 +89,11 @@ class Oracle:
 
     def parallel_loops(self, transforms: Sequence[Any]) -> tuple[str, ...]:
         """Loops whose iterations are independent after legal transforms; () where they are refused."""
-        return tuple(self._asked("parallel", transforms))
+        return tuple(self._asked("parallel", [transforms, None]))
+
+    def is_parallel(self, transforms: Sequence[Any], loop: str) -> bool:
+        """Whether the iterations of one loop are independent after legal transforms; much cheaper than all of them."""
+        return bool(self._asked("parallel", [transforms, [str(loop)]]))
 
     def footprint(self, extents: Mapping[str, int]) -> int:
         """Bytes touched while each loop of the program runs so many of its iterations (all where it is not named)."""
@@ -126,7 +131,10 @@ def program_of(given: Mapping[str, Any]) -> Program:
     statements = [
         Statement(
             s["name"], tuple(s["loops"]), s["instances"], s["operations"],
-            tuple(Access(a["array"], a["write"], _frozen(a["matrix"]), tuple(a["strides"])) for a in s["accesses"]),
+            tuple(
+                Access(a["array"], a["write"], _frozen(a["matrix"]), tuple(a["offsets"]), tuple(a["strides"]))
+                for a in s["accesses"]
+            ),
         )
         for s in given["statements"]
     ]  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -33,6 +34,7 @@ class Compiler:
         self.program = program
         self._lock = threading.RLock()
         self.analysis = Analysis(program)
+        self._parallel: dict[tuple[Transform, ...], dict[str, bool]] = {}
         self._verdicts: OrderedDict[tuple[Transform, ...], Verdict] = OrderedDict(
             {(): Verdict(original(program))}
         )
@@ -52,10 +54,18 @@ class Compiler:
             self._verdicts.setdefault((), Verdict(original(self.program)))
             return made
 
-    def parallel(self, schedule: Schedule) -> tuple[str, ...]:
-        """The loops of a legal schedule whose iterations are independent of one another."""
+    def parallel(self, transforms: tuple[Transform, ...], loops: Iterable[str]) -> tuple[str, ...]:
+        """Those of ``loops`` whose iterations are independent of one another after legal transforms."""
         with self._lock:
-            return tuple(n for n in schedule.nests if self._independent(schedule, n) is None)
+            schedule = self.verdict(transforms).schedule
+            assert schedule is not None
+            known = self._parallel.setdefault(transforms, {})
+            while len(self._parallel) > REMEMBERED:
+                self._parallel.pop(next(iter(self._parallel)))
+            for loop in loops:
+                if loop not in known:
+                    known[loop] = self._carried(schedule, loop) is None
+            return tuple(loop for loop in loops if known[loop])
 
     def text(self, schedule: Schedule, *, threads: bool = False) -> str:
         """C of a legal schedule. Raises OutOfOperations and TooLong."""
@@ -68,18 +78,23 @@ class Compiler:
         try:
             changed = last.apply(schedule, self.program)
             if isinstance(last, Vectorise | Parallel):
-                carried = self._independent(changed, last.loop)
+                carried = self._carried(changed, last.loop)
                 if carried is not None:
                     return Verdict(None, f"{where}: {last.loop} carries {carried}")
-            elif broken := self.analysis.broken(changed):
-                return Verdict(None, f"{where} breaks {broken}")
+            else:
+                moved = frozenset(
+                    s for s in changed.statements if changed.own_time(s) != schedule.own_time(s)
+                )
+                if broken := self.analysis.broken(changed, moved):
+                    return Verdict(None, f"{where} breaks {broken}")
         except Meaningless as error:
             return Verdict(None, f"{where}: {error}")
         except OutOfOperations as error:
             return Verdict(None, f"{where}: {error}")
         return Verdict(changed)
 
-    def _independent(self, schedule: Schedule, loop: str) -> str | None:
+    def _carried(self, schedule: Schedule, loop: str) -> str | None:
+        """Why the iterations of a loop are not independent, or None."""
         try:
             carried = self.analysis.carried(schedule, loop)
         except OutOfOperations as error:

@@ -12,14 +12,15 @@ from evaluators.polyhedral.program import Sizes
 from evaluators.polyhedral.transforms import Meaningless, Transform, read
 from evaluators.task import InvalidAnswer
 
-PROOFS = 400
-"""Proofs for each instance: one for each transform of each new list, one for each loop of a question about parallel ones."""
+PROOFS = 1000
+"""Proofs for each instance: one for each transform of each new list, one for each loop that is asked to be parallel."""
 MOST_QUESTIONS = 2_000
 
 
 def oracle(compiler: Compiler, sizes: Sizes) -> Callable[[bytes], bytes | None]:
     """A fresh oracle for one call of a candidate. What is known from other calls costs the budget as much."""
     proved: set[tuple[Transform, ...]] = {()}
+    looked: set[tuple[tuple[Transform, ...], str]] = set()
     left, questions = PROOFS, MOST_QUESTIONS
 
     def paid(transforms: tuple[Transform, ...]) -> bool:
@@ -38,6 +39,9 @@ def oracle(compiler: Compiler, sizes: Sizes) -> Callable[[bytes], bytes | None]:
             return None
         if what == "footprint":
             return _said(view.footprint(compiler.program, sizes, _extents(about)))
+        wanted: list[str] | None = None
+        if what == "parallel":
+            about, wanted = _parts(about)
         try:
             transforms = read(about)
         except Meaningless as error:
@@ -51,8 +55,10 @@ def oracle(compiler: Compiler, sizes: Sizes) -> Callable[[bytes], bytes | None]:
             return _said([])
         if what == "tree":
             return _said(view.tree(verdict.schedule))
-        left -= len(verdict.schedule.nests)
-        return _said(compiler.parallel(verdict.schedule)) if left >= 0 else None
+        loops = [n for n in verdict.schedule.nests if wanted is None or n in wanted]
+        left -= len({(transforms, n) for n in loops} - looked)
+        looked.update((transforms, n) for n in loops)
+        return _said(compiler.parallel(transforms, loops)) if left >= 0 else None
 
     return ask
 
@@ -65,6 +71,13 @@ def _question(question: bytes) -> tuple[str, Any]:
     if what not in ("legal", "tree", "parallel", "footprint"):
         raise InvalidAnswer("the oracle was asked something that is no question")
     return what, about
+
+
+def _parts(about: Any) -> tuple[Any, list[str] | None]:
+    """Transforms, and names of loops (None: all)."""
+    if not isinstance(about, list) or len(about) != 2 or not (about[1] is None or isinstance(about[1], list)):
+        raise InvalidAnswer("the oracle was asked something that is no question")
+    return about[0], about[1]
 
 
 def _extents(about: Any) -> dict[str, int]:

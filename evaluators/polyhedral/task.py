@@ -41,15 +41,15 @@ INTERFACE = Interface(
             "program", "object", "object",
             "the loop program, frozen: sizes, loops, statements, arrays, dependences, tree, machine",
         ),
-        Value("oracle", "object", "object", "answers is_legal, reason, tree, parallel_loops (of transforms), footprint"),
+        Value("oracle", "object", "object", "answers is_legal, reason, tree, is_parallel, parallel_loops (of transforms), footprint"),
     ),
     returns=Value("transforms", "object", "object", "a list of tuples: a name, then its values", length="n"),
     facts=(
         "program.tree: a sequence of nodes; a loop is (name, (what it holds, ...)), a statement is its name.",
         "program.loops: name, parent, trip (iterations at the middle of the loops around), statements. "
         "program.statements: name, loops (outer to inner), instances, operations, accesses (the write first).",
-        "An access: array, write, matrix (a row of coefficients by loop for each dimension), strides (elements per "
-        "iteration of each of the statement's loops; 0: it stands still, 1: contiguous).",
+        "An access: array, write, matrix (a row of coefficients by loop for each dimension), offsets (the constant "
+        "of each dimension), strides (elements per iteration of each of the statement's loops; 0: it stands still).",
         "program.arrays: name, shape, bytes. program.sizes: pairs of name and value.",
         "program.dependences: source, target, array, kind, loops (common ones), distances (least and greatest along "
         "each, None where it grows with the sizes).",
@@ -60,6 +60,8 @@ INTERFACE = Interface(
         "('vectorise', loop), ('parallel', loop), ('affine', ((statement, rows, positions), ...)).",
         "Loops of interchange and tile each hold nothing but the next one. Tiling i makes i.t outside and keeps i; "
         "register_tile makes i.r, and its points, still named i, are written out innermost.",
+        "oracle.is_parallel(transforms, loop) tells whether iterations are independent, parallel_loops(transforms) all such "
+        "loops, oracle.footprint({loop: iterations}) bytes touched.",
         "distribute keeps the first parts in the loop, the others get a new loop named like it with a number: i2.",
         "Statements S0, S1, ... keep their names. oracle.tree(transforms) tells the tree that transforms make.",
         f"The oracle proves {PROOFS} transforms and loops a program; then it raises RuntimeError.",

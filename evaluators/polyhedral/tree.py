@@ -95,13 +95,18 @@ class Schedule:
     def depth(self) -> int:
         return max((len(self.loops_of(s)) for s in self.statements), default=0)
 
-    def time(self, statement: str) -> tuple[Affine, ...]:
-        """Position, row, position, row, …, padded with zeros to ``2 * depth + 1``."""
+    def own_time(self, statement: str) -> tuple[Affine, ...]:
+        """Position, row, position, row, …, position."""
         found: list[Affine] = []
         for position, nest in self.paths[statement]:
             found.append(Affine((), position))
             if nest is not None:
                 found.append(nest.row[statement])
+        return tuple(found)
+
+    def time(self, statement: str) -> tuple[Affine, ...]:
+        """The same, padded with zeros to ``2 * depth + 1`` as the times of all statements are."""
+        found = self.own_time(statement)
         return (*found, *[Affine(())] * (2 * self.depth + 1 - len(found)))
 
     def fresh(self, wanted: str) -> str:

@@ -142,7 +142,9 @@ def _statement(
 def _access(
     program: Program, statement: Statement, access: Access, written: bool, sizes: Mapping[str, int]
 ) -> dict[str, Any]:
-    """``matrix``: for each dimension a coefficient for each loop; ``strides``: elements per iteration of each loop."""
+    """For each dimension of the array a coefficient for each loop (``matrix``) and what is left at these sizes
+    (``offsets``); ``strides``: elements per iteration of each loop."""
+    rest = {i: 0 for i in statement.iterators} | dict(sizes)
     matrix = [[dict(s.terms).get(i, 0) for i in statement.iterators] for s in access.subscripts]
     shape = program.shape(access.array, sizes)
     steps = [math.prod(shape[k + 1 :]) for k in range(len(shape))]
@@ -150,7 +152,10 @@ def _access(
         sum(row[k] * step for row, step in zip(matrix, steps, strict=True))
         for k in range(len(statement.loops))
     ]
-    return {"array": access.array, "write": written, "matrix": matrix, "strides": strides}
+    return {
+        "array": access.array, "write": written, "matrix": matrix, "offsets": [s.at(rest) for s in access.subscripts],
+        "strides": strides,
+    }  # fmt: skip
 
 
 def _dependences(analysis: Analysis) -> list[dict[str, Any]]:
