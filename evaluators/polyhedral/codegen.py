@@ -10,6 +10,7 @@ Source: Grosser, Verdoolaege & Cohen, "Polyhedral AST generation is more than sc
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -120,7 +121,7 @@ def _expression(e: Expression, values: dict[str, str]) -> str:
     inner = [_expression(a, values) for a in e.arguments]
     match e.kind:
         case "number":
-            return repr(e.value) if e.value >= 0 else f"({e.value!r})"
+            return f"({e.value!r})" if math.copysign(1.0, e.value) < 0 else repr(e.value)
         case "read":
             assert e.access is not None
             return _element(e.access, values)

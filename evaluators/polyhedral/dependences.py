@@ -124,7 +124,7 @@ class Analysis:
     def _check_accesses(self, statement: Statement) -> None:
         for access in (statement.write, *statement.reads):
             shape = self.program.array[access.array].shape
-            names = [f"e{k}" for k in range(len(shape))]
+            names = [f"e_{k}" for k in range(len(shape))]  # no size is called so
             inside = " and ".join(f"0 <= {n} < {extent}" for n, extent in zip(names, shape, strict=True))
             text = f"{self.parameters}{{ {access.array}[{', '.join(names)}] : {inside} }}"
             box = self.isl.Set.read_from_str(self.context, text)

@@ -42,13 +42,14 @@ from evaluators.polyhedral.program import (
 from evaluators.task import TaskError
 
 MOST_TEXT, MOST_STATEMENTS, MOST_DEPTH, MOST_ARRAYS, MOST_SIZES, MOST_NODES = 20_000, 24, 6, 24, 6, 400
-MOST_COEFFICIENT, MOST_SIZE, MOST_RANK = 64, 100_000_000, 4
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{0,15}")
-RESERVED = frozenset(
-    "and or not exists mod floor floord ceild ceil min max implies true false infty nan rat auto break case char const "
+MOST_COEFFICIENT, MOST_SIZE, MOST_RANK, MOST_BOUNDS = 64, 100_000_000, 4, 8
+NAME = re.compile(r"(?!c[0-9]+$)[A-Za-z][A-Za-z0-9]{0,15}")
+"""c0, c1, … are the loops of isl."""
+RESERVED = frozenset(  # words of isl, whatever their case, of C and of this language
+    "and or not exists mod floor floord ceild ceil min max implies true false infty infinity nan rat auto break case char const "
     "continue default do double else enum extern float for goto if inline int long register restrict return short "
-    "signed sizeof static struct switch typedef union unsigned void volatile while kernel main sqrt exp fabs abs asm lesser greater "
-    "range size array".split()
+    "signed sizeof static struct switch typedef union unsigned void volatile while kernel main sqrt exp fabs abs asm typeof linux unix "
+    "lesser greater range size array".split()
 )
 OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 COMPARISONS = {ast.Eq: "==", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.NotEq: "!="}
@@ -172,7 +173,7 @@ class _Reader:
         return value
 
     def _new(self, node: ast.AST, name: str) -> None:
-        if not NAME.fullmatch(name) or name in RESERVED or keyword.iskeyword(name):
+        if not NAME.fullmatch(name) or name.lower() in RESERVED or keyword.iskeyword(name):
             self.refuse(node, f"{name[:20]!r} cannot be a name here; use letters and digits, at most 16")
         if name in self.sizes or name in self.arrays or name in self.constants:
             self.refuse(node, f"{name!r} is declared already")
@@ -248,6 +249,8 @@ class _Reader:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("min", "max"):
             if node.func.id != function or node.keywords or not node.args:
                 self.refuse(node, f"this bound may be an affine form or a {function}(…) of such forms")
+            if len(node.args) > MOST_BOUNDS:
+                self.refuse(node, f"a bound is a {function}(…) of at most {MOST_BOUNDS} forms")
             return tuple(self._affine(a, names) for a in node.args)
         return (self._affine(node, names),)
 
@@ -375,7 +378,8 @@ class _Reader:
 
 def sized(program: Program, sizes: Mapping[str, int]) -> Program:
     """The program with one scale: the sizes given. Raises TaskError for unknown, missing or wrong ones."""
-    if set(sizes) != set(program.sizes) or not all(1 <= v <= MOST_SIZE for v in sizes.values()):
+    whole = all(type(v) is int and 1 <= v <= MOST_SIZE for v in sizes.values())
+    if set(sizes) != set(program.sizes) or not whole:
         raise TaskError(
             f"{program.name}: sizes are {', '.join(program.sizes)}, whole numbers from 1 to {MOST_SIZE}"
         )
