@@ -82,16 +82,25 @@ class Compiler:
                 if carried is not None:
                     return Verdict(None, f"{where}: {last.loop} carries {carried}")
             else:
-                moved = frozenset(
-                    s for s in changed.statements if changed.own_time(s) != schedule.own_time(s)
-                )
+                moved = frozenset(s for s in changed.statements if changed.own_time(s) != schedule.own_time(s))
                 if broken := self.analysis.broken(changed, moved):
                     return Verdict(None, f"{where} breaks {broken}")
+                if outdated := self._outdated_mark(changed, moved):
+                    return Verdict(None, f"{where}: {outdated}")
         except Meaningless as error:
             return Verdict(None, f"{where}: {error}")
         except OutOfOperations as error:
             return Verdict(None, f"{where}: {error}")
         return Verdict(changed)
+
+    def _outdated_mark(self, schedule: Schedule, moved: frozenset[str]) -> str | None:
+        """What was proved of a marked loop in another order may not hold in this one."""
+        for nest in schedule.nests.values():
+            if nest.mark in ("vector", "parallel") and moved & set(nest.row):
+                carried = self._carried(schedule, nest.name)
+                if carried is not None:
+                    return f"{nest.name}, marked {nest.mark}, would carry {carried}"
+        return None
 
     def _carried(self, schedule: Schedule, loop: str) -> str | None:
         """Why the iterations of a loop are not independent, or None."""

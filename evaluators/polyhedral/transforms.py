@@ -7,6 +7,7 @@ for whoever proposed it. Whether the schedule that it makes is legal is proved e
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
@@ -260,7 +261,7 @@ class Place:
 class AffineSchedule:
     """New nests for some statements: all those of one or of several consecutive things in the outermost sequence.
     Statements with the same positions before a row share the loop of that row. The loops are named ``t0``, ``t1``, …,
-    with a number where that is taken."""
+    leaving out names that are taken."""
 
     places: tuple[Place, ...]
 
@@ -284,10 +285,10 @@ class AffineSchedule:
             ]
             for p in self.places
         }
-        names = iter(range(10**6))
+        names = itertools.count()
 
         def fresh() -> str:
-            return schedule.fresh(f"t{next(names)}")
+            return next(name for name in (f"t{n}" for n in names) if name not in schedule.nests)
 
         made = _placed([given[s] for s in whole], forms, 0, fresh)
         return _bounded(Schedule((*schedule.body[: touched[0]], *made, *schedule.body[touched[-1] + 1 :])))
