@@ -14,6 +14,7 @@ import select
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -110,9 +111,10 @@ def cache_folder() -> Path:
     folder = base / "discover" / "polyhedral"
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise TaskError(
-            f"{folder} cannot be made ({error.strerror}); set XDG_CACHE_HOME to a folder that can"
+            f"{folder} cannot be written to ({error.strerror}); set XDG_CACHE_HOME to a folder that can"
         ) from None
     kept = sorted(folder.glob("*.so"), key=lambda p: p.stat().st_mtime)
     if len(kept) > MOST_KEPT:
@@ -150,6 +152,7 @@ class Workers:
         with self._lock:
             if self._owner != os.getpid():  # after a fork they are the parent's
                 self._free, self._owner = [], os.getpid()
+            self._free = [w for w in self._free if w.poll() is None]  # somebody may have killed one
             worker = self._free.pop() if self._free else None
         worker = worker or self._started()
         assert worker.stdin is not None and worker.stdout is not None

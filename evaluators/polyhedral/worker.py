@@ -37,11 +37,14 @@ def main() -> None:
     """Carry out the orders of standard input, one a line, until it ends."""
     for line in sys.stdin:
         order = json.loads(line)
-        print(json.dumps(_forked(order)), flush=True)  # noqa: T201 - the reply
+        try:
+            print(json.dumps(_forked(order)), flush=True)  # noqa: T201 - the reply
+        except BrokenPipeError:  # nobody is there any more
+            os._exit(0)
 
 
 def _forked(order: dict[str, Any]) -> dict[str, Any]:
-    """The reply of a fork, or how it ended: ``{"status": "killed" | "late"}``."""
+    """The reply of a fork, or how it ended: ``{"status": "killed" | "late" | "memory"}``."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -59,7 +62,7 @@ def _forked(order: dict[str, Any]) -> dict[str, Any]:
         finally:
             os._exit(status)
     os.close(writing)
-    data, late = _drained(reading, time.monotonic() + order["limits"]["wall"])
+    data, late = _drained(reading, time.monotonic() + order["limits"]["wall"], sys.stdin.fileno())
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)
     with contextlib.suppress(ProcessLookupError):
@@ -73,13 +76,18 @@ def _forked(order: dict[str, Any]) -> dict[str, Any]:
     return {"status": "late" if over else "memory" if memory else "killed"}
 
 
-def _drained(descriptor: int, deadline: float) -> tuple[bytes, bool]:
-    """What comes until the end, and whether the deadline came first."""
+def _drained(descriptor: int, deadline: float, asking: int | None = None) -> tuple[bytes, bool]:
+    """What comes until the end, and whether the deadline came first, or the end of whoever holds the other side of the
+    pipe ``asking``."""
     parts: list[bytes] = []
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    if asking is not None:
+        poll.register(asking, 0)  # a hang-up is always told
     with os.fdopen(descriptor, "rb", buffering=0) as pipe:
         while True:
-            ready, _, _ = select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))
-            if not ready:
+            ready = {d for d, _ in poll.poll(1000 * max(0.0, deadline - time.monotonic()))}
+            if descriptor not in ready:
                 return b"", True
             part = pipe.read(65536)
             if not part:
@@ -128,6 +136,8 @@ def _compile(order: dict[str, Any]) -> dict[str, Any]:
     if late:
         os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU:
+        return {"status": "late"}
     if status or not os.path.exists(draft):  # noqa: PTH110 - lean
         with contextlib.suppress(OSError):
             os.unlink(draft)  # noqa: PTH108
@@ -151,12 +161,10 @@ def _measure(order: dict[str, Any]) -> dict[str, Any]:
     kernels = [_load(order[side], order) for side in ("reference", "candidate")]
     for check in order["checks"]:
         arrays = filled(order["arrays"], check["sizes"], check["seed"])
-        outputs = []
-        for kernel in kernels:
-            own = {n: a.copy() for n, a in arrays.items()}
-            kernel(own, check["sizes"])
-            outputs.append(own)
-        if found := difference(*outputs, order["written"]):
+        own, others = ({n: a.copy() for n, a in arrays.items()} for _ in kernels)
+        for kernel, work in zip(kernels, (own, others), strict=True):
+            kernel(work, check["sizes"])
+        if found := difference(own, others, order["written"]):
             return {"status": "differs", "array": found[0], "by": found[1], "sizes": check["sizes"]}
     if order["rung"] is not None:
         times, found = _side_by_side(kernels, order, order["rung"], 3, clock)
@@ -195,7 +203,7 @@ def _side_by_side(
             if turn == 0:
                 outputs[side] = {n: work[n].copy() for n in order["written"]}
         if turn == 0:
-            if found := difference(*outputs, order["written"]):
+            if found := difference(outputs[0], outputs[1], order["written"]):
                 return times, found
             outputs = [{}, {}]
             turns = max(turns, min(MOST_TURNS * turns, int(ENOUGH / max(times[0][0] + times[1][0], 1e-6))))
