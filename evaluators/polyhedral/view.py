@@ -17,6 +17,8 @@ from evaluators.polyhedral.tree import Leaf, Node, Schedule, original
 DOUBLE = 8
 TYPICAL = {"l1": 32 * 2**10, "l2": 2**20, "l3": 32 * 2**20}
 """Bytes of the caches where the system does not tell."""
+_Terms = tuple[str, tuple[tuple[tuple[str, int], ...], ...]]
+"""An array, and the coefficients of an access to it."""
 
 
 def described(analysis: Analysis, sizes: Mapping[str, int]) -> dict[str, Any]:
@@ -52,26 +54,29 @@ def tree(schedule: Schedule) -> list[Any]:
 
 def footprint(program: Program, sizes: Mapping[str, int], extents: Mapping[str, int]) -> int:
     """Bytes of the elements that the statements touch, at most, while each loop of the text runs ``extents`` of its
-    iterations (all where it is not named). Accesses with the same coefficients count once for each statement's array."""
+    iterations (all where it is not named). Loops with the same iterator are taken to run the same ones: accesses that
+    differ by constants alone count once, with the frame that their shifts make."""
     trips = {name: trip for name, (_, trip) in _middles(program, sizes).items()}
-    seen: dict[tuple[str, tuple[tuple[tuple[str, int], ...], ...]], int] = {}
+    spans: dict[_Terms, list[int]] = {}
+    shifts: dict[_Terms, list[tuple[int, ...]]] = {}
     for statement in program.statements:
         loops = dict(zip(statement.iterators, statement.loops, strict=True))
+        steps = {
+            iterator: max(1, round(min(extents.get(name, trips[name]), trips[name]))) - 1
+            for iterator, name in loops.items()
+        }
         for access in (statement.write, *statement.reads):
-            elements = 1
-            shape = program.shape(access.array, sizes)
-            for subscript, extent in zip(access.subscripts, shape, strict=True):
-                span = 1
-                for name, coefficient in subscript.terms:
-                    if name in loops:
-                        trip = trips[loops[name]]
-                        span += abs(coefficient) * (
-                            max(1, round(min(extents.get(loops[name], trip), trip))) - 1
-                        )
-                elements *= min(span, extent)
             key = access.array, tuple(s.terms for s in access.subscripts)
-            seen[key] = max(seen.get(key, 0), elements)
-    return DOUBLE * sum(seen.values())
+            own = [sum(abs(c) * steps.get(n, 0) for n, c in s.terms) for s in access.subscripts]
+            spans[key] = [max(pair) for pair in zip(own, spans.get(key, own), strict=True)]
+            shifts.setdefault(key, []).append(tuple(s.constant for s in access.subscripts))
+    elements: dict[str, int] = {}
+    for key, span in spans.items():
+        frame = [max(c) - min(c) for c in zip(*shifts[key], strict=True)]
+        shape = program.shape(key[0], sizes)
+        box = math.prod(min(1 + s + f, n) for s, f, n in zip(span, frame, shape, strict=True))
+        elements[key[0]] = min(elements.get(key[0], 0) + box, math.prod(shape))
+    return DOUBLE * sum(elements.values())
 
 
 @cache
