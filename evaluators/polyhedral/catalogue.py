@@ -11,7 +11,7 @@ from evaluators.task import Baseline, ShippedScore
 HERE = Path(__file__).parent
 POLICIES = {
     "isl-fused": "isl's scheduler with its own choice of fusion, tiles of 32 (Verdoolaege and Janssens 2017)",
-    "isl-apart": "isl's scheduler with strongly connected components apart, tiles of 32 (Verdoolaege and Janssens 2017)",
+    "isl-apart": "isl's scheduler without fusion of components, tiles of 32 (Verdoolaege and Janssens 2017)",
     "learned": "beam search over transforms by a learned cost model, in the manner of LOOPer (Merouani et al. 2024)",
 }
 COMMANDS = {

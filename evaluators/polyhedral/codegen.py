@@ -1,8 +1,8 @@
 """C out of a schedule: the tree of loops as an isl schedule tree, isl's syntax tree of it, and its text in C.
 
-The text is one function with run-time sizes, so that one object serves every size. All that stands in it is our own: names that
-the language has checked, integers, and what isl makes of them. Register tiles are written out where they are full, and
-are loops where they are not (isl's ``isolate``).
+The text is one function with run-time sizes, so that one object serves every size. All that stands in it is our own:
+names that the language has checked, integers, and what isl makes of them. Register tiles are written out where they are
+full, and are loops where they are not (isl's ``isolate``).
 
 Source: Grosser, Verdoolaege & Cohen, "Polyhedral AST generation is more than scanning polyhedra" (2015).
 """

@@ -1,4 +1,4 @@
-"""A program and a list of transforms → a legal schedule and its C: proved after every transform, remembered by prefix."""
+"""A program and transforms → a legal schedule and its C: proved after every transform, remembered by prefix."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class Compiler:
         )
 
     def verdict(self, transforms: tuple[Transform, ...]) -> Verdict:
-        """Apply the transforms one after the other, each only to a legal schedule; the first that is refused is told by its
-        number and, where it breaks a dependence, that dependence."""
+        """Apply the transforms one after the other, each only to a legal schedule; the first that is refused is told by
+        its number and, where it breaks a dependence, that dependence."""
         with self._lock:
             known = self._verdicts.get(transforms)
             if known is not None:
@@ -82,7 +82,9 @@ class Compiler:
                 if carried is not None:
                     return Verdict(None, f"{where}: {last.loop} carries {carried}")
             else:
-                moved = frozenset(s for s in changed.statements if changed.own_time(s) != schedule.own_time(s))
+                moved = frozenset(
+                    s for s in changed.statements if changed.own_time(s) != schedule.own_time(s)
+                )
                 if broken := self.analysis.broken(changed, moved):
                     return Verdict(None, f"{where} breaks {broken}")
                 if outdated := self._outdated_mark(changed, moved):

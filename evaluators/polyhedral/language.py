@@ -12,11 +12,11 @@
             for k in range(NK):
                 C[i, j] += alpha * A[i, k] * B[k, j]
 
-``size`` gives the values of a size at each scale, small to large; ``array`` its extents and, as ``fill=``, what it holds
-at first (:data:`evaluators.polyhedral.program.Fill`). Bounds of ``range`` and subscripts are affine in iterators and
-sizes; a lower bound may be a ``max``, an upper one a ``min`` of such forms. ``if`` takes comparisons of affine forms joined by
-``and``. Values are made of elements, numbers, named constants, ``+ - * /``, ``sqrt``, ``exp``, ``abs``, ``min``,
-``max``, affine forms and ``a if x == y else b``. Everything is a double.
+``size`` gives the values of a size at each scale, small to large; ``array`` its extents and, as ``fill=``, what it
+holds at first (:data:`evaluators.polyhedral.program.Fill`). Bounds of ``range`` and subscripts are affine in iterators
+and sizes; a lower bound may be a ``max``, an upper one a ``min`` of such forms. ``if`` takes comparisons of affine
+forms joined by ``and``. Values are made of elements, numbers, named constants, ``+ - * /``, ``sqrt``, ``exp``, ``abs``,
+``min``, ``max``, affine forms and ``a if x == y else b``. Everything is a double.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ MOST_TEXT, MOST_STATEMENTS, MOST_DEPTH, MOST_ARRAYS, MOST_SIZES, MOST_NODES = 20
 MOST_COEFFICIENT, MOST_SIZE, MOST_RANK, MOST_BOUNDS = 64, 100_000_000, 4, 8
 NAME = re.compile(r"(?!c[0-9]+$)[A-Za-z][A-Za-z0-9]{0,15}")
 """c0, c1, … are the loops of isl."""
-RESERVED = frozenset(  # words of isl, whatever their case, of C and of this language
-    "and or not exists mod floor floord ceild ceil min max implies true false infty infinity nan rat auto break case char const "
-    "continue default do double else enum extern float for goto if inline int long register restrict return short "
-    "signed sizeof static struct switch typedef union unsigned void volatile while kernel main sqrt exp fabs abs asm typeof linux unix "
-    "lesser greater range size array".split()
+RESERVED = frozenset(
+    "and or not exists mod floor floord ceild ceil min max implies true false infty infinity nan rat auto "
+    "break case char const continue default do double else enum extern float for goto if inline int long "
+    "register restrict return short signed sizeof static struct switch typedef union unsigned void "
+    "volatile while kernel main sqrt exp fabs abs asm typeof linux unix lesser greater range size array ".split()
 )
 OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 COMPARISONS = {ast.Eq: "==", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.NotEq: "!="}
@@ -323,7 +323,7 @@ class _Reader:
             self.refuse(node, f"coefficients go to {MOST_COEFFICIENT}, constants to {MOST_SIZE}")
         return found
 
-    def _form(self, node: ast.expr, names: frozenset[str]) -> Affine:
+    def _form(self, node: ast.expr, names: frozenset[str]) -> Affine:  # noqa: RET503 - refuse() does not return
         match node:
             case ast.Constant(value=int() as value) if not isinstance(value, bool):
                 return Affine((), max(min(value, 10**12), -(10**12)))
@@ -344,7 +344,7 @@ class _Reader:
                 self.refuse(node, f"{name[:20]!r} is neither an iterator of a loop around nor a size")
         self.refuse(node, "not affine: expected sums and whole multiples of iterators and sizes")
 
-    def _value(self, node: ast.expr, names: frozenset[str]) -> Expression:
+    def _value(self, node: ast.expr, names: frozenset[str]) -> Expression:  # noqa: RET503 - as above
         match node:
             case ast.Constant():
                 return Expression("number", value=self._number(node))

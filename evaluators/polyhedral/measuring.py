@@ -50,8 +50,8 @@ def speed(
     threads: int = 1,
     against: str | None = None,
 ) -> Speed:
-    """The speed-up of the C ``text`` over ``against`` (the program as written) at ``sizes``. A program that is more than
-    SLOWEST times slower is stopped early.
+    """The speed-up of the C ``text`` over ``against`` (the program as written) at ``sizes``. A program that is more
+    than SLOWEST times slower is stopped early.
 
     Raises WrongResults, and Failure when it cannot be compiled within limits."""  # fmt: skip
     plain = against or codegen.reference(program)

@@ -32,5 +32,7 @@ def text_of(path: Path) -> str:
     except UnicodeDecodeError as error:
         raise TaskError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
     if not text.strip():
-        raise TaskError(f"{path} holds no program; expected a text like that of the kernels in docs/tasks/polyhedral.md")
+        raise TaskError(
+            f"{path} holds no program; expected a text like that of the kernels in docs/tasks/polyhedral.md"
+        )
     return text

@@ -19,7 +19,9 @@ ILLEGAL = 0.95
 """The score of a schedule that is refused: somewhat worse than doing nothing. It is not run."""
 
 
-def schedule_of(instance: Instance, answer: bytes) -> tuple[Compiler, tuple[Transform, ...], Schedule | None, str]:
+def schedule_of(
+    instance: Instance, answer: bytes
+) -> tuple[Compiler, tuple[Transform, ...], Schedule | None, str]:
     """Compiler, transforms, the legal schedule or None, and why it is refused. Raises InvalidAnswer for an answer that
     is no list of transforms at all."""
     if len(answer) != instance.answer_bytes:
@@ -56,7 +58,9 @@ def judge(instance: Instance, answer: bytes, measurer: Measurer, threads: int = 
     except Failure as failure:
         raise InvalidAnswer(f"the C of the schedule did not compile within limits ({failure.kind})") from None
     except WrongResults as error:
-        raise ImpossibleAnswer(f"the schedule was proved legal, yet its results are others: {error}") from None
+        raise ImpossibleAnswer(
+            f"the schedule was proved legal, yet its results are others: {error}"
+        ) from None
     return Judgement(found.ratio, found.ratio)
 
 

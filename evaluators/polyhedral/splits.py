@@ -75,7 +75,9 @@ def places(split: str) -> Iterator[Place]:
 def text_of(program: str) -> str:
     """The text of a kernel or of ``random-NUMBER``."""
     kind, _, number = program.partition("-")
-    return random_program(int(number)) if kind == "random" else (KERNELS / f"{program}.poly").read_text("utf-8")
+    return (
+        random_program(int(number)) if kind == "random" else (KERNELS / f"{program}.poly").read_text("utf-8")
+    )
 
 
 def sizes_of(place: Place) -> Sizes:
@@ -90,6 +92,7 @@ def sizes_of(place: Place) -> Sizes:
 def load(split: str, machine: str) -> InstanceSet:
     """The instances of a split on this machine. Raises TaskError when islpy is missing."""
     made = (
-        make(p.id, p.group, text_of(p.program), sizes_of(p), machine, strict=split == "screen") for p in places(split)
+        make(p.id, p.group, text_of(p.program), sizes_of(p), machine, strict=split == "screen")
+        for p in places(split)
     )
     return InstanceSet({"look": "gate-0", "report": "gate"}.get(split, split), tuple(made))

@@ -41,7 +41,7 @@ INTERFACE = Interface(
             "program", "object", "object",
             "the loop program, frozen: sizes, loops, statements, arrays, dependences, tree, machine",
         ),
-        Value("oracle", "object", "object", "answers is_legal, reason, tree, is_parallel, parallel_loops (of transforms), footprint"),
+        Value("oracle", "object", "object", "is_legal, reason, tree, is_parallel, parallel_loops, footprint"),
     ),
     returns=Value("transforms", "object", "object", "a list of tuples: a name, then its values", length="n"),
     facts=(
@@ -60,8 +60,8 @@ INTERFACE = Interface(
         "('vectorise', loop), ('parallel', loop), ('affine', ((statement, rows, positions), ...)).",
         "Loops of interchange and tile each hold nothing but the next one. Tiling i makes i.t outside and keeps i; "
         "register_tile makes i.r, and its points, still named i, are written out innermost.",
-        "oracle.is_parallel(transforms, loop) tells whether iterations are independent, parallel_loops(transforms) all such "
-        "loops, oracle.footprint({loop: iterations}) bytes touched.",
+        "oracle.is_parallel(transforms, loop) tells whether iterations are independent, parallel_loops(transforms) all "
+        "such loops, oracle.footprint({loop: iterations}) bytes touched.",
         "distribute keeps the first parts in the loop, the others get a new loop named like it with a number: i2.",
         "Statements S0, S1, ... keep their names. oracle.tree(transforms) tells the tree that transforms make.",
         f"The oracle proves {PROOFS} transforms and loops a program; then it raises RuntimeError.",
@@ -75,9 +75,7 @@ class Polyhedral:
     """The task bound to its options. Constructing one starts nothing; instances need islpy and a C compiler."""
 
     name: str = "polyhedral"
-    summary: str = (
-        "loop schedules: which legal transforms make an affine program fast, compiled, checked and timed against gcc -O3"
-    )
+    summary: str = "loop schedules: legal transforms that make affine programs fast, timed against gcc -O3"
     direction: Direction = "maximize"
     unit: str = "x"
     mean: Mean = "geometric"
@@ -86,7 +84,11 @@ class Polyhedral:
     interface: Interface = INTERFACE
     seeds: tuple[str, ...] = ("unit-stride", "tailored")
     options: tuple[Option, ...] = (
-        Option("threads", "1", f"threads of OpenMP, 1 to {MOST_THREADS}; above 1 wall time is measured, which is noisy"),
+        Option(
+            "threads",
+            "1",
+            f"threads of OpenMP, 1 to {MOST_THREADS}; above 1 wall time is measured, which is noisy",
+        ),
         Option("polly", "", "a clang with Polly as one more reference policy, such as clang-19"),
         Option("pluto", "", "Pluto's polycc as one more reference policy"),
     )

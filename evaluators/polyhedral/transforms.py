@@ -1,7 +1,7 @@
 """Transforms of a schedule as frozen data: read from plain tuples, applied to a tree, never executed.
 
-A transform that names what is not there, or whose numbers are out of bounds, raises :class:`Meaningless` with a sentence
-for whoever proposed it. Whether the schedule that it makes is legal is proved elsewhere
+A transform that names what is not there, or whose numbers are out of bounds, raises :class:`Meaningless` with a
+sentence for whoever proposed it. Whether the schedule that it makes is legal is proved elsewhere
 (:mod:`evaluators.polyhedral.dependences`).
 """
 
@@ -76,7 +76,7 @@ class Distribute:
 
 @dataclass(frozen=True)
 class Interchange:
-    """Loops of which each holds nothing but the next, in another order: ``loops`` names them, the new outermost first."""
+    """Loops of which each holds nothing but the next, in another order: ``loops``, outermost first."""
 
     loops: tuple[str, ...]
 
@@ -90,7 +90,7 @@ class Interchange:
 
 @dataclass(frozen=True)
 class Skew:
-    """The values of ``loop`` plus ``factor`` times those of ``by``, which is a loop around it or one that it holds alone."""
+    """The values of ``loop`` plus ``factor`` times those of ``by``, a loop around it or one that it holds alone."""
 
     loop: str
     by: str

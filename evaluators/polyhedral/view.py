@@ -112,7 +112,7 @@ def _loops(program: Program) -> list[tuple[Loop, str, tuple[str, ...]]]:
 
 
 def _middles(program: Program, sizes: Mapping[str, int]) -> dict[str, tuple[float, float]]:
-    """For each loop the middle of its range and its number of iterations, the loops around it being at their middles."""
+    """For each loop the middle of its range and its number of iterations, those around it being at their middles."""
     found: dict[str, tuple[float, float]] = {}
 
     def visit(nodes: tuple[Loop | Statement, ...], values: dict[str, float]) -> None:
@@ -149,7 +149,7 @@ def _access(
 ) -> dict[str, Any]:
     """For each dimension of the array a coefficient for each loop (``matrix``) and what is left at these sizes
     (``offsets``); ``strides``: elements per iteration of each loop."""
-    rest = {i: 0 for i in statement.iterators} | dict(sizes)
+    rest = dict.fromkeys(statement.iterators, 0) | dict(sizes)
     matrix = [[dict(s.terms).get(i, 0) for i in statement.iterators] for s in access.subscripts]
     shape = program.shape(access.array, sizes)
     steps = [math.prod(shape[k + 1 :]) for k in range(len(shape))]
@@ -164,7 +164,7 @@ def _access(
 
 
 def _dependences(analysis: Analysis) -> list[dict[str, Any]]:
-    """With the least and greatest distance along each loop that both statements have (None: it grows with the sizes)."""
+    """With the least and greatest distance along each loop that both have (None: it grows with the sizes)."""
     by_name = {s.name: s for s in analysis.program.statements}
     found = []
     for dependence in analysis.dependences:

@@ -5,6 +5,8 @@ optimizer" (2008), smart fusion and tiles of 32. A reconstruction: Pluto finds i
 here the unit vectors and small skews are tried in the order of their dependence distances, as far as legal.
 """
 
+import itertools
+
 SEARCH_SPACE = {
     "tile": {"low": 4, "high": 256, "log": True},
     "unroll": {"low": 1, "high": 8},
@@ -35,7 +37,11 @@ def swept(program, oracle, plan, nest, tile, most_skew):
     if any(row[0] for s in statements for row in s.accesses[0].matrix):
         return []
     for skew in range(1, most_skew + 1):
-        for delays in ([0] * len(statements), list(range(len(statements))), [0] * (len(statements) - 1) + [1]):
+        for delays in (
+            [0] * len(statements),
+            list(range(len(statements))),
+            [0] * (len(statements) - 1) + [1],
+        ):
             places = []
             for k, (statement, delay) in enumerate(zip(statements, delays, strict=True)):
                 width, write = len(statement.loops), statement.accesses[0]
@@ -74,7 +80,7 @@ def fused(program, oracle, plan, done):
     while changed:
         changed = False
         nodes = oracle.tree(plan)
-        for first, second in zip(nodes, nodes[1:], strict=False):
+        for first, second in itertools.pairwise(nodes):
             if isinstance(first, str) or isinstance(second, str) or done & {*held(first), *held(second)}:
                 continue
             depths = {len(named(program, s).loops) for n in (first, second) for s in held(n)}
@@ -130,7 +136,7 @@ def permutable(oracle, plan, band, most_skew):
     return None
 
 
-# -- trees --------------------------------------------------------------------------------------------------------------
+# -- trees ---------------------------------------------------------------------------------------------------------
 
 
 def loops_of(tree):

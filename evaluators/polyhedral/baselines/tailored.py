@@ -20,7 +20,19 @@ SEARCH_SPACE = {
 
 
 def schedule(
-    program, oracle, *, rows=4, depth=4, sums=8, strip=8, tile=32, wide=512, steps=8, block=64, cache=0.5, gather=4.0
+    program,
+    oracle,
+    *,
+    rows=4,
+    depth=4,
+    sums=8,
+    strip=8,
+    tile=32,
+    wide=512,
+    steps=8,
+    block=64,
+    cache=0.5,
+    gather=4.0,
 ):
     """Transforms for the whole program; what the oracle refuses is left out."""
     plan, done = [], set()
@@ -36,11 +48,13 @@ def schedule(
             leaf, chain = around(oracle.tree(plan), statement.name)
             if leaf[0] == statement.name:
                 sizes = rows, depth, sums, tile, wide
-                plan = tuned(program, oracle, plan, [named(program, s) for s in leaf], chain, sizes, cache, gather)
+                plan = tuned(
+                    program, oracle, plan, [named(program, s) for s in leaf], chain, sizes, cache, gather
+                )
     return plan
 
 
-# -- whole nests --------------------------------------------------------------------------------------------------------
+# -- whole nests ---------------------------------------------------------------------------------------------------
 
 
 def pivoted(program, oracle, plan, nest, tile, steps, block, cache):
@@ -70,7 +84,7 @@ def pivoted(program, oracle, plan, nest, tile, steps, block, cache):
 
 
 def timed(program, oracle, plan, nest, tile, steps, block, cache):
-    """Sweeps repeated in time: fused along the first dimension of the data, skewed by time, tiled where it does not fit."""
+    """Sweeps repeated in time: fused along the data's first dimension, skewed by time, tiled where large."""
     parts = nest[1]
     statements = [named(program, s) for s in held(nest)]
     if len(parts) < 2 or any(isinstance(p, str) for p in parts) or len(statements) != len(parts):
@@ -90,7 +104,12 @@ def timed(program, oracle, plan, nest, tile, steps, block, cache):
             band = fresh(oracle, plan, step)[:2]
             if len(band) < 2:
                 continue
-            arrays = {a.array for s in statements for a in s.accesses if len(a.matrix) == len(statements[0].accesses[0].matrix)}
+            arrays = {
+                a.array
+                for s in statements
+                for a in s.accesses
+                if len(a.matrix) == len(statements[0].accesses[0].matrix)
+            }
             row = sum(a.bytes / a.shape[0] for a in program.arrays if a.name in arrays)
             flat = max(len(s.loops) for s in statements) == 2
             room = program.machine.l1 if flat else program.machine.l2
@@ -118,7 +137,7 @@ def innermost(tree, name):
 
 
 def in_place(program, oracle, plan, nest, tile, steps, block, cache):
-    """A sweep of the plane in place: the wavefront's tiles with time innermost, so that no value waits for its neighbour."""
+    """A sweep of the plane in place: the wavefront's tiles with time innermost, so that no value waits for the next."""
     statements = [named(program, s) for s in held(nest)]
     if len(statements) != 1 or len(statements[0].loops) != 3:
         return []
@@ -136,11 +155,11 @@ def in_place(program, oracle, plan, nest, tile, steps, block, cache):
     return more if oracle.is_legal(plan + more) else []
 
 
-# -- statements apart ---------------------------------------------------------------------------------------------------
+# -- statements apart ----------------------------------------------------------------------------------------------
 
 
 def apart(program, oracle, plan, done, strip):
-    """Distribute every loop where that is legal, inner loops first; a loop whose parts share a large array in strips."""
+    """Distribute every loop where that is legal, inner loops first; those that share a large array in strips."""
     tried, changed = set(), True
     while changed:
         changed = False
@@ -175,11 +194,14 @@ def splits(tree):
 
 def shared(program, first, second):
     """Whether both sides read one array by both of two loops, too large for the inner cache."""
-    arrays = [{a.array for s in side for a in s.accesses if len(s.loops) == 2 and all(a.strides)} for side in (first, second)]
+    arrays = [
+        {a.array for s in side for a in s.accesses if len(s.loops) == 2 and all(a.strides)}
+        for side in (first, second)
+    ]
     return any(a.bytes > program.machine.l1 for a in program.arrays if a.name in arrays[0] & arrays[1])
 
 
-# -- single nests -------------------------------------------------------------------------------------------------------
+# -- single nests --------------------------------------------------------------------------------------------------
 
 
 def tuned(program, oracle, plan, leaf, chain, sizes, cache, gather):
@@ -221,7 +243,7 @@ def tuned(program, oracle, plan, leaf, chain, sizes, cache, gather):
     return grown(oracle, plan, [("vectorise", inner)])
 
 
-# -- trees --------------------------------------------------------------------------------------------------------------
+# -- trees ---------------------------------------------------------------------------------------------------------
 
 
 def loops_of(tree):

@@ -1,4 +1,7 @@
-"""Each nest's best loop for vectors goes innermost: independent iterations, contiguous data. Source: Allen and Kennedy (1984)."""
+"""Each nest's best loop for vectors goes innermost: independent iterations, contiguous data.
+
+Source: Allen and Kennedy, "Automatic loop interchange" (1984).
+"""
 
 
 def schedule(program, oracle):
