@@ -8,6 +8,7 @@ from pathlib import Path
 
 from evaluators.polyhedral import catalogue, problem, reader, referee, splits
 from evaluators.polyhedral.adapter import QUERY_BYTES
+from evaluators.polyhedral.hosts import HOSTS
 from evaluators.polyhedral.measuring import Measurer
 from evaluators.polyhedral.oracle import PROOFS, oracle
 from evaluators.polyhedral.toolchain import Compiler, compiler
@@ -96,6 +97,7 @@ class Polyhedral:
     memory: int = 128 * 2**20
     gate_blocks: int = 1
     query_bytes: int = QUERY_BYTES
+    hosts = HOSTS
 
     def __init__(self, settings: Mapping[str, str]) -> None:
         self.settings: Mapping[str, str] = bind(self.options, settings, self.name)
