@@ -17,6 +17,7 @@ GROUP = "discover.tasks"
 BUILT_IN: dict[str, str] = {
     "cache-eviction": "evaluators.caching.task:CacheEviction",
     "online-bin-packing": "evaluators.binpacking.task:OnlineBinPacking",
+    "polyhedral": "evaluators.polyhedral.task:Polyhedral",
     "serving": "evaluators.serving.batching.task:Serving",
     "serving-admission": "evaluators.serving.admission.task:Admission",
     "serving-prefix": "evaluators.serving.prefix.task:ServingPrefix",

@@ -46,11 +46,6 @@ class Place:
             f"-{self.percent}" if self.percent != 100 else ""
         )
 
-    @property
-    def group(self) -> str:
-        """The kernel, or random programs together."""
-        return "random" if self.program.startswith("random-") else self.program
-
 
 def places(split: str) -> Iterator[Place]:
     """The instances of ``screen``, ``search``, ``look``, ``report`` and ``final``, in their order."""
@@ -92,7 +87,7 @@ def sizes_of(place: Place) -> Sizes:
 def load(split: str, machine: str) -> InstanceSet:
     """The instances of a split on this machine. Raises TaskError when islpy is missing."""
     made = (
-        make(p.id, p.group, text_of(p.program), sizes_of(p), machine, strict=split == "screen")
+        make(p.id, p.program, text_of(p.program), sizes_of(p), machine, strict=split == "screen")
         for p in places(split)
     )
     return InstanceSet({"look": "gate-0", "report": "gate"}.get(split, split), tuple(made))

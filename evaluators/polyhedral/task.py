@@ -44,7 +44,7 @@ INTERFACE = Interface(
         ),
         Value("oracle", "object", "object", "is_legal, reason, tree, is_parallel, parallel_loops, footprint"),
     ),
-    returns=Value("transforms", "object", "object", "a list of tuples: a name, then its values", length="n"),
+    returns=Value("transforms", "object", "object", "a list of tuples: a name, then its values"),
     facts=(
         "program.tree: a sequence of nodes; a loop is (name, (what it holds, ...)), a statement is its name.",
         "program.loops: name, parent, trip (iterations at the middle of the loops around), statements. "

@@ -133,6 +133,19 @@ class TestServingPd(TestServing):
     factory = "evaluators.serving.pd.task:ServingPd"
 
 
+class TestPolyhedral(TaskConformance):
+    factory = "evaluators.polyhedral.task:Polyhedral"
+
+    def file_of(self, folder: Path) -> tuple[Path, list[str]]:
+        path = folder / "mine.poly"
+        path.write_text("N = size(9, 30)\nA = array(N)\nfor i in range(N):\n    A[i] = 2 * A[i]\n")
+        return path, ["mine-0", "mine-1"]
+
+    def test_payloads_do_not_tell_the_reference(self, task: Task) -> None:
+        """It is 1, the program as it is, for every instance."""
+        assert {i.reference for i in task.instances("search")} == {1.0}
+
+
 class TestClerk(PolicyConformance):
     factory = "toy.clerk:Clerk"
 

@@ -136,7 +136,7 @@ def permutable(oracle, plan, band, most_skew):
     return None
 
 
-# -- trees ---------------------------------------------------------------------------------------------------------
+# Trees
 
 
 def loops_of(tree):

@@ -54,7 +54,7 @@ def schedule(
     return plan
 
 
-# -- whole nests ---------------------------------------------------------------------------------------------------
+# Whole nests
 
 
 def pivoted(program, oracle, plan, nest, tile, steps, block, cache):
@@ -155,7 +155,7 @@ def in_place(program, oracle, plan, nest, tile, steps, block, cache):
     return more if oracle.is_legal(plan + more) else []
 
 
-# -- statements apart ----------------------------------------------------------------------------------------------
+# Statements apart
 
 
 def apart(program, oracle, plan, done, strip):
@@ -201,7 +201,7 @@ def shared(program, first, second):
     return any(a.bytes > program.machine.l1 for a in program.arrays if a.name in arrays[0] & arrays[1])
 
 
-# -- single nests --------------------------------------------------------------------------------------------------
+# Single nests
 
 
 def tuned(program, oracle, plan, leaf, chain, sizes, cache, gather):
@@ -243,7 +243,7 @@ def tuned(program, oracle, plan, leaf, chain, sizes, cache, gather):
     return grown(oracle, plan, [("vectorise", inner)])
 
 
-# -- trees ---------------------------------------------------------------------------------------------------------
+# Trees
 
 
 def loops_of(tree):
