@@ -125,10 +125,17 @@ def cache_folder() -> Path:
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Only one measurement at a time on this machine, for this user."""
-    with (cache_folder() / "measuring.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    """Only one measurement at a time on this machine, for this user. Whoever has measured goes to the end of the queue:
+    the one who waits holds the entrance, which is needed to come in again."""
+    with (cache_folder() / "entrance.lock").open("w") as entrance:
+        fcntl.flock(entrance, fcntl.LOCK_EX)
+        file = (cache_folder() / "measuring.lock").open("w")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            fcntl.flock(entrance, fcntl.LOCK_UN)
+            yield
+        finally:
+            file.close()
 
 
 def measured(order: Mapping[str, Any]) -> dict[str, Any]:
