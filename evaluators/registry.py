@@ -79,6 +79,8 @@ def bind(options: tuple[Option, ...], settings: Mapping[str, str], task: str) ->
         option = known[name]
         words = value.split(",") if option.many else [value]
         wrong = [w for w in words if option.choices and w not in option.choices]
+        if value == option.default:
+            continue  # also an empty one, which stands for "none"
         if wrong or not all(words) or len(set(words)) != len(words):
             expected = ("a comma-separated choice of " if option.many else "one of ") + ", ".join(
                 option.choices
