@@ -1,4 +1,4 @@
-"""The task as the workbench uses it: what counts as what, what refuses whom, and what is said where something is missing."""
+"""The task as the workbench uses it: what counts as what, who is refused, what is said where something is missing."""
 
 from __future__ import annotations
 
