@@ -3,8 +3,14 @@
 Source: Allen and Kennedy, "Automatic loop interchange" (1984).
 """
 
+SEARCH_SPACE = {
+    "gather": {"low": 1.0, "high": 16.0, "log": True},
+    "reuse": {"low": 0.0, "high": 2.0},
+}
 
-def schedule(program, oracle):
+
+def schedule(program, oracle, *, gather=8.0, reuse=0.0):
+    """``gather``: what an access costs that jumps, ``reuse``: one that stands still; a contiguous one costs 1."""
     plan = []
     for loop, keep in splits(program.tree):
         if oracle.is_legal([*plan, ("distribute", loop, keep)]):
@@ -12,7 +18,8 @@ def schedule(program, oracle):
     for statement in program.statements:
         chain = around(oracle.tree(plan), statement.name)
         strides = {c: [a.strides[k - len(chain)] for a in statement.accesses] for k, c in enumerate(chain)}
-        for inner in sorted(chain, key=lambda c: sum(abs(s) > 1 for s in strides[c])):
+        costs = {c: sum(reuse if s == 0 else 1 if abs(s) == 1 else gather for s in strides[c]) for c in chain}
+        for inner in sorted(chain, key=costs.get):
             order = [c for c in chain if c != inner] + [inner]
             step = [("interchange", tuple(order))] if order != chain else []
             if oracle.is_legal(plan + step) and oracle.is_parallel(plan + step, inner):
