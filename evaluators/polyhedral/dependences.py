@@ -68,26 +68,35 @@ class Analysis:
         self._operations = operations
         self._domains: dict[str, Any] = {}
         self._statements = {s.name: s for s in program.statements}
-        with self.budget(TaskError, 10 * operations):
-            for statement in program.statements:
-                self._check_accesses(statement)
-            self.dependences = tuple(self._dependences())
+        try:
+            with self.budget(10 * operations):
+                for statement in program.statements:
+                    self._check_accesses(statement)
+                self.dependences = tuple(self._dependences())
+        except OutOfOperations:
+            raise TaskError(f"{program.name}: the program is too complicated to be analysed") from None
 
     @contextmanager
-    def budget(
-        self, error: type[Exception] = OutOfOperations, operations: int | None = None
-    ) -> Iterator[None]:
-        """isl may use a budget of operations within. Raises ``error`` when it is used up."""
+    def budget(self, operations: int | None = None) -> Iterator[None]:
+        """isl may use a budget of operations within. Raises OutOfOperations when it is used up."""
         self.context.reset_operations()
         self.context.set_max_operations(operations or self._operations)
         try:
             yield
-        except self.isl.Error as failure:
-            if self.context.get_max_operations() and "operations" in str(failure):
-                raise error("the question takes isl more than its operations") from None
+        except self.isl.Error:
+            if self._spent():
+                raise OutOfOperations("the question takes isl more than its operations") from None
             raise
         finally:
             self.context.set_max_operations(0)
+
+    def _spent(self) -> bool:
+        """Whether isl refuses all further work; what it says then depends on what it was at, such as reading a text."""
+        try:
+            self.isl.Set.read_from_str(self.context, "{ : }")
+        except self.isl.Error:
+            return True
+        return False
 
     # -- sets and maps ----------------------------------------------------------------------------------------------
 
