@@ -12,7 +12,7 @@ from evaluators.polyhedral.program import Program
 from evaluators.polyhedral.transforms import Transform, read
 from evaluators.polyhedral.tree import Nest, Schedule, statements
 
-Plain = list[Any]
+Plain, List = list[Any], tuple[Transform, ...]
 TILES, FACTORS = (1, 2, 3, 5), (2, 3)
 """Small, so that small sizes have whole tiles and partial ones, and what is illegal shows there."""
 
@@ -75,12 +75,10 @@ def _places(names: tuple[str, ...], program: Program, together: bool, flip: bool
 
 
 @st.composite
-def plans(
-    draw: st.DrawFn, compiler: Compiler, most: int = 5
-) -> tuple[tuple[Transform, ...], list[Transform]]:
-    """A legal list of transforms, and those on the way that were refused after the legal ones before them."""
-    legal: tuple[Transform, ...] = ()
-    refused: list[Transform] = []
+def plans(draw: st.DrawFn, compiler: Compiler, most: int = 5) -> tuple[List, list[List]]:
+    """A legal list of transforms, and lists on the way to it of which the last transform was refused."""
+    legal: List = ()
+    refused: list[List] = []
     for _ in range(draw(st.integers(1, most))):
         schedule = compiler.verdict(legal).schedule
         assert schedule is not None
@@ -88,7 +86,7 @@ def plans(
         kind = draw(st.sampled_from(sorted(rooms)))
         (step,) = read([draw(st.sampled_from(rooms[kind]))])
         if compiler.verdict((*legal, step)).schedule is None:
-            refused.append(step)
+            refused.append((*legal, step))
         else:
             legal = (*legal, step)
     return legal, refused

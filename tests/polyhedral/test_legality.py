@@ -6,6 +6,7 @@ isl gives as a witness, small ones; there it must be found by counting as well.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from functools import cache
 from itertools import product
@@ -16,13 +17,13 @@ import pytest
 import slow
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from plans import plans
+from plans import List, plans
 
 from evaluators.polyhedral import codegen
 from evaluators.polyhedral.compiler import Compiler
 from evaluators.polyhedral.generator import random_program
 from evaluators.polyhedral.language import parse
-from evaluators.polyhedral.transforms import Meaningless, Parallel, Transform, Vectorise
+from evaluators.polyhedral.transforms import Meaningless
 from evaluators.polyhedral.tree import Schedule
 
 pytest.importorskip("islpy", reason="islpy is not installed")
@@ -120,19 +121,37 @@ def check_independence(text: str, schedule: Schedule) -> None:
             SEEN["carried"] += 1
 
 
-def check(text: str, legal: tuple[Transform, ...], refused: list[Transform]) -> None:
+def check(text: str, legal: List, refused: list[List]) -> None:
+    """Verdicts against counting: the order and the marks of what is legal, and why the rest is refused."""
     compiler = compiler_of(text)
     schedule = compiler.verdict(legal).schedule
-    assert schedule is not None
+    assert schedule is not None and compiler.analysis.broken(schedule) is None
     check_order(text, schedule)
     check_independence(text, schedule)
-    for step in refused:
-        if isinstance(step, Vectorise | Parallel):
-            continue
-        try:  # it may have been refused when fewer transforms stood before it
-            check_order(text, step.apply(schedule, compiler.program))
-        except Meaningless:
+    for nest in schedule.nests.values():
+        if nest.mark in ("vector", "parallel"):
+            assert not any(slow.carried(text, s, schedule, nest.name) for s in tried(compiler))
+            SEEN["marked"] += 1
+    for transforms in refused:
+        *before, last = transforms
+        verdict, known = compiler.verdict(transforms), compiler.verdict(tuple(before)).schedule
+        assert known is not None and verdict.reason.startswith(
+            f"transform {len(before)} ({type(last).__name__})"
+        )
+        try:
+            changed = last.apply(known, compiler.program)
+        except Meaningless as error:
+            assert str(error) in verdict.reason
             SEEN["meaningless"] += 1
+            continue
+        if " breaks " in verdict.reason:
+            assert compiler.analysis.broken(changed) is not None
+            check_order(text, changed)
+        else:
+            found = re.search(r": (\S+?),? (marked \w+, would carry|carries) the ", verdict.reason)
+            assert found and compiler.analysis.broken(changed) is None, verdict.reason
+            assert compiler.analysis.carried(changed, found[1]) is not None
+            SEEN["marks refused"] += 1
 
 
 DRAWN = st.sampled_from(TEXTS).flatmap(lambda text: st.tuples(st.just(text), plans(compiler_of(text))))
@@ -218,7 +237,7 @@ def test_a_question_that_takes_too_long_is_no_proof() -> None:
         analysis._operations = operations
         with pytest.raises(OutOfOperations, match="more than its operations"):
             analysis.broken(original(program))
-        with pytest.raises(TaskError, match="^lu: the program is too complicated"):
+        with pytest.raises(TaskError, match=r"^lu: the program is too complicated"):
             Analysis(program, operations=operations // 10 + 1)
     analysis._operations = OPERATIONS
     assert analysis.broken(original(program)) is None, "the context goes on after a question was stopped"
