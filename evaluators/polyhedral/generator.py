@@ -27,7 +27,6 @@ class _Writer:
         self._draw = draw
         self._deep = False
         self._timed = False
-        self._used: set[str] = set()
 
     def text(self) -> str:
         kinds: list[Callable[[], Iterator[str]]] = [
@@ -41,8 +40,8 @@ class _Writer:
             head[1] = (
                 f"T, N = size(4, 12, 12), {DEEP.replace('17', '19') if self._deep else FLAT.replace('900', '500')}"
             )
-        declared = [n for n in MATRICES if n in self._used], [n for n in VECTORS if n in self._used]
-        arrays = [f"{n} = array(N, N)" for n in declared[0]] + [f"{n} = array(N)" for n in declared[1]]
+        extents = {**dict.fromkeys(MATRICES, "N, N"), **dict.fromkeys(VECTORS, "N")}
+        arrays = [f"{n} = array({e})" for n, e in extents.items() if any(f"{n}[" in line for line in body)]
         return "\n".join([*head, *arrays, *body]) + "\n"
 
     # -- nests ------------------------------------------------------------------------------------------------------
@@ -125,9 +124,7 @@ class _Writer:
 
     def _different(self, names: str, count: int) -> list[str]:
         left = list(names)
-        chosen = [left.pop(self._below(len(left))) for _ in range(count)]
-        self._used |= set(chosen)
-        return chosen
+        return [left.pop(self._below(len(left))) for _ in range(count)]
 
     def _flipped(self, pair: str) -> str:
         first, second = pair.split(", ")
