@@ -31,7 +31,7 @@ MOST_KEPT = 20_000
 """Objects in the cache; the oldest half goes when there are more."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Failure(Exception):
     """A compiler or a program that was stopped or crashed: ``kind`` is late, memory, killed or failed."""
 

@@ -52,6 +52,10 @@ def _forked(order: dict[str, Any]) -> dict[str, Any]:
         status = 1
         try:
             os.setpgid(0, 0)
+            _end_with_parent()
+            null = os.open(os.devnull, os.O_RDWR)
+            os.dup2(null, 0)
+            os.dup2(null, 1)  # nothing that a program prints is taken for a reply
             _limit(order["limits"])
             reply = ORDERS[order["do"]](order)
             with os.fdopen(writing, "w") as pipe:
@@ -97,6 +101,12 @@ def _drained(descriptor: int, deadline: float, asking: int | None = None) -> tup
                 return b"", False
 
 
+def _end_with_parent() -> None:
+    """Nobody watches the time of a fork whose parent was killed (Linux; elsewhere it goes on to its limits)."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
 def _limit(limits: Mapping[str, Any]) -> None:
     for name, value in (
         ("CPU", limits["cpu"]),
@@ -127,6 +137,7 @@ def _compile(order: dict[str, Any]) -> dict[str, Any]:
         null = os.open(os.devnull, os.O_RDONLY)
         os.dup2(null, 0)
         os.closerange(3, 64)
+        _end_with_parent()
         try:
             os.execve(order["command"][0], [*order["command"], "-o", draft, source], order["environment"])
         finally:
@@ -154,6 +165,7 @@ def _measure(order: dict[str, Any]) -> dict[str, Any]:
 
     Replies ``{"status": "ok", "reference": [s, …], "candidate": [s, …]}``; ``"differs"`` with what and where; or
     ``"slow"`` with the ratio at the first rung that is beyond ``slowest``."""
+    os.environ["OMP_NUM_THREADS"] = str(order["threads"])  # read when the object loads OpenMP
     if order["threads"] == 1:
         _pin()
     # The thread's clock: that of the process ticks in milliseconds on Linux once a limit on processor time is set.
