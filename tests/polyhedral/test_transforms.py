@@ -405,7 +405,10 @@ def compared(text: str, transforms: List, gcc: toolchain.Compiler, threads: int 
     schedule = compiler.verdict(transforms).schedule
     assert schedule is not None
     program = compiler.program
-    sizes = [dict.fromkeys(program.sizes, v) for v in (1, 2)] + [*check_sizes(program)]
+    sizes = [
+        *(dict.fromkeys(program.sizes, v) for v in (2, 3)),
+        *check_sizes(program),
+    ]  # covariances need two
     order = {
         **described(program), "reference": str(gcc.compiled(codegen.reference(program))),
         "candidate": str(gcc.compiled(compiler.text(schedule, threads=threads > 1))), "sizes": sizes[0],
