@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from itertools import product
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from slow import Run, iterators_of
 
+from evaluators.polyhedral.dependences import Analysis
 from evaluators.polyhedral.generator import random_program
 from evaluators.polyhedral.language import MOST_DEPTH, MOST_STATEMENTS, parse, sized
 from evaluators.polyhedral.program import Affine, Program
@@ -173,8 +175,6 @@ def test_a_text_that_is_no_program_is_one_sentence_with_its_line(text: str) -> N
 
 def test_accesses_outside_of_an_array_are_told_by_the_analysis() -> None:
     pytest.importorskip("islpy", reason="islpy is not installed")
-    from evaluators.polyhedral.dependences import Analysis
-
     for text, array in (
         ("for i in range(N + 1):\n    A[i] = 1\n", "A"),
         ("for i in range(N):\n    A[i - 1] = 1\n", "A"),
@@ -221,13 +221,15 @@ def programs(draw: st.DrawFn) -> str:
     names = ["N", "M"]
 
     def form(inside: list[str]) -> str:
+        if draw(st.booleans()):  # bounds that meet often
+            return draw(st.sampled_from([*names, *inside, *inside, "1", "2", "N - 1", "2 * M - N"]))
         terms = draw(st.lists(st.tuples(st.integers(-2, 2), st.sampled_from([*names, *inside])), max_size=2))
         text = " + ".join([*(f"{c} * {n}" for c, n in terms), str(draw(st.integers(-3, 3)))])
         return text if draw(st.booleans()) else f"-(({text}) - {draw(st.integers(0, 9))}) * 1"
 
     def body(inside: list[str], pad: str, left: int) -> None:
         for _ in range(draw(st.integers(1, 2))):
-            kind = draw(st.integers(0, 3)) if left else 3
+            kind = draw(st.sampled_from([0, 0, 1, 3] if inside else [0, 0, 0, 1])) if left else 3
             if kind == 0 and len(inside) < 3:
                 iterator = "ijk"[len(inside)]
                 low, high = (", ".join(form(inside) for _ in range(draw(st.integers(1, 2)))) for _ in "ab")
@@ -250,12 +252,9 @@ def programs(draw: st.DrawFn) -> str:
     return "\n".join(lines) + "\n"
 
 
-@settings(max_examples=120)
-@given(programs(), st.integers(1, 4), st.integers(1, 4))
-def test_domains_and_order_are_those_of_the_text(text: str, n: int, m: int) -> None:
-    if text.count("A[0, 0]") > MOST_STATEMENTS:
-        return
-    program, sizes = parse(text, "x"), {"N": n, "M": m}
+def check_domains(text: str, sizes: dict[str, int]) -> None:
+    """Every statement has the instances that the Python text runs, and no others near them."""
+    program = parse(text, "x")
     runs = Run(text, sizes).instances
     assert {s.name: s.iterators for s in program.statements} == iterators_of(text)
     for statement in program.statements:
@@ -277,6 +276,26 @@ def test_domains_and_order_are_those_of_the_text(text: str, n: int, m: int) -> N
         assert loop.name.startswith(loop.iterator)
     names = [loop.name for loop in program.loops]
     assert len(set(names)) == len(names)
+
+
+@settings(max_examples=50)
+@given(programs(), st.integers(1, 4), st.integers(1, 4))
+def test_domains_and_order_are_those_of_the_text(text: str, n: int, m: int) -> None:
+    if text.count("A[0, 0]") <= MOST_STATEMENTS:
+        check_domains(text, {"N": n, "M": m})
+
+
+@pytest.mark.parametrize("comparison", ["<", "<=", ">", ">=", "=="])
+def test_every_comparison_is_that_of_the_text(comparison: str) -> None:
+    for guard in (
+        f"i {comparison} N - 3",
+        f"2 {comparison} i",
+        f"-1 <= i {comparison} 2",
+        f"i > 0 and M {comparison} i",
+    ):
+        for bounds in ("-4, 9", "max(-3, 0 - N), min(M, 6)", "N", "M, N"):
+            text = f"N, M = size(5), size(4)\nA = array(9, 9)\nfor i in range({bounds}):\n    if {guard}:\n"
+            check_domains(text + "        for j in range(i, 3):\n            A[0, 0] = 1\n", {"N": 5, "M": 4})
 
 
 def test_a_program_is_read_as_data() -> None:
@@ -319,3 +338,9 @@ def test_affine_forms_are_written_as_they_are(a: int, b: int, c: int, at: int) -
     Run(text, {"N": 7}, arrays)
     assert arrays["A"][0] == form.at({"i": at, "N": 7}) == a * at + b * 7 + c
     assert form.times(3).plus(form, -3) == Affine(())
+
+
+def test_without_islpy_there_is_one_sentence_that_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "islpy", None)
+    with pytest.raises(TaskError, match=r"^islpy is not installed; .* 'discover-heuristics\[polyhedral\]'$"):
+        Analysis(parse(HEAD + "A[0] = 1\n", "x"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -21,10 +22,13 @@ from plans import List, plans
 
 from evaluators.polyhedral import codegen
 from evaluators.polyhedral.compiler import Compiler
+from evaluators.polyhedral.dependences import OPERATIONS, Analysis, OutOfOperations
 from evaluators.polyhedral.generator import random_program
 from evaluators.polyhedral.language import parse
+from evaluators.polyhedral.program import Affine
 from evaluators.polyhedral.transforms import Meaningless
-from evaluators.polyhedral.tree import Schedule
+from evaluators.polyhedral.tree import Schedule, original
+from evaluators.task import TaskError
 
 pytest.importorskip("islpy", reason="islpy is not installed")
 
@@ -226,11 +230,18 @@ def test_dependences_are_all_pairs_of_accesses(name: str) -> None:
     assert found == pairs and pairs
 
 
-def test_a_question_that_takes_too_long_is_no_proof() -> None:
-    from evaluators.polyhedral.dependences import OPERATIONS, Analysis, OutOfOperations
-    from evaluators.polyhedral.tree import original
-    from evaluators.task import TaskError
+def test_instances_that_depend_on_each_other_may_not_run_at_once() -> None:
+    """A schedule that tells the iterations of gemm's k not apart; no list of transforms makes one."""
+    analysis = compiler_of(KERNELS["gemm"]).analysis
+    schedule = original(analysis.program)
+    nest = schedule.nests["k"]
+    collapsed = schedule.edit("k", lambda n: (replace(n, rows=tuple((s, Affine(())) for s, _ in nest.rows)),))
+    found = analysis.broken(collapsed)
+    assert found is not None and (found.source, found.target, found.array) == ("S1", "S1", "C")
+    assert slow.broken(KERNELS["gemm"], {"NI": 2, "NJ": 2, "NK": 3}, collapsed)
 
+
+def test_a_question_that_takes_too_long_is_no_proof() -> None:
     program = parse(KERNELS["lu"], "lu")
     analysis = Analysis(program)
     for operations in (1, 10, 100, 300, 500, 1000, 1500, 2000, 2500, 3000):
