@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -275,6 +275,44 @@ class Provable(Protocol):
     def prove(self, instances: InstanceSet, solver: str, seconds: float) -> Iterator[Proof]:
         """One proof an instance, in order. ``seconds`` limits each instance. Raises TaskError when ``solver`` is
         unknown or needs a package that is not installed."""
+        ...
+
+
+@runtime_checkable
+class Showing(Protocol):
+    """A task that can score its reference policies (baselines without a file) while one waits."""
+
+    def policy(self, name: str, instance: Instance) -> Judgement:
+        """The referee's word on what the policy of this name does with an instance. Raises TaskError for a policy that
+        the task does not have, or whose programs are not installed."""
+        ...
+
+
+@dataclass(frozen=True)
+class Training:
+    """What training has made: the model's ``file``, from so many measured ``samples``, and how good it is."""
+
+    file: Path
+    samples: int
+    figures: tuple[Figure, ...]
+
+
+@runtime_checkable
+class Trainable(Protocol):
+    """A task with a model that is fitted to measurements (``discover train``)."""
+
+    def train(
+        self,
+        out: Path,
+        *,
+        programs: int,
+        schedules: int,
+        over: Callable[[], bool],
+        say: Callable[[str], None],
+    ) -> Training:
+        """Measure up to ``schedules`` answers to each of ``programs`` problems until ``over()``, fit the model to all
+        that is measured and write it to ``out``. Measurements are kept beside it, so that a later call goes on from
+        there. ``say`` is told the progress. Raises TaskError where that is too little, or needs what is not installed."""
         ...
 
 

@@ -1,0 +1,92 @@
+"""Boosted regression trees as plain arrays: kept in a file of numbers, predicted with numpy alone.
+
+They are fitted by scikit-learn (:mod:`evaluators.polyhedral.learned.training`); nothing of it is needed afterwards, and
+no file is unpickled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+import numpy.typing as npt
+
+from evaluators.task import TaskError
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Trees:
+    """``names``: of the features. Nodes of all trees, one after the other: a node with ``feature`` -1 is a leaf with
+    ``value``, any other goes to ``left`` where its feature, as a float32, is at most ``threshold``, else to ``right``
+    (indices among all nodes). The prediction is ``start`` plus the value of one leaf for each of ``roots``."""
+
+    names: npt.NDArray[np.str_]
+    feature: Ints
+    threshold: Floats
+    left: Ints
+    right: Ints
+    value: Floats
+    roots: Ints
+    start: Floats
+
+    def predict(self, rows: Floats) -> Floats:
+        """float64[n] for float64[n, features]."""
+        given = np.asarray(rows, np.float64).reshape(-1, len(self.names)).astype(np.float32)
+        at = np.tile(self.roots, (len(given), 1))
+        line = np.arange(len(given))[:, None]
+        while np.any((feature := self.feature[at]) >= 0):
+            below = given[line, feature] <= self.threshold[at]
+            at = np.where(feature < 0, at, np.where(below, self.left[at], self.right[at]))
+        return np.asarray(self.start[0] + self.value[at].sum(axis=1), np.float64)
+
+    def save(self, path: Path) -> None:
+        """Write them to an ``.npz`` file of this very name, whole or not at all."""
+        draft = path.with_name(f".{path.name}.draft")
+        with draft.open("wb") as file:
+            np.savez_compressed(file, **{f.name: getattr(self, f.name) for f in fields(self)})
+        draft.replace(path)
+
+
+def exported(names: Sequence[str], model: Any) -> Trees:
+    """The trees of a fitted ``GradientBoostingRegressor``."""
+    parts: dict[str, list[Any]] = {n: [] for n in ("feature", "threshold", "left", "right", "value")}
+    roots, nodes = [], 0
+    for (one,) in model.estimators_:
+        tree = one.tree_
+        leaf = tree.children_left < 0
+        roots.append(nodes)
+        parts["feature"].append(np.where(leaf, -1, tree.feature))
+        parts["threshold"].append(np.where(leaf, 0.0, tree.threshold))
+        parts["left"].append(np.where(leaf, 0, tree.children_left + nodes))
+        parts["right"].append(np.where(leaf, 0, tree.children_right + nodes))
+        parts["value"].append(np.where(leaf, model.learning_rate * tree.value[:, 0, 0], 0.0))
+        nodes += tree.node_count
+    whole = {n: np.concatenate(p) for n, p in parts.items()}
+    start = model.init_.predict(np.zeros((1, len(names))))
+    return Trees(
+        np.array(list(names)),
+        *(whole[n].astype(np.int32 if n in ("feature", "left", "right") else np.float64) for n in parts),
+        np.array(roots, np.int32),
+        np.asarray(start, np.float64).reshape(1),
+    )
+
+
+def load(path: Path, names: Sequence[str]) -> Trees:
+    """The trees of a file. Raises TaskError where it is no model, or one of other features."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            found = Trees(**{f.name: file[f.name] for f in fields(Trees)})
+    except OSError as error:
+        raise TaskError(f"{path} cannot be read: {error.strerror or error}") from None
+    except (ValueError, KeyError, BadZipFile, EOFError):
+        raise TaskError(f"{path} is no model of schedules; `discover train` makes one") from None
+    if list(found.names) != list(names):
+        raise TaskError(f"{path} is a model of other features than this version's; train it anew with `discover train`")
+    return found
