@@ -29,9 +29,9 @@ from discovery.candidate import Candidate, check, signatures
 from discovery.execution.lockstep import functions
 from discovery.review.stored import class_means
 from discovery.sandbox.replicas import Replicas
-from evaluators.policy import PolicyTask
+from evaluators.policy import Asking, PolicyTask
 from evaluators.registry import BUILT_IN, load
-from evaluators.task import InstanceSet, Task, aggregate, mean_of
+from evaluators.task import Instance, InstanceSet, Showing, Task, aggregate, mean_of
 from searchspaces.space import Choice, FloatRange, IntRange, ParameterValue
 
 
@@ -50,7 +50,16 @@ def clairvoyant(task: Task, instances: InstanceSet) -> float:
 
 
 POLICIES = {"offline": offline, "clairvoyant": clairvoyant}
-"""Reference policies by name; one that is not here made the references, so that it scores 0."""
+"""Reference policies by name, of tasks that do not score them themselves (:class:`evaluators.task.Showing`); one that
+is not here made the references, so that it scores 0."""
+
+
+def policy_score(task: Task, name: str, instances: InstanceSet) -> float:
+    """The score of a reference policy on a set."""
+    if isinstance(task, Showing):
+        judged = [task.policy(name, i).score for i in instances]
+        return aggregate(instances.instances, judged, mean_of(task))
+    return POLICIES[name](task, instances) if name in POLICIES else 0.0
 
 
 def scores(
@@ -72,7 +81,22 @@ def scores(
         return [task.judge(i, replicas.simulate(task.simulate, i.payload)).score for i in instances]
     function = runpy.run_path(str(path))[name]
     answer = runpy.run_path(str(task.adapter))["answer"]
-    return [task.judge(i, answer(function, i.payload, parameters)).score for i in instances]
+    return [task.judge(i, answer(function, i.payload, parameters, *asking(task, i))).score for i in instances]
+
+
+def asking(task: Task, instance: Instance) -> tuple[Callable[[bytes], bytes], ...]:
+    """What the adapter of a task with an oracle takes besides: ``ask`` for one call."""
+    if not isinstance(task, Asking):
+        return ()
+    oracle = task.oracle(instance)
+
+    def ask(question: bytes) -> bytes:
+        reply = oracle(question)
+        if reply is None:
+            raise RuntimeError("the budget of questions is used up")
+        return reply
+
+    return (ask,)
 
 
 def score(task: Task, path: Path, instances: InstanceSet, parameters: Mapping[str, ParameterValue]) -> float:
@@ -125,8 +149,7 @@ def entry(task: Task, name: str, path: Path | None, trials: int) -> dict[str, An
     """One baseline's scores."""
     sets = {split: task.instances(split) for split in ("search", "gate")}
     if path is None:
-        policy = POLICIES.get(name)
-        published = {split: policy(task, of) if policy else 0.0 for split, of in sets.items()}
+        published = {split: policy_score(task, name, of) for split, of in sets.items()}
         return {"published": published, "tuned": {}, "tuned_parameters": {}}
     candidate = check(path.read_text(encoding="utf-8"), task.interface)
     published = {split: score(task, path, instances, {}) for split, instances in sets.items()}

@@ -12,7 +12,7 @@ from discovery.errors import NothingValid, UsageError
 from discovery.execution.base import Executor, StageJob, StageResult
 from discovery.execution.make import make_executor
 from discovery.seeds import baseline_code
-from evaluators.task import Figure, Instance, InstanceSet, Replaying, Split, Task, aggregate, mean_of
+from evaluators.task import Figure, Instance, InstanceSet, Replaying, Showing, Split, Task, aggregate, mean_of
 from searchspaces.space import ParameterValue
 
 __all__ = ["ScoreReport", "baseline_code", "baselines_report", "score_text"]
@@ -278,7 +278,8 @@ def baselines_report(
     progress: Say | None = None,
 ) -> dict[str, tuple[float | None, float | None]]:
     """Scores of the baselines on ``split``, run anew: name → (as published, with the shipped tuned numbers). ``others``
-    are further heuristics by name, run as their text says."""
+    are further heuristics by name, run as their text says. Reference policies are among them where the task can score
+    them (:class:`evaluators.task.Showing`); they run on the trusted side."""
     shipped, instances = task.shipped_scores(), task.instances(split)
     found: dict[str, tuple[float | None, float | None]] = {}
     codes = {n: baseline_code(task, n) for n, b in task.baselines().items() if b.path is not None}
@@ -293,4 +294,10 @@ def baselines_report(
                 for r in runs
             ]
             found[name] = (scores[0], scores[1] if numbers else None)
+    if isinstance(task, Showing):
+        for name in (n for n, b in task.baselines().items() if b.kind == "reference"):
+            if progress is not None:
+                progress(f"running {name}")
+            judged = [task.policy(name, instance).score for instance in instances]
+            found[name] = (aggregate(instances.instances, judged, mean_of(task)), None)
     return found

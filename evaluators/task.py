@@ -311,8 +311,8 @@ class Trainable(Protocol):
         say: Callable[[str], None],
     ) -> Training:
         """Measure up to ``schedules`` answers to each of ``programs`` problems until ``over()``, fit the model to all
-        that is measured and write it to ``out``. Measurements are kept beside it, so that a later call goes on from
-        there. ``say`` is told the progress. Raises TaskError where that is too little, or needs what is not installed."""
+        that is measured and write it to ``out``. Measurements are kept beside it, and a later call goes on from there.
+        ``say`` is told the progress. Raises TaskError where that is too little, or needs what is not installed."""
         ...
 
 

@@ -15,7 +15,7 @@ from discovery.errors import NothingValid, UsageError
 from discovery.execution.base import Executor
 from discovery.scoring import baseline_code, baselines_report, score_text
 from discovery.study import tune_text
-from evaluators.task import InstanceSet, ShippedScore, aggregate
+from evaluators.task import Instance, InstanceSet, Judgement, ShippedScore, aggregate
 
 TASK = Knapsack({})
 SEARCH = TASK.instances("search")
@@ -206,3 +206,17 @@ def test_baselines_run_anew() -> None:
     )
     ranked = sorted(found, key=lambda n: -(found[n][0] or 0))
     assert ranked[:2] == ["density", "heaviest"]
+
+
+def test_reference_policies_run_anew_where_the_task_can_score_them() -> None:
+    class Shown(Knapsack):
+        def policy(self, name: str, instance: Instance) -> Judgement:
+            assert name == "all-subsets"
+            return Judgement(instance.reference or 0.0, 100.0 if instance.group == "even" else 90.0)
+
+    said: list[str] = []
+    found = baselines_report(Shown({}), "search", progress=said.append)
+    assert found["all-subsets"] == (pytest.approx((100 + 90 + 90) / 3), None)
+    assert said[-1] == "running all-subsets" and {n: s for n, s in found.items() if n != "all-subsets"} == (
+        baselines_report(TASK, "search")
+    )

@@ -51,8 +51,8 @@ def test_help_config_and_usage_errors_import_nothing_heavy(words: list[str], tmp
 
 
 def test_every_command_explains_itself(discover: Callable) -> None:
-    commands = ("tasks", "baselines", "score", "tune", "reference", "run", "resume", "runs", "show", "tree", "diff",
-                "report", "explain", "doctor", "config", "mock-llm")  # fmt: skip
+    commands = ("tasks", "baselines", "score", "tune", "reference", "train", "run", "resume", "runs", "show", "tree",
+                "diff", "report", "explain", "doctor", "config", "mock-llm")  # fmt: skip
     listed = discover("--help").out
     for command in commands:
         assert f"\n  {command} " in listed
@@ -94,6 +94,7 @@ def test_every_command_explains_itself(discover: Callable) -> None:
         (["tune", "missing.py", "--task", "toy"], "missing.py"),
         (["reference", "--task", "toy", "--instances", "missing"], "missing"),
         (["reference", "--task", "toy", "--instances", "missing", "--solver", "hope"], "exact"),
+        (["train", "--task", "smtt"], "no model to train"),
     ],
 )
 def test_a_wrong_usage_ends_with_2_and_one_sentence(discover: Callable, words: list[str], names: str) -> None:

@@ -35,14 +35,16 @@ class Found:
 
 
 def search(compiler: Compiler, sizes: Sizes, model: Trees, *, width: int = WIDTH) -> Found:
-    """The legal plan of the best prediction that the beam finds, or the empty one. The same for the same model, program,
-    sizes and machine."""
+    """The legal plan of the best prediction that the beam finds, or the empty one. The same for the same model,
+    program, sizes and machine."""
     featurer = Featurer(compiler, sizes)
     known: dict[Plan, float] = {(): 0.0}
     beam: list[Plan] = [()]
     for stage in STAGES:
         for statement in compiler.program.statements:
-            longer = [p for plan in beam for p in _options(compiler, plan, stage(compiler, plan, statement.name))]
+            longer = [
+                p for plan in beam for p in _options(compiler, plan, stage(compiler, plan, statement.name))
+            ]
             fresh = [p for p in dict.fromkeys(longer) if p not in known]
             if fresh:
                 values = model.predict(np.array([featurer.vector(p) for p in fresh]))

@@ -17,7 +17,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -32,11 +32,19 @@ from evaluators.polyhedral.tree import Nest, Schedule, statements
 LINE = 8
 """Doubles in a line of a cache."""
 CYCLES = {"l1": 4.0, "l2": 12.0, "l3": 50.0}
-"""Rough cost of a line that was not in that cache any more, in cycles; LATENCY that of a sum that waits for itself, START
-that of a loop."""
+"""Rough cost of a line that was not in that cache any more, in cycles; LATENCY that of a sum that waits for itself,
+START that of a loop."""
 LATENCY, START = 4.0, 6.0
+Floats = npt.NDArray[np.float64]
 TERM = re.compile(r"([+-]?)\s*(?:(\d+)\*)?([A-Za-z]\w*)")
 FLOOR = re.compile(r"floor\(\((.*)\)/(\d+)\)")
+
+
+class Touched(NamedTuple):
+    """An access: its array and float64[dimensions, loops], the coefficients of its subscripts."""
+
+    array: str
+    matrix: Floats
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Traits:
-    """One statement under a schedule. Logarithms are to base 2, of numbers for one instance of the statement or one loop."""
+    """One statement under a schedule. Logarithms are to base 2, numbers are for one instance of the statement."""
 
     unit: float
     """Loads and stores with stride 1 along the innermost loop, after reuse in registers."""
@@ -102,11 +110,13 @@ class Featurer:
         self._of = {s["name"]: s for s in self._view["statements"]}
         self._iterators = {s.name: s.iterators for s in compiler.program.statements}
 
-    def vector(self, plan: Plan) -> npt.NDArray[np.float64]:
+    def vector(self, plan: Plan) -> Floats:
         """float64[2 x traits + 4]: the features of a legal plan."""
         own, cycles = self._means(plan)
         base, before = self._base
-        return np.array([*own, *(a - b for a, b in zip(own, base, strict=True)), before - cycles, *self._whole])
+        return np.array(
+            [*own, *(a - b for a, b in zip(own, base, strict=True)), before - cycles, *self._whole]
+        )
 
     @cached_property
     def _base(self) -> tuple[list[float], float]:
@@ -144,17 +154,22 @@ class Featurer:
             nothing = dict.fromkeys(NAMES, 0.0)
             return Traits(**{**nothing, "operations": float(given["operations"])})
         around = Around(loops, name, self._iterators[name], [self._trips[n] for n in given["loops"]])
-        accesses = [(a["array"], a["write"], np.array(a["matrix"], float).reshape(-1, len(given["loops"]))) for a in given["accesses"]]  # fmt: skip
+        accesses = [
+            Touched(a["array"], np.array(a["matrix"], float).reshape(-1, len(given["loops"])))
+            for a in given["accesses"]
+        ]
         steps = around.steps
         last = max((k for k, s in enumerate(steps) if s.nest.mark != "unroll"), default=0)
         inner = steps[last]
         copies = math.prod(s.nest.factor for s in steps if s.nest.mark == "unroll")
-        strides = [self._stride(a, m, around.direction(last)) for a, _, m in accesses]
-        loads = [self._elements(a, m, around.extents(last + 1)) / copies for a, _, m in accesses]
+        strides = [self._stride(a, around.direction(last)) for a in accesses]
+        loads = [self._elements(a, around.extents(last + 1)) / copies for a in accesses]
         unit = sum(n for n, s in zip(loads, strides, strict=True) if abs(s) == 1)
         far = sum(n for n, s in zip(loads, strides, strict=True) if abs(s) > 1)
         write = strides[0]
-        independent = inner.nest.mark == "vector" or legal(self._compiler, (*plan, Vectorise(inner.nest.name)))
+        independent = inner.nest.mark == "vector" or legal(
+            self._compiler, (*plan, Vectorise(inner.nest.name))
+        )
         second = last - 1 if last else last
         misses = [self._misses(around, accesses, last, self._machine[c]) for c in CYCLES]
         vectors = float(self._machine["vector"]) if independent and abs(write) <= 1 else 1.0
@@ -168,7 +183,7 @@ class Featurer:
             independent=float(independent), marked=float(inner.nest.mark == "vector"),
             copies=_log(copies), unrolled=_log(inner.nest.factor or 1), trip=_log(inner.trip),
             second=_log(steps[second].trip),
-            second_still=float(sum(self._stride(a, m, around.direction(second)) == 0 for a, _, m in accesses)),
+            second_still=float(sum(self._stride(a, around.direction(second)) == 0 for a in accesses)),
             depth=float(len(steps)), tiles=float(sum(s.size > 1 for s in steps)),
             skewed=around.skew(last), skewed_outside=around.skew(0),
             company=float(len(statements(inner.nest.body))), together=float(len(statements(loops[0].body))),
@@ -176,24 +191,22 @@ class Featurer:
             operations=float(given["operations"]), estimate=_log(cycles),
         )  # fmt: skip
 
-    def _stride(self, array: str, matrix: npt.NDArray[np.float64], step: npt.NDArray[np.float64]) -> float:
+    def _stride(self, access: Touched, step: Floats) -> float:
         """Elements that one step of the iterators moves an access along memory."""
-        shape = self._shapes[array]
-        return float(sum(c * math.prod(shape[k + 1 :]) for k, c in enumerate(matrix @ step)))
+        shape = self._shapes[access.array]
+        return float(sum(c * math.prod(shape[k + 1 :]) for k, c in enumerate(access.matrix @ step)))
 
-    def _elements(
-        self, array: str, matrix: npt.NDArray[np.float64], extents: npt.NDArray[np.float64], line: int = 1
-    ) -> float:
+    def _elements(self, access: Touched, extents: Floats, line: int = 1) -> float:
         """Elements, or lines of so many, that an access touches while its iterators run over ``extents``."""
-        spans = np.minimum(1.0 + np.abs(matrix) @ (extents - 1.0), self._shapes[array])
+        spans = np.minimum(1.0 + np.abs(access.matrix) @ (extents - 1.0), self._shapes[access.array])
         return float(np.prod(spans[:-1]) * max(1.0, spans[-1] / line))
 
-    def _lines(self, accesses: list[Any], extents: npt.NDArray[np.float64]) -> float:
+    def _lines(self, accesses: list[Touched], extents: Floats) -> float:
         """Lines of all accesses; those with the same coefficients share theirs."""
-        found = {(a, m.tobytes()): self._elements(a, m, extents, LINE) for a, _, m in accesses}
+        found = {(a.array, a.matrix.tobytes()): self._elements(a, extents, LINE) for a in accesses}
         return sum(found.values())
 
-    def _misses(self, around: Around, accesses: list[Any], last: int, size: int) -> float:
+    def _misses(self, around: Around, accesses: list[Touched], last: int, size: int) -> float:
         """Lines for one instance: once for each run of the innermost loops whose data does not fit into ``size`` bytes
         any more, so that what the loop inside them has touched is still there."""
         level = last + 1
@@ -235,14 +248,14 @@ class Around:
                     rest[other] -= rest[other, pivot] / rest[k, pivot] * rest[k]
         return found
 
-    def direction(self, step: int) -> npt.NDArray[np.float64]:
+    def direction(self, step: int) -> Floats:
         """What one step along the form of a loop does to the iterators."""
         return np.asarray(self._directions[:, self.steps[step].form], np.float64)
 
     def skew(self, step: int) -> float:
         return float(np.count_nonzero(self._forms[self.steps[step].form]) - 1)
 
-    def extents(self, level: int) -> npt.NDArray[np.float64]:
+    def extents(self, level: int) -> Floats:
         """How far each iterator goes while the loops from number ``level`` on run and those outside stand still."""
         reach = np.ones(len(self._forms))
         for step in self.steps[level:]:
@@ -252,8 +265,8 @@ class Around:
 
 
 def linear(row: Affine, iterators: tuple[str, ...]) -> tuple[tuple[int, ...], int]:
-    """The linear form in the iterators that a loop's row counts, and by how much it goes in one iteration: a tile's size,
-    or 1. Written-out points of a tile count the form itself."""
+    """The linear form in the iterators that a loop's row counts, and by how much it goes in one iteration: a tile's
+    size, or 1. Written-out points of a tile count the form itself."""
     plain = {n: c for n, c in row.terms if not n.startswith("floor")}
     coefficients = tuple(plain.get(i, 0) for i in iterators)
     inside = [n for n, _ in row.terms if n.startswith("floor")]

@@ -1,4 +1,4 @@
-"""Measured schedules of random programs: a file of JSON lines that only grows, so that training can be stopped and go on.
+"""Measured schedules of random programs: a file of JSON lines that only grows, so that training can go on.
 
 The first line names the compiler and the processor; every other line is one schedule: the number of its random
 program, its plan as :func:`evaluators.polyhedral.transforms.read` takes it, and its speed-up over gcc -O3 of the
@@ -72,7 +72,9 @@ def load(path: Path, machine: str) -> list[Sample]:
     try:
         known = json.loads(first)["machine"] if whole else machine
     except (ValueError, KeyError, TypeError):
-        raise TaskError(f"{path}, line 1: expected the machine of these measurements; name another file") from None
+        raise TaskError(
+            f"{path}, line 1: expected the machine of these measurements; name another file"
+        ) from None
     if known != machine:
         raise TaskError(f"{path}, line 1: measured with {known}, not with {machine}; name another file")
     return [_sample(path, number, line) for number, line in enumerate(lines, 2)]
@@ -137,7 +139,7 @@ def _sample(path: Path, number: int, line: str) -> Sample:
     try:
         given: Any = json.loads(line)
         program_, plan, ratio = int(given["program"]), read(given["plan"]), given["ratio"]
-        if ratio is not None and not 0 < float(ratio):
+        if ratio is not None and not float(ratio) > 0:
             raise ValueError
     except (ValueError, TypeError, KeyError, Meaningless):
         raise TaskError(f"{path}, line {number}: not a measured schedule; remove the line") from None

@@ -78,7 +78,7 @@ def tiled(nest: Nest) -> bool:
     return all(c == 1 and name.startswith("floor") for _, row in nest.rows for name, c in row.terms)
 
 
-# -- stages -------------------------------------------------------------------------------------------------------------
+# -- stages ------------------------------------------------------------------------------------------------------------
 
 
 def apart(compiler: Compiler, plan: Plan, statement: str) -> Iterator[Plan]:
@@ -183,7 +183,7 @@ def marks(compiler: Compiler, plan: Plan, statement: str) -> Iterator[Plan]:
 STAGES: tuple[Stage, ...] = (apart, together, wavefront, order, tiles, register_tiles, marks)
 
 
-# -- parts --------------------------------------------------------------------------------------------------------------
+# -- parts -------------------------------------------------------------------------------------------------------------
 
 
 def fully_apart(compiler: Compiler, plan: Plan) -> Plan:

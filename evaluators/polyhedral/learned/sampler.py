@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from evaluators.plain import Draw
 from evaluators.polyhedral.compiler import Compiler
-from evaluators.polyhedral.learned.moves import STAGES, Plan, apart, legal, together, wavefront
+from evaluators.polyhedral.learned.moves import STAGES, Plan, Stage, apart, legal, together, wavefront
 
-CHANCE = {apart: 50, together: 25, wavefront: 40}
+CHANCE: dict[Stage, int] = {apart: 50, together: 25, wavefront: 40}
 """Percent of the walks that make a move in a stage, for each chain."""
 USUAL = 55
 MOST_TRIED = 6

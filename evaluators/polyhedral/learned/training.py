@@ -8,7 +8,7 @@ automatic code optimization" (2021), with trees in place of their networks.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +25,21 @@ from evaluators.task import Figure, TaskError, Training
 FOLDS = 5
 LEAST = 2 * FOLDS
 """Programs without which there is no model."""
-FEATURES = (*NAMES, *(f"{n} gained" for n in NAMES), "estimate of all gained", "instances", "data", "statements")
+FEATURES = (
+    *NAMES,
+    *(f"{n} gained" for n in NAMES),
+    "estimate of all gained",
+    "instances",
+    "data",
+    "statements",
+)
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """Spearman's rank correlation of predicted and measured speed-ups: over all schedules, and the mean over programs of
-    that among the schedules of one, which is what a search needs."""
+    """Spearman's rank correlation of predicted and measured speed-ups: over all schedules, and the mean over programs
+    of that among the schedules of one, which is what a search needs."""
 
     overall: float
     within: float
@@ -47,8 +54,8 @@ def train(
     over: Callable[[], bool],
     say: Callable[[str], None],
 ) -> Training:
-    """Measure what is missing until ``over()``, fit a model and write it to ``out``; the measurements are kept beside it
-    in a file of JSON lines, from which training goes on another time.
+    """Measure what is missing until ``over()``, fit a model and write it to ``out``; the measurements are kept beside
+    it in a file of JSON lines, from which training goes on another time.
 
     Raises TaskError without scikit-learn, for a file of another machine, and with too few programs."""
     _sklearn()
@@ -65,7 +72,7 @@ def train(
     say(f"fitting {len(samples)} schedules of {len(numbers)} programs")
     rows = features(samples)
     ranking = ranked(samples, rows)
-    fitted(rows, _targets(samples)).save(out)
+    replace(fitted(rows, _targets(samples)), ranking=np.array([ranking.overall, ranking.within])).save(out)
     figures = (
         Figure("programs", float(len(numbers))),
         Figure("Spearman, held-out programs", ranking.overall),
