@@ -73,9 +73,7 @@ def test_a_wavefront_skews_where_it_has_to_and_shifts_what_it_fuses() -> None:
     (first, *_) = moves.wavefront(kernel("seidel-2d"), (), "S0")
     assert first[:2] == (Skew("i", "t", 1), Skew("j", "t", 1)) and isinstance(first[2], Tile)
     made = [p for p in moves.wavefront(kernel("jacobi-2d"), (), "S0") if moves.legal(kernel("jacobi-2d"), p)]
-    assert made and all(
-        {type(t).__name__ for t in p} >= {"Shift", "Fuse", "Skew", "Tile"} for p in made
-    )
+    assert made and all({type(t).__name__ for t in p} >= {"Shift", "Fuse", "Skew", "Tile"} for p in made)
     assert list(moves.wavefront(kernel("jacobi-2d"), (), "S1")) == []  # one statement asks for a chain
     tiles = [t for p in moves.wavefront(kernel("mvt"), (), "S0") for t in p]
     assert tiles and all(isinstance(t, Tile) for t in tiles), "no skew where none is needed"
@@ -96,7 +94,13 @@ def test_chains_are_loops_that_hold_nothing_but_the_next() -> None:
     tiled = moves.schedule_of(kernel("gemm"), (Tile(("k", "j2"), (8, 8)), RegisterTile(("k",), (4,))))
     chain = moves.chain_of(tiled, "S1")
     assert [n.name for n in chain] == ["k.t", "j2.t", "k.r", "j2", "k"]
-    assert moves.points(chain) == ("j2",) and [moves.tiled(n) for n in chain] == [True, True, True, False, False]
+    assert moves.points(chain) == ("j2",) and [moves.tiled(n) for n in chain] == [
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
 # -- features -----------------------------------------------------------------------------------------------------------
@@ -154,7 +158,7 @@ def test_blocks_that_fit_into_a_cache_are_fetched_less_often() -> None:
     start = moves.fully_apart(compiler, ())
     loops = [n.name for n in moves.chain_of(moves.schedule_of(compiler, start), statement.name)]
     small = {**MACHINE, "l1": 16384, "l2": 32768, "l3": 65536}
-    featurer = Featurer(compiler, {n: 500 for n in compiler.program.sizes}, small)
+    featurer = Featurer(compiler, dict.fromkeys(compiler.program.sizes, 500), small)
     names = list(training.FEATURES)
     blocks = (*start, Tile(tuple(loops), (16,) * len(loops)))
     before, after = (featurer.vector(p) for p in (start, blocks))
@@ -189,7 +193,9 @@ def times(schedule: Schedule, name: str, sizes: dict[str, int], compiler: Compil
     ],
 )
 def test_steps_and_trips_are_those_of_the_loops_when_they_run(more: moves.Plan) -> None:
-    text = 'N = size(16)\nA = array(N, N)\nfor i in range(N):\n    for j in range(N):\n        A[i, j] *= 1.5\n'
+    text = (
+        "N = size(16)\nA = array(N, N)\nfor i in range(N):\n    for j in range(N):\n        A[i, j] *= 1.5\n"
+    )
     compiler = compiler_of(text, "flat")
     schedule = moves.schedule_of(compiler, more)
     ordered = times(schedule, "S0", {"N": 16}, compiler)
@@ -203,7 +209,9 @@ def test_steps_and_trips_are_those_of_the_loops_when_they_run(more: moves.Plan) 
         else:
             runs += 1
     assert steps.most_common(1)[0][0] == pytest.approx(tuple(around.direction(last)))
-    if any(isinstance(t, Skew) for t in more):  # loops are shorter at the corners, which the features do not see
+    if any(
+        isinstance(t, Skew) for t in more
+    ):  # loops are shorter at the corners, which the features do not see
         assert 256 / runs <= around.steps[-1].trip <= 2.5 * 256 / runs
     else:
         assert around.steps[-1].trip == pytest.approx(256 / runs)
@@ -247,7 +255,7 @@ def fitted() -> tuple[Any, Trees]:
     return model, trees.exported("abcde", model)
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(st.lists(st.lists(st.floats(-4, 4, width=32), min_size=5, max_size=5), min_size=1, max_size=3))
 def test_the_arrays_predict_what_scikit_learn_does(rows: list[list[float]]) -> None:
     model, own = fitted()
@@ -314,7 +322,12 @@ def timed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def collected(path: Path, over: Callable[[], bool] = lambda: False, count: int = 2) -> list[measured.Sample]:
     return measured.collect(
-        path, GCC, count=count, schedules=4, over=over, say=lambda _: None  # type: ignore[arg-type]
+        path,
+        GCC,
+        count=count,
+        schedules=4,
+        over=over,
+        say=lambda _: None,  # type: ignore[arg-type]
     )
 
 
@@ -348,8 +361,14 @@ def test_training_programs_are_those_of_no_split() -> None:
         ('{"machine": "another"}\n', "line 1: measured with another, not with gcc 0 on nothing"),
         ("[]\n", "line 1: expected the machine"),
         ('{"machine": "gcc 0 on nothing"}\n{"program": 1, "plan": [["tile"]], "ratio": 1}\n', "line 2"),
-        ('{"machine": "gcc 0 on nothing"}\n{"program": 1, "plan": [], "ratio": -1}\n', "line 2: not a measured"),
-        ('{"machine": "gcc 0 on nothing"}\n{"program": 1, "plan": [], "ratio": NaN}\n', "line 2: not a measured"),
+        (
+            '{"machine": "gcc 0 on nothing"}\n{"program": 1, "plan": [], "ratio": -1}\n',
+            "line 2: not a measured",
+        ),
+        (
+            '{"machine": "gcc 0 on nothing"}\n{"program": 1, "plan": [], "ratio": NaN}\n',
+            "line 2: not a measured",
+        ),
         ('{"machine": "gcc 0 on nothing"}\n\n', "line 2"),
     ],
 )
@@ -360,13 +379,22 @@ def test_a_file_that_holds_no_measurements_of_this_machine(tmp_path: Path, text:
     assert "\n" not in str(error.value)
 
 
-def test_training_from_measurements_to_a_model(tmp_path: Path, timed: list[str]) -> None:
+def test_training_from_measurements_to_a_model(
+    tmp_path: Path, timed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("sklearn")
+    monkeypatch.setattr(training, "FOLDS", 2)
+    monkeypatch.setattr(training, "LEAST", 5)
     said: list[str] = []
 
     def train(name: str) -> training.Training:
         return training.train(
-            tmp_path / name, GCC, programs=training.LEAST, schedules=3, over=lambda: False, say=said.append  # type: ignore[arg-type]
+            tmp_path / name,
+            GCC,
+            programs=training.LEAST,
+            schedules=3,
+            over=lambda: False,
+            say=said.append,  # type: ignore[arg-type]
         )
 
     made = train("a.npz")
@@ -385,7 +413,12 @@ def test_training_from_measurements_to_a_model(tmp_path: Path, timed: list[str])
 def test_too_little_to_train_on(tmp_path: Path, timed: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     def train() -> training.Training:
         return training.train(
-            tmp_path / "m.npz", GCC, programs=1, schedules=2, over=lambda: False, say=lambda _: None  # type: ignore[arg-type]
+            tmp_path / "m.npz",
+            GCC,
+            programs=1,
+            schedules=2,
+            over=lambda: False,
+            say=lambda _: None,  # type: ignore[arg-type]
         )
 
     pytest.importorskip("sklearn")
@@ -401,7 +434,9 @@ def test_too_little_to_train_on(tmp_path: Path, timed: list[str], monkeypatch: p
 
 def test_ranks_are_of_programs_that_the_trees_have_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[set[float]] = []
-    samples = [measured.Sample(n, (), 2.0 ** random.Random(7 * n + k).random()) for n in range(12) for k in range(4)]
+    samples = [
+        measured.Sample(n, (), 2.0 ** random.Random(7 * n + k).random()) for n in range(12) for k in range(4)
+    ]
     rows = np.array([[float(s.program), math.log2(s.ratio or 1)] for s in samples])
 
     def fitted(given: Any, _: Any) -> Any:
@@ -434,7 +469,6 @@ def test_the_search_finds_what_the_model_likes_and_only_what_is_legal() -> None:
 
 
 def test_a_wider_beam_finds_no_less() -> None:
-    pytest.importorskip("numpy")
     compiler = kernel("mvt")
     model = beam.model_of("")
     narrow, wide = (beam.search(compiler, compiler.program.at(1), model, width=w) for w in (1, 4))

@@ -84,7 +84,9 @@ def test_other_results_of_ours_are_a_bug_and_those_of_others_are_not(
 
 @pytest.mark.parametrize("name", ["polly", "pluto", "hope"])
 def test_a_policy_that_there_is_not(measurer: Measurer, name: str) -> None:
-    with pytest.raises(TaskError, match=f"needs the option {name}" if name != "hope" else "no reference policy"):
+    with pytest.raises(
+        TaskError, match=f"needs the option {name}" if name != "hope" else "no reference policy"
+    ):
         judged(name, instance(SCALED), measurer, NONE)
 
 
@@ -207,4 +209,6 @@ def test_polly_is_measured_beside_gcc(measurer: Measurer) -> None:
         found = judged("polly", instance(splits.text_of("jacobi-2d"), "jacobi-2d"), measurer, settings)
     except TaskError as error:
         pytest.skip(str(error))
-    assert found.score != 1.0 and 0.05 < found.score < 20  # 0.35 on the machine of the table: it skews and tiles
+    assert (
+        found.score != 1.0 and 0.05 < found.score < 20
+    )  # 0.35 on the machine of the table: it skews and tiles

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from evaluators.polyhedral.learned import measured
 from evaluators.polyhedral.learned.features import NAMES, Featurer
 from evaluators.polyhedral.learned.measured import SCALE, Sample
+from evaluators.polyhedral.learned.moves import legal
 from evaluators.polyhedral.learned.trees import Trees, exported
 from evaluators.polyhedral.toolchain import Compiler
 from evaluators.task import Figure, TaskError, Training
@@ -60,9 +61,8 @@ def train(
     Raises TaskError without scikit-learn, for a file of another machine, and with too few programs."""
     _sklearn()
     path = out.with_suffix(".jsonl")
-    samples = measured.usable(
-        measured.collect(path, compiler, count=programs, schedules=schedules, over=over, say=say)
-    )
+    kept = measured.collect(path, compiler, count=programs, schedules=schedules, over=over, say=say)
+    samples = [s for s in measured.usable(kept) if legal(measured.program(s.program), s.plan)]
     numbers = sorted({s.program for s in samples})
     if len(numbers) < LEAST:
         raise TaskError(
