@@ -47,7 +47,7 @@ def plans(name: str, count: int = 6) -> tuple[moves.Plan, ...]:
     return tuple(sampler.plans(kernel(name), KERNELS.index(name), count))
 
 
-# -- moves --------------------------------------------------------------------------------------------------------------
+# -- moves ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", KERNELS)
@@ -103,21 +103,21 @@ def test_chains_are_loops_that_hold_nothing_but_the_next() -> None:
     ]
 
 
-# -- features -----------------------------------------------------------------------------------------------------------
+# -- features ------------------------------------------------------------------------------------------------
 
-I, J, T = (Affine(((n, 1),)) for n in "ijt")
+ROW, COLUMN, TIME = (Affine(((n, 1),)) for n in "ijt")
 
 
 @pytest.mark.parametrize(
     "row, expected",
     [
-        (I, ((1, 0, 0), 1)),
-        (J.plus(T, 2).plus(Affine((), 7)), ((0, 1, 2), 1)),
-        (I.times(-1), ((-1, 0, 0), 1)),
-        (tile_row(I.plus(T), 32), ((1, 0, 1), 32)),
-        (tile_row(I.plus(J, -2).plus(Affine((), -3)), 16), ((1, -2, 0), 16)),
-        (tile_row(tile_row(J, 8), 4), ((0, 1, 0), 32)),
-        (I.plus(tile_row(I, 4), -4), ((1, 0, 0), 1)),
+        (ROW, ((1, 0, 0), 1)),
+        (COLUMN.plus(TIME, 2).plus(Affine((), 7)), ((0, 1, 2), 1)),
+        (ROW.times(-1), ((-1, 0, 0), 1)),
+        (tile_row(ROW.plus(TIME), 32), ((1, 0, 1), 32)),
+        (tile_row(ROW.plus(COLUMN, -2).plus(Affine((), -3)), 16), ((1, -2, 0), 16)),
+        (tile_row(tile_row(COLUMN, 8), 4), ((0, 1, 0), 32)),
+        (ROW.plus(tile_row(ROW, 4), -4), ((1, 0, 0), 1)),
     ],
 )
 def test_what_a_row_counts(row: Affine, expected: tuple[tuple[int, ...], int]) -> None:
@@ -174,9 +174,9 @@ def times(schedule: Schedule, name: str, sizes: dict[str, int], compiler: Compil
     points = []
     for point in itertools.product(range(max(sizes.values())), repeat=len(statement.iterators)):
         values = {**sizes, **dict(zip(statement.iterators, point, strict=True))}
-        if all(eval(c, {}, values) >= 0 for c in inside):
+        if all(eval(c, {}, values) >= 0 for c in inside):  # noqa: S307 - our own text
             rows = [re.sub(r"/(\d+)", r"//\1", str(r)) for r in schedule.time(name)]
-            points.append(([eval(r, {"floor": int}, values) for r in rows], point))
+            points.append(([eval(r, {"floor": int}, values) for r in rows], point))  # noqa: S307
     return [tuple(p) for p in sorted(points)]
 
 
@@ -217,7 +217,7 @@ def test_steps_and_trips_are_those_of_the_loops_when_they_run(more: moves.Plan) 
         assert around.steps[-1].trip == pytest.approx(256 / runs)
 
 
-# -- trees --------------------------------------------------------------------------------------------------------------
+# -- trees ---------------------------------------------------------------------------------------------------
 
 
 def stump(name: str, threshold: float, low: float, high: float) -> Trees:
@@ -302,7 +302,7 @@ def test_what_is_no_model_is_told(tmp_path: Path) -> None:
     refused("older.npz", "other features")
 
 
-# -- measurements and training ------------------------------------------------------------------------------------------
+# -- measurements and training -------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -310,7 +310,7 @@ def timed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Speeds by a formula of the text in place of measurements; what was asked for."""
     asked: list[str] = []
 
-    def speed(program: Any, sizes: Any, text: str, *_: Any, **__: Any) -> measuring.Speed:
+    def speed(_program: Any, _sizes: Any, text: str, *_: Any, **__: Any) -> measuring.Speed:
         asked.append(text)
         if len(text) % 17 == 3:
             raise Failure("late")
@@ -454,7 +454,7 @@ def test_ranks_are_of_programs_that_the_trees_have_not_seen(monkeypatch: pytest.
     assert training.ranked(samples, rows).within == pytest.approx(-1)
 
 
-# -- search -------------------------------------------------------------------------------------------------------------
+# -- search --------------------------------------------------------------------------------------------------
 
 
 def test_the_search_finds_what_the_model_likes_and_only_what_is_legal() -> None:
