@@ -1,7 +1,7 @@
 """Pictures of an answer, as plain data: a task says what is in them, pages and notebooks draw them.
 
-A task that has pictures implements :class:`Pictured`; nothing else knows about it. There is one kind of picture so
-far. A family that needs another adds a dataclass here and a drawing of it to the pages (docs/web.md says where).
+A task that has pictures implements :class:`Pictured`; nothing else knows about it. A family that needs another kind of
+picture adds a dataclass here and a drawing of it to the pages (docs/web.md says where).
 """
 
 from __future__ import annotations
@@ -60,7 +60,61 @@ class Timeline:
         return {kind: length for kind, length in found.items() if length}
 
 
-Picture = Timeline
+@dataclass(frozen=True)
+class Tile:
+    """A rectangle, such as a buffer in memory over its life, or a part of an iteration space. ``level``, ``kind`` and
+    ``note`` are as a span's."""
+
+    left: float
+    right: float
+    bottom: float
+    top: float
+    label: str
+    level: float = 0.0
+    note: str = ""
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A level that is drawn across the whole picture, such as the height of a placing or a limit to it."""
+
+    name: str
+    at: float
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """Rectangles on two axes that both begin at 0, the vertical one upwards, and marks across them. ``caption`` tells
+    how to read it, ``across`` and ``up`` what the axes are. With ``kinds``, in the order of a legend, tiles are
+    coloured by theirs, else by their level."""
+
+    title: str
+    caption: str
+    across: str
+    up: str
+    tiles: tuple[Tile, ...]
+    marks: tuple[Mark, ...] = ()
+    kinds: tuple[str, ...] = ()
+
+    @property
+    def end(self) -> float:
+        """Where the horizontal axis ends."""
+        return max((tile.right for tile in self.tiles), default=0.0)
+
+    @property
+    def top(self) -> float:
+        """Where the vertical axis ends."""
+        return max([*(tile.top for tile in self.tiles), *(mark.at for mark in self.marks)], default=0.0)
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """The kinds that some tile has, in their order."""
+        there = {tile.kind for tile in self.tiles}
+        return tuple(kind for kind in self.kinds if kind in there)
+
+
+Picture = Timeline | Tiles
 
 
 @dataclass(frozen=True)

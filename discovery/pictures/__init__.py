@@ -17,6 +17,7 @@ from discovery.pictures.lineage import lineage
 from discovery.pictures.pareto import pareto
 from discovery.pictures.parts import curves, parts
 from discovery.pictures.progress import progress
+from discovery.pictures.tiling import tiling
 
 __all__ = [
     "Demo",
@@ -33,5 +34,6 @@ __all__ = [
     "parts",
     "progress",
     "seeded",
+    "tiling",
     "wins",
 ]

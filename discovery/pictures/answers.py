@@ -14,8 +14,9 @@ from discovery.execution.base import StageJob, StageResult
 from discovery.execution.make import make_executor
 from discovery.pictures.canvas import GREY, Picture, panels
 from discovery.pictures.gantt import gantt
+from discovery.pictures.tiling import tiling
 from discovery.review.stored import class_means
-from evaluators.pictures import Grid, Gridded, Lane, Pictured, Timeline
+from evaluators.pictures import Grid, Gridded, Lane, Pictured, Tiles, Timeline
 from evaluators.task import Instance, InstanceSet, Task, mean_of
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def measured(
 
 def answers(task: Task, instance: Instance, given: Mapping[str, bytes]) -> Picture:
     """Answers to one instance one below the other, and the reference that the task shows beside them; charts of many
-    lanes where an answer is one.
+    lanes, or of tiles, where an answer is one.
 
     Raises UsageError for a task without pictures of answers; InvalidAnswer."""
     if not isinstance(task, Pictured):
@@ -52,15 +53,22 @@ def answers(task: Task, instance: Instance, given: Mapping[str, bytes]) -> Pictu
     drawn: dict[str, Lane] = {}
     further: dict[str, Lane] = {}
     charts: list[Timeline] = []
+    areas: list[Tiles] = []
     for name, answer in given.items():
         score = f"(score {task.judge(instance, answer).score:.3g} {task.unit})"
         chart = task.pictures(instance, answer)[0]
+        title = f"{plain(name, limit=40)} {score}"
+        if isinstance(chart, Tiles):
+            areas.append(replace(chart, title=title))
+            continue
         if chart.kinds:
-            charts.append(replace(chart, title=f"{plain(name, limit=40)} {score}"))
+            charts.append(replace(chart, title=title))
             continue
         own, *beside = chart.lanes
         drawn[f"{plain(name, limit=40)}: {own.total} {score}"] = own
         further |= {f"{lane.name}: {lane.total}": lane for lane in beside}
+    if areas:
+        return tiling(*areas)
     if charts:
         return gantt(*charts)
     lanes = {**further, **drawn}
