@@ -114,7 +114,42 @@ class Tiles:
         return tuple(kind for kind in self.kinds if kind in there)
 
 
-Picture = Timeline | Tiles
+@dataclass(frozen=True)
+class Line:
+    """A line of an outline, ``depth`` steps to the right; ``kind``, one of the outline's, colours it."""
+
+    depth: int
+    text: str
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class Column:
+    """An outline under its name; ``steps`` tell below it, in words, how it came to be."""
+
+    name: str
+    lines: tuple[Line, ...]
+    steps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What is nested, such as the loops of a program, as indented lines. The answer is the last column; the ones before
+    it are what it is compared with. ``caption`` tells how to read it; ``kinds`` of lines, in the order of a legend."""
+
+    title: str
+    caption: str
+    columns: tuple[Column, ...]
+    kinds: tuple[str, ...] = ()
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """The kinds that some line has, in their order."""
+        there = {line.kind for column in self.columns for line in column.lines}
+        return tuple(kind for kind in self.kinds if kind in there)
+
+
+Picture = Timeline | Tiles | Outline
 
 
 @dataclass(frozen=True)

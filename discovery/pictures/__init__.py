@@ -14,6 +14,7 @@ from discovery.pictures.demo import Demo, seeded
 from discovery.pictures.distributions import against_reference, cumulative
 from discovery.pictures.gantt import gantt
 from discovery.pictures.lineage import lineage
+from discovery.pictures.outline import outline
 from discovery.pictures.pareto import pareto
 from discovery.pictures.parts import curves, parts
 from discovery.pictures.progress import progress
@@ -30,6 +31,7 @@ __all__ = [
     "gantt",
     "lineage",
     "measured",
+    "outline",
     "pareto",
     "parts",
     "progress",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from math import nan
@@ -14,9 +14,11 @@ from discovery.execution.base import StageJob, StageResult
 from discovery.execution.make import make_executor
 from discovery.pictures.canvas import GREY, Picture, panels
 from discovery.pictures.gantt import gantt
+from discovery.pictures.outline import outline
 from discovery.pictures.tiling import tiling
 from discovery.review.stored import class_means
-from evaluators.pictures import Grid, Gridded, Lane, Pictured, Tiles, Timeline
+from evaluators.pictures import Grid, Gridded, Lane, Outline, Pictured, Tiles, Timeline
+from evaluators.pictures import Picture as Data
 from evaluators.task import Instance, InstanceSet, Task, mean_of
 
 if TYPE_CHECKING:
@@ -44,33 +46,41 @@ def measured(
 
 
 def answers(task: Task, instance: Instance, given: Mapping[str, bytes]) -> Picture:
-    """Answers to one instance one below the other, and the reference that the task shows beside them; charts of many
-    lanes, or of tiles, where an answer is one.
+    """Answers to one instance beside or below one another, and the reference that the task shows with them: the first
+    picture of each, all of one kind.
 
     Raises UsageError for a task without pictures of answers; InvalidAnswer."""
     if not isinstance(task, Pictured):
         raise UsageError(f"task {task.name!r} draws no answers")
-    drawn: dict[str, Lane] = {}
-    further: dict[str, Lane] = {}
-    charts: list[Timeline] = []
-    areas: list[Tiles] = []
+    shown: list[tuple[str, str, Data]] = []
     for name, answer in given.items():
         score = f"(score {task.judge(instance, answer).score:.3g} {task.unit})"
-        chart = task.pictures(instance, answer)[0]
-        title = f"{plain(name, limit=40)} {score}"
-        if isinstance(chart, Tiles):
-            areas.append(replace(chart, title=title))
-            continue
-        if chart.kinds:
-            charts.append(replace(chart, title=title))
-            continue
-        own, *beside = chart.lanes
-        drawn[f"{plain(name, limit=40)}: {own.total} {score}"] = own
-        further |= {f"{lane.name}: {lane.total}": lane for lane in beside}
-    if areas:
+        shown.append((plain(name, limit=40), score, task.pictures(instance, answer)[0]))
+    if outlines := [(f"{name} {score}", c) for name, score, c in shown if isinstance(c, Outline)]:
+        return outline(_merged(outlines))
+    if areas := [replace(c, title=f"{name} {score}") for name, score, c in shown if isinstance(c, Tiles)]:
         return tiling(*areas)
-    if charts:
+    timelines = [(name, score, c) for name, score, c in shown if isinstance(c, Timeline)]
+    if charts := [replace(c, title=f"{name} {score}") for name, score, c in timelines if c.kinds]:
         return gantt(*charts)
+    return _lanes(instance, timelines)
+
+
+def _merged(outlines: Sequence[tuple[str, Outline]]) -> Outline:
+    """What answers are compared with once, and then each of them under its name."""
+    _, first = outlines[0]
+    own = [replace(chart.columns[-1], name=name) for name, chart in outlines]
+    return replace(first, columns=(*first.columns[:-1], *own))
+
+
+def _lanes(instance: Instance, timelines: Sequence[tuple[str, str, Timeline]]) -> Picture:
+    """References, each once, above the answers."""
+    drawn: dict[str, Lane] = {}
+    further: dict[str, Lane] = {}
+    for name, score, chart in timelines:
+        own, *beside = chart.lanes
+        drawn[f"{name}: {own.total} {score}"] = own
+        further |= {f"{lane.name}: {lane.total}": lane for lane in beside}
     lanes = {**further, **drawn}
     end = max((s.end for lane in lanes.values() for s in lane.spans), default=1.0)
     draws: list[Callable[[Axes], None]] = [

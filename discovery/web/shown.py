@@ -8,15 +8,18 @@ that an escape can be told from what the text itself says.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
 from discovery.escape import marked, plain
 from discovery.wording import number
 from evaluators.task import Direction
+
+if TYPE_CHECKING:
+    from discovery.review import Pictures
 
 COLOURED = 40_000
 """Characters of code that are coloured at most: a candidate has 32 KB; a longer text is shown as it is."""
@@ -151,6 +154,12 @@ def kind(picture: object) -> str:
     return type(picture).__name__.lower()
 
 
+def abreast(picture: object, answers: Iterable[Pictures], place: int) -> list[object]:
+    """The pictures at one place of several answers that are of this picture's kind: they have one scale."""
+    others = (other for answer in answers for other in answer.pictures[place : place + 1])
+    return [other for other in others if type(other) is type(picture)]
+
+
 FILTERS: dict[str, Any] = {
     "shown": shown,
     "label": label,
@@ -164,4 +173,5 @@ FILTERS: dict[str, Any] = {
     "balance": balance,
     "largest": largest,
     "kind": kind,
+    "abreast": abreast,
 }

@@ -11,6 +11,7 @@ from evaluators.polyhedral.adapter import QUERY_BYTES
 from evaluators.polyhedral.hosts import HOSTS
 from evaluators.polyhedral.measuring import Measurer
 from evaluators.polyhedral.oracle import PROOFS, oracle
+from evaluators.polyhedral.pictures import pictures
 from evaluators.polyhedral.toolchain import Compiler, compiler
 from evaluators.registry import bind
 from evaluators.task import (
@@ -148,6 +149,7 @@ class Polyhedral:
         return referee.judge(instance, answer, self._measurer, self._threads)
 
     figures = staticmethod(referee.figures)
+    pictures = staticmethod(pictures)
 
     @property
     def _machine(self) -> str:

@@ -1,0 +1,177 @@
+"""The iteration space of a statement with two loops, at a small size, cut into what runs in one piece.
+
+Without tiles that is every point. With them it is what the loops down to the innermost of the first tile loops have in
+common: the points of a tile, whatever its shape is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from itertools import count, groupby
+
+import numpy as np
+import numpy.typing as npt
+
+from evaluators.pictures import Tile, Tiles
+from evaluators.polyhedral.program import Affine, Loop, Program, Sizes, Statement
+from evaluators.polyhedral.rows import counts_tiles, form
+from evaluators.polyhedral.tree import Nest, Schedule
+
+Ints = npt.NDArray[np.int64]
+START = 10
+"""Every size of the program in the picture, doubled for tiles until there are LEAST_PIECES."""
+LEAST_PIECES, MOST_RECTANGLES, MOST_POINTS = 6, 400, 40_000
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """The points of a statement: iterators ``outer`` and ``inner``, and the ``piece`` that each is in, numbered from 0
+    in the order in which they run. All are of shape (points,)."""
+
+    sizes: Sizes
+    outer: Ints
+    inner: Ints
+    piece: Ints
+
+    @property
+    def count(self) -> int:
+        return int(self.piece.max(initial=-1)) + 1
+
+
+def drawn(program: Program, schedule: Schedule, statements: Sequence[Statement]) -> tuple[Tiles, ...]:
+    """The iteration spaces of ``statements`` with two loops: the inner one to the right, the outer one upwards, each
+    piece coloured by its place in the order. Those with tiles are drawn at the same sizes."""
+    tiled = [s for s in statements if _tile_loops(schedule, s.name)]
+    found = {s.name: pieces(program, schedule, s, dict.fromkeys(program.sizes, START)) for s in statements}
+    found |= _grown(program, schedule, tiled)
+    return tuple(_drawn(found[s.name], s, _tile_loops(schedule, s.name)) for s in statements)
+
+
+def _drawn(found: Pieces, statement: Statement, tiles: tuple[str, ...]) -> Tiles:
+    up, across = statement.iterators
+    sizes = ", ".join(f"{name} = {value}" for name, value in found.sizes.items())
+    what = f"Each patch is a tile, counted by {', '.join(tiles)}" if tiles else "Each cell is an iteration"
+    word = "tile" if tiles else "iteration"
+    return Tiles(
+        title=f"The iterations of {statement.name} in their order",
+        caption=f"At {sizes}. {what}; the redder, the later it runs.",
+        across=across,
+        up=up,
+        tiles=tuple(_tile(r, found, (up, across), word) for r in rectangles(found)),
+    )
+
+
+def pieces(program: Program, schedule: Schedule, statement: Statement, sizes: Sizes) -> Pieces:
+    """The points of ``statement``, which has two loops, and what runs in one piece."""
+    outer, inner = _points(program, statement, sizes)
+    values = {**sizes, **dict(zip(statement.iterators, (outer, inner), strict=True))}
+    rows = [form(row).at(values) for row in _key(schedule.loops_of(statement.name), statement.name)]
+    key = np.stack([np.broadcast_to(np.asarray(row, np.int64), outer.shape) for row in rows], axis=1)
+    _, piece = np.unique(key, axis=0, return_inverse=True)  # rows in lexicographic order: the order of times
+    return Pieces(sizes, outer, inner, piece.reshape(-1).astype(np.int64))
+
+
+Rectangle = tuple[int, int, int, int, int]
+"""Piece, first and last outer iterator, first and last inner one."""
+
+
+def rectangles(found: Pieces) -> list[Rectangle]:
+    """Every piece as rectangles that hold each of its points once, the pieces in their order: runs of inner iterators,
+    one above the other where they are alike."""
+    order = np.lexsort((found.inner, found.outer, found.piece))
+    points = zip(*(a[order].tolist() for a in (found.piece, found.outer, found.inner)), strict=True)
+    runs: list[Rectangle] = []
+    number = count()
+    for (piece, outer, _), run in groupby(points, lambda p: (p[0], p[1], p[2] - next(number))):
+        inner = [p[2] for p in run]
+        runs.append((piece, outer, outer, inner[0], inner[-1]))
+    made: list[Rectangle] = []
+    for piece, outer, _, left, right in sorted(runs, key=lambda r: (r[0], r[3], r[4], r[1])):
+        if made and made[-1][0] == piece and made[-1][2:] == (outer - 1, left, right):
+            made[-1] = (piece, made[-1][1], outer, left, right)
+        else:
+            made.append((piece, outer, outer, left, right))
+    return made
+
+
+def _grown(program: Program, schedule: Schedule, statements: Sequence[Statement]) -> dict[str, Pieces]:
+    """The pieces of statements with tiles at START, doubled again and again until each shows enough of them, as long
+    as points and rectangles are not too many."""
+    found: dict[str, Pieces] = {}
+    for doubled in count():
+        sizes = dict.fromkeys(program.sizes, START << doubled)
+        larger = {s.name: pieces(program, schedule, s, sizes) for s in statements}
+        if found and any(len(rectangles(p)) > MOST_RECTANGLES for p in larger.values()):
+            break
+        found = larger
+        enough = all(p.count >= LEAST_PIECES for p in found.values())
+        if enough or any(4 * len(p.outer) > MOST_POINTS for p in found.values()):
+            break
+    return found
+
+
+def _tile_loops(schedule: Schedule, statement: str) -> tuple[str, ...]:
+    """The first loops next to one another around a statement that count tiles."""
+    found: list[str] = []
+    for nest in schedule.loops_of(statement):
+        if counts_tiles(nest.row[statement]):
+            found.append(nest.name)
+        elif found:
+            break
+    return tuple(found)
+
+
+def _key(loops: tuple[Nest, ...], statement: str) -> list[Affine]:
+    """The rows that the points of one piece share."""
+    rows = [nest.row[statement] for nest in loops]
+    tiles = [counts_tiles(row) for row in rows]
+    if not any(tiles):
+        return rows
+    first = tiles.index(True)
+    end = next((k for k in range(first, len(rows)) if not tiles[k]), len(rows))
+    return rows[:end]
+
+
+def _points(program: Program, statement: Statement, sizes: Sizes) -> tuple[Ints, Ints]:
+    """Both iterators of all points, by outer and then inner."""
+    loops = {n.name: n for n in program.loops}
+    outer, inner = (loops[name] for name in statement.loops)
+    low, high = _bounds(outer, sizes)
+    first = np.arange(int(low), max(int(low), int(high)), dtype=np.int64)
+    low, high = _bounds(inner, {**sizes, outer.iterator: first})
+    second = np.arange(low.min(), high.max(), dtype=np.int64) if first.size else first
+    a, b = (g.reshape(-1) for g in np.meshgrid(first, second, indexing="ij"))
+    values = {**sizes, outer.iterator: a, inner.iterator: b}
+    inside = np.ones(a.shape, bool)
+    for constraint in statement.constraints:
+        inside &= np.broadcast_to(np.asarray(form(constraint).at(values)) >= 0, a.shape)
+    return a[inside], b[inside]
+
+
+def _bounds(loop: Loop, values: Mapping[str, int | Ints]) -> tuple[Ints, Ints]:
+    """Where a loop begins, and the number after its last."""
+    low = reduce(np.maximum, (np.asarray(form(b).at(values), np.int64) for b in loop.lower))
+    high = reduce(np.minimum, (np.asarray(form(b).at(values), np.int64) for b in loop.upper))
+    return low, high
+
+
+def _tile(rectangle: Rectangle, found: Pieces, names: tuple[str, str], what: str) -> Tile:
+    """A rectangle; both axes begin at the least iterator where that is below 0."""
+    piece, bottom, top, left, right = rectangle
+    up, across = (min(0, int(a.min())) for a in (found.outer, found.inner))
+    spans = (_span(n, *ends) for n, ends in zip(names, ((bottom, top), (left, right)), strict=True))
+    return Tile(
+        left=left - across,
+        right=right + 1 - across,
+        bottom=bottom - up,
+        top=top + 1 - up,
+        label=str(piece + 1),
+        level=piece / (found.count - 1) if found.count > 1 else 0.0,
+        note=f"{what} {piece + 1} of {found.count}: {', '.join(spans)}",
+    )
+
+
+def _span(name: str, first: int, last: int) -> str:
+    return f"{name} = {first}" if first == last else f"{name} from {first} to {last}"
