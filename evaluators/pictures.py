@@ -134,8 +134,9 @@ class Column:
 
 @dataclass(frozen=True)
 class Outline:
-    """What is nested, such as the loops of a program, as indented lines. The answer is the last column; the ones before
-    it are what it is compared with. ``caption`` tells how to read it; ``kinds`` of lines, in the order of a legend."""
+    """What is nested, such as the loops of a program, as indented lines. The answer is the last column, and those
+    before it are what it is compared with. ``caption`` tells how to read it; ``kinds`` of lines, in the order of a
+    legend."""
 
     title: str
     caption: str

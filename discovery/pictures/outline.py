@@ -23,15 +23,15 @@ LINE = 0.17
 
 def outline(shown: Outline) -> Picture:
     """Every column a panel, lines coloured by their kind, and below them the column's steps."""
-    rows = max((len(_texts(column)) for column in shown.columns), default=0)
+    rows = max(len(_texts(column)) for column in shown.columns)
     draws: list[Callable[[Axes], None]] = [
         partial(_draw, column=column, kinds=shown.kinds, used=shown.used if k == 0 else (), rows=rows)
         for k, column in enumerate(shown.columns)
     ]
     lines = ", ".join(f"{column.name} {len(column.lines)} lines" for column in shown.columns)
     height = LINE * (rows + 2 * bool(shown.used)) + 0.5
-    size = (4.2 * max(len(draws), 1), height)
-    return panels(f"{shown.title}: {lines}", draws, size=size, columns=max(len(draws), 1))
+    size = (4.2 * len(draws), height)
+    return panels(f"{shown.title}: {lines}", draws, size=size, columns=len(draws))
 
 
 def _texts(column: Column) -> list[tuple[str, str]]:

@@ -30,11 +30,12 @@ from discovery.pictures.lineage import COLOURS
 from discovery.pictures.scale import scale
 from discovery.review.lineage import State
 from discovery.review.paired import ClassGain
+from evaluators import pictures as pictures_of
 from evaluators import registry
 from evaluators.pictures import Gridded, Pictured
 from evaluators.registry import load
 from evaluators.smtt.problem import decode, total_tardiness
-from evaluators.task import InvalidAnswer
+from evaluators.task import Instance, InvalidAnswer
 
 HOSTILE = "$\\frac{a$ \u202e\x1b[2J <b>"
 
@@ -283,6 +284,67 @@ def test_candidates_are_measured_in_the_sandbox() -> None:
     ] == list(found["density"].scores)
     with pytest.raises(NothingValid, match="bad has no score"):
         pictures.measured(bag, {"bad": rule.replace("weights /", "0 / 0 /")}, bag.instances("screen"))
+
+
+class Nested(Knapsack):
+    """A toy whose answers are outlines."""
+
+    drawn: pictures_of.Picture
+
+    def pictures(self, instance: Instance, answer: bytes) -> tuple[pictures_of.Picture, ...]:  # noqa: ARG002
+        return (self.drawn,)
+
+
+def test_outlines_of_several_answers_stand_beside_what_they_are_compared_with() -> None:
+    task = Nested({})
+    instance = task.instances("screen").instances[0]
+    lines = tuple(pictures_of.Line(k, f"loop {k}" + "x$" * 3, "vector" * (k == 1)) for k in range(4))
+    columns = (
+        pictures_of.Column("before", lines[:1]),
+        pictures_of.Column("after", lines, ("step one", "step " * 30)),
+    )
+    task.drawn = pictures_of.Outline("loops", "", columns, ("tile", "vector"))
+    answer = task.instances("screen").instances[0].answer_bytes * b"\0"
+    picture = pictures.answers(task, instance, {"a" + HOSTILE: answer, "b": answer})
+    assert len(picture.figure.axes) == 3 and "before 1 lines" in picture.text
+    titles = [one.get_title(loc="left") for one in picture.figure.axes]
+    assert titles[0] == "before" and titles[2].startswith("b (score ")
+    texts = axes(picture, 1).texts
+    assert [t.get_position() for t in texts[:4]] == [(0, 0), (2, 1), (4, 2), (6, 3)]
+    assert [t.get_text() for t in texts[4:6]] == ["", "1. step one"] and texts[6].get_text().startswith(
+        "2. step step"
+    )
+    assert len(texts) > 7, "a long step is wrapped"
+    assert [t.get_bbox_patch() is not None for t in texts[:4]] == [False, True, False, False]
+    assert [t.get_text() for t in axes(picture, 0).get_legend().get_texts()] == ["vector"]
+    assert "\x1b" not in words(picture) and "\u202e" not in words(picture)
+    opens(picture)
+    empty = pictures_of.Outline("nothing", "", (pictures_of.Column("after", ()),))
+    opens(pictures.outline(empty))
+
+
+def test_tiles_of_several_answers_have_a_panel_each_on_the_same_axes() -> None:
+    task = Nested({})
+    instance = task.instances("screen").instances[0]
+    tiles = tuple(pictures_of.Tile(k, k + 1, 0, 2 * k + 2, str(k), k / 2) for k in range(3))
+    task.drawn = pictures_of.Tiles("t", "", "j", "i", tiles, (pictures_of.Mark("limit", 8),))
+    picture = pictures.answers(
+        task, instance, {"a": instance.answer_bytes * b"\0", "b": instance.answer_bytes * b"\0"}
+    )
+    assert [one.get_title(loc="left")[:3] for one in picture.figure.axes] == ["a (", "b ("]
+    assert all(
+        one.get_ylim()[1] == pytest.approx(8.16) and one.get_xlim()[1] == 3 for one in picture.figure.axes
+    )
+    (boxes,) = axes(picture).collections
+    assert len({tuple(c) for c in boxes.get_facecolors()}) == 3, "coloured by their level"
+    kinds = replace(
+        task.drawn,
+        tiles=tuple(replace(t, kind="x" if k else "y") for k, t in enumerate(tiles)),
+        kinds=("x", "y", "z"),
+    )
+    legend = axes(pictures.tiling(kinds)).get_legend()
+    assert [t.get_text() for t in legend.get_texts()] == ["x", "y"]
+    opens(picture)
 
 
 # -- distributions ----------------------------------------------------------------------------------------------------

@@ -32,7 +32,8 @@ from discovery.web.shown import (
     share,
 )
 from discovery.web.site import Site
-from evaluators.pictures import Lane, Span, Timeline
+from evaluators import pictures
+from evaluators.pictures import Column, Lane, Line, Mark, Span, Tile, Tiles, Timeline
 from evaluators.serving.episode.recorder import KINDS
 from evaluators.task import Direction
 
@@ -340,6 +341,51 @@ def test_spans_are_coloured_by_their_kind(
     assert "call 1: waits &lt;i&gt;" in page and "<i>" not in page
     style = client.get("/static/style.css").text
     assert all(f".kind-{n} {{" in style and style.count(f"--kind-{n}:") == 2 for n in range(len(KINDS)))
+
+
+def test_nested_lines_are_indented_and_coloured(
+    client: TestClient, db: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = Line(0, "for i <b>"), Line(1, "for j", "vector"), Line(2, "S0")
+    columns = Column("before", lines[:1]), Column("after", lines, ("vectorise j", "fuse <i>"))
+    chart = pictures.Outline("loops", "how", columns, ("tile", "vector"))
+    monkeypatch.setattr(samples.Small, "pictures", lambda *_: (chart,))
+    with Ledger.open(db) as ledger:
+        made = kept(ledger, 16, [1.0] * samples.SIZE)
+    page = client.get(f"/candidates/{made.hash}").text
+    outline = Outline(page)
+    (after,) = re.findall(r'<pre[^>]*aria-label="loops, after">(.*?)</pre>', page, re.DOTALL)
+    assert after == (
+        '<span>for i &lt;b&gt;</span>\n  <span class="kind-1">for j</span>\n    <span>S0</span>\n'
+    )
+    assert [t for t, _ in outline.tags].count("li") >= 2 and "<li>fuse &lt;i&gt;</li>" in page
+    legend = [str(a["class"]) for tag, a in outline.tags if tag == "rect" and "kind-" in str(a.get("class"))]
+    assert legend == ["kind-1"], "without what is not there"
+    style = client.get("/static/style.css").text
+    assert all(f".outline pre .kind-{n} {{" in style for n in range(len(KINDS)))
+    assert not any("style" in a for _, a in outline.tags), "the policy forbids inline styles"
+
+
+def test_tiles_beside_one_another_have_one_scale_and_outlines_none(
+    client: TestClient, db: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kinds of pictures differ by their place, and one answer may have fewer."""
+    lines = pictures.Outline("loops", "", (Column("after", (Line(0, "for i"),)),))
+    charts = [
+        Tiles("t", "", "j", "i", (Tile(0, w, 0, h, "", 0.5, "n"),), (Mark("limit", h),))
+        for w, h in ((2, 4), (4, 8))
+    ]
+    drawn = iter(2 * [(lines, charts[0]), (lines, charts[1], charts[0])])
+    monkeypatch.setattr(samples.Small, "pictures", lambda *_: next(drawn))
+    with Ledger.open(db) as ledger:
+        names = [kept(ledger, n, [1.0] * samples.SIZE).hash for n in (16, 17)]
+    outline = Outline(client.get(f"/compare?a={names[0]}&b={names[1]}").text)
+    found = [a for tag, a in outline.tags if tag == "rect" and a.get("class") == "span-late"]
+    assert [(a["width"], a["y"], a["height"]) for a in found] == [
+        ("500.0", "200.0", "200.0"), ("1000.0", "0.0", "400.0"), ("1000.0", "0.0", "400.0"),
+    ]  # fmt: skip
+    marks = [a["y1"] for tag, a in outline.tags if tag == "line" and a.get("class") == "mark"]
+    assert marks == ["200.0", "0.0", "0.0"] and outline.text.count("limit") == 6
 
 
 # -- text -------------------------------------------------------------------------------------------------------------
