@@ -16,7 +16,7 @@ from evaluators.polyhedral.dependences import OutOfOperations
 from evaluators.polyhedral.language import sized
 from evaluators.polyhedral.oracle import oracle
 from evaluators.polyhedral.reader import text_of
-from evaluators.polyhedral.transforms import Meaningless, read
+from evaluators.polyhedral.transforms import read
 from evaluators.task import TaskError
 
 
@@ -40,12 +40,13 @@ def written(
 
     seen = json.loads(json.dumps(view.described(compiler.analysis, told)))
     try:
-        answer = adapter.padded(
-            list(schedule(adapter.program_of(seen), adapter.Oracle(ask))), adapter.ANSWER_BYTES
-        )
-        verdict = compiler.verdict(read(json.loads(answer)))
-    except (Meaningless, RuntimeError, ValueError) as error:
-        raise TaskError(f"{path.name}: the scheduler gave no transforms: {error}") from None
+        given = list(schedule(adapter.program_of(seen), adapter.Oracle(ask)))
+        transforms = read(json.loads(adapter.padded(given, adapter.ANSWER_BYTES)))
+    except Exception as error:  # whatever a scheduler of somebody's raises
+        raise TaskError(
+            f"{path.name}: the scheduler gave no transforms: {type(error).__name__}: {error}"
+        ) from error
+    verdict = compiler.verdict(transforms)
     if verdict.schedule is None:
         raise TaskError(f"{path.name}: {verdict.reason}")
     try:
