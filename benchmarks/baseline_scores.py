@@ -66,22 +66,23 @@ def scores(
     task: Task, path: Path, instances: InstanceSet, parameters: Mapping[str, ParameterValue]
 ) -> list[float]:
     """The scores of a candidate file on a set."""
-    name = task.interface.function
+    known = signatures(path.read_text(encoding="utf-8"), task.interface)
+
+    def load() -> list[Callable[..., Any]]:
+        module = runpy.run_path(str(path))
+        return [
+            partial(module[f], **{k: v for k, v in parameters.items() if k in taken})
+            for f, taken in known.items()
+        ]
+
     if isinstance(task, PolicyTask):
-        known = signatures(path.read_text(encoding="utf-8"), task.interface)
-
-        def load() -> list[Callable[..., Any]]:
-            module = runpy.run_path(str(path))
-            return [
-                partial(module[f], **{k: v for k, v in parameters.items() if k in taken})
-                for f, taken in known.items()
-            ]
-
         replicas = Replicas(functions(task.interface).only(known), load)
         return [task.judge(i, replicas.simulate(task.simulate, i.payload)).score for i in instances]
-    function = runpy.run_path(str(path))[name]
     answer = runpy.run_path(str(task.adapter))["answer"]
-    return [task.judge(i, answer(function, i.payload, parameters, *asking(task, i))).score for i in instances]
+    named = dict(zip(known, load(), strict=True))
+    function = named.pop(task.interface.function)
+    hooks = (named,) if task.interface.hooks else ()
+    return [task.judge(i, answer(function, i.payload, {}, *asking(task, i), *hooks)).score for i in instances]
 
 
 def asking(task: Task, instance: Instance) -> tuple[Callable[[bytes], bytes], ...]:

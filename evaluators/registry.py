@@ -16,6 +16,7 @@ from evaluators.task import Option, Task, TaskError
 GROUP = "discover.tasks"
 BUILT_IN: dict[str, str] = {
     "cache-eviction": "evaluators.caching.task:CacheEviction",
+    "memory-alloc": "evaluators.memory.alloc.task:MemoryAlloc",
     "online-bin-packing": "evaluators.binpacking.task:OnlineBinPacking",
     "polyhedral": "evaluators.polyhedral.task:Polyhedral",
     "serving": "evaluators.serving.batching.task:Serving",

@@ -57,6 +57,15 @@ class TestTspConstruct(TaskConformance):
         return path, ["b", "a"]
 
 
+class TestMemoryAlloc(TaskConformance):
+    factory = "evaluators.memory.alloc.task:MemoryAlloc"
+
+    def file_of(self, folder: Path) -> tuple[Path, list[str]]:
+        path = folder / "mine.4.csv"
+        path.write_text("id,lower,upper,size\na,0,3,2\nb,1,2,1\n")
+        return path, ["mine.4"]
+
+
 class TestKnapsack(TaskConformance):
     factory = "toy.task:Knapsack"
 

@@ -67,6 +67,7 @@ def run(
 @pytest.mark.parametrize(
     "name",
     [
+        "memory-alloc",
         "online-bin-packing",
         "smtt-index",
         "tsp-construct",
