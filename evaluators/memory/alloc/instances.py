@@ -108,7 +108,8 @@ def loosened(draw: Draw, pieces: list[Piece]) -> list[Piece]:
 
 
 def cut(draw: Draw, pieces: list[Piece], n: int, how: Cuts, grain: int = GRAIN) -> list[Piece]:
-    """Cut until there are ``n`` pieces. A piece too thin for a cut is left and another one drawn."""
+    """Cut until there are ``n`` pieces. A piece too thin for a cut is left and another one drawn; there must be some that
+    are not, so ``n`` stays well below the grains of the pieces."""
     pieces = list(pieces)
     while len(pieces) < n:
         tried = draw.integers(0, len(pieces) - 1, TRIED if how.largest else 1).tolist()
@@ -154,14 +155,16 @@ def _tight(draw: Draw, n: int) -> list[Piece]:
 
 
 def _weights(draw: Draw, n: int) -> list[Piece]:
-    """Layers of thin long buffers between slabs of short ones."""
-    slabs = cut(draw, [WHOLE], _one(draw, 3, 5), Cuts(0, 15))
+    """Slabs of equal height, at the bottom of each some thin buffers that live for the whole time."""
+    slabs, each = _one(draw, 3, 5), max(2, n // 40)
+    rise = GRAIN * (CAPACITY // GRAIN // slabs)
     long: list[Piece] = []
     rest: list[Piece] = []
-    for slab in slabs:
-        thin = slab.base + GRAIN * _one(draw, 8, max(8, (slab.top - slab.base) // GRAIN // 4))
-        long += cut(draw, [slab._replace(top=thin)], max(2, n // 40), Cuts(0, 20))
-        rest.append(slab._replace(base=thin))
+    for slab in range(slabs):
+        top = CAPACITY if slab == slabs - 1 else (slab + 1) * rise
+        base = slab * rise + GRAIN * _one(draw, 4 * each, rise // GRAIN // 3)
+        long += cut(draw, [WHOLE._replace(base=slab * rise, top=base)], each, Cuts(0, 20))
+        rest.append(WHOLE._replace(base=base, top=top))
     return long + cut(draw, rest, n - len(long), Cuts(60, 10))
 
 
