@@ -2,8 +2,9 @@
 
     python benchmarks/memory_speed.py [NAME …] [--repeats 20]
 
-An evaluation is a whole one as in a run: a fresh child, all instances of the split, every answer judged. Also told are the
-processor time of the candidate's calls and, without the sandbox, the time of a greedy pass by the number of buffers.
+An evaluation is a whole one as in a run: a fresh child, all instances of the split, every answer judged. Also told
+are the processor time of the candidate's calls and, without the sandbox, the time of a greedy pass by the number of
+buffers.
 """
 
 from __future__ import annotations

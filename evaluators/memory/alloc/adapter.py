@@ -36,10 +36,10 @@ def answer(
     n, size, bound = board.n, board.size, board.bound
     choose = _chooser(board, hooks["gap"]) if "gap" in hooks else None
     fixed = board.lives, board.lengths, size / bound, board.pressure / bound, board.crowd / bound
-    keys, tops, best = np.zeros(n), np.zeros(n), np.zeros(n)
+    keys, tops, best, excess = np.zeros((4, n))
     height, lowest, before = OPEN, np.zeros(n, np.int64), [-1]
     for passes in range(max(1, BUDGET // n)):
-        views = (view.copy() for view in (*fixed, keys, tops, best))
+        views = (view.copy() for view in (*fixed, keys, tops, excess, best))
         reached = height / bound if passes else 0.0
         keys = numbers(function(*views, reached, passes, **parameters), n)
         order = np.lexsort((-size, keys)).tolist()  # stable: the lower index first where both are equal
@@ -49,6 +49,7 @@ def answer(
         offsets = board.place(order, choose)
         ends = offsets + size
         tops = ends / bound
+        excess = excess + np.maximum(tops - 1.0, 0.0)
         if int(ends.max()) <= height:
             height, lowest, best = int(ends.max()), offsets, keys
         if height == bound:

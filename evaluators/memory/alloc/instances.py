@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from evaluators.memory.buffers import Buffers
+from evaluators.memory.buffers import Buffers, Ints
 from evaluators.plain import Draw
 
 CAPACITY = 2_000_000
@@ -79,13 +79,18 @@ WHOLE = Piece(0, HORIZON, 0, CAPACITY)
 
 def generate(spec: Spec) -> Buffers:
     """The buffers, in an order that tells nothing. Their optimum is :data:`CAPACITY`."""
+    return planted(spec)[0]
+
+
+def planted(spec: Spec) -> tuple[Buffers, Ints]:
+    """The buffers, and the offsets in bytes at which they were cut, int64[n]: an optimal placing."""
     draw = Draw(f"memory-alloc/{spec.id}")
     pieces = FAMILIES[spec.family](draw, spec.n)
-    if spec.family != "tight":
+    if spec.family not in UNLOOSENED:
         pieces = loosened(draw, pieces)
     order = np.argsort(draw.integers(0, 2**40, len(pieces)), kind="stable")
-    table = np.array(pieces, np.int64)[order]
-    return Buffers(table[:, 0], table[:, 1], table[:, 3] - table[:, 2])
+    lower, upper, base, top = np.array(pieces, np.int64)[order].T
+    return Buffers(lower, upper, top - base), base
 
 
 def loosened(draw: Draw, pieces: list[Piece]) -> list[Piece]:
@@ -108,8 +113,8 @@ def loosened(draw: Draw, pieces: list[Piece]) -> list[Piece]:
 
 
 def cut(draw: Draw, pieces: list[Piece], n: int, how: Cuts, grain: int = GRAIN) -> list[Piece]:
-    """Cut until there are ``n`` pieces. A piece too thin for a cut is left and another one drawn; there must be some that
-    are not, so ``n`` stays well below the grains of the pieces."""
+    """Cut until there are ``n`` pieces. A piece too thin for a cut is left and another one drawn; there must be some
+    that are not, so ``n`` stays well below the grains of the pieces."""
     pieces = list(pieces)
     while len(pieces) < n:
         tried = draw.integers(0, len(pieces) - 1, TRIED if how.largest else 1).tolist()
@@ -221,5 +226,6 @@ FAMILIES: dict[str, Callable[[Draw, int], list[Piece]]] = {
     "phases": _phases,
     "tight": _tight,
 }
+UNLOOSENED = ("tight",)
 SEARCHED = ("mixed", "tiles", "weights", "training", "powers", "slivers")
 """The families of screen, search and gate."""

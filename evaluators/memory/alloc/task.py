@@ -8,6 +8,7 @@ from pathlib import Path
 
 from evaluators.memory import reader
 from evaluators.memory.alloc import catalogue, exact, referee, splits
+from evaluators.memory.alloc.pictures import pictures as tiles
 from evaluators.registry import bind
 from evaluators.task import (
     Baseline,
@@ -65,6 +66,7 @@ INTERFACE = Interface(
         _each("crowd", "sum of the sizes of all other buffers that share a part of each buffer's life"),
         _each("keys", "what was returned in the round before; 0 in the first", low=None),
         _each("tops", "where each buffer ended in the round before; 0 in the first"),
+        _each("excess", "how far each buffer ended above 1, summed over the rounds so far"),
         _each("best_keys", "what was returned in the best round so far; 0 in the first", low=None),
         _one("height", "the highest end in the best round so far; 0 in the first, then at least 1"),
         Value("passes", "scalar", "int64", "how many rounds there were", low=0),
@@ -76,8 +78,8 @@ INTERFACE = Interface(
         "Ties go to the larger buffer, then to the first.",
         "The function is called round after round, and the best round counts: until it orders the buffers as in the "
         "round before, until the height is 1, or until 20,000 buffers were placed (200 rounds of 100 buffers).",
-        "So a rule that looks at lives and sizes alone has one round; one that looks at tops and keys is a search, "
-        "such as placing those earlier that ended high (squeaky wheel).",
+        "So a rule that looks at lives and sizes alone has one round; one that looks at tops, excess or keys is "
+        "a search, such as placing those earlier that ended high (squeaky wheel).",
         "The score of an instance is 100 * (height - 1), in percent; a height of 1 is possible on the shipped ones.",
         "Largest size first needs 25 to 30 percent more than the least.",
     ),
@@ -136,6 +138,7 @@ class MemoryAlloc:
 
     judge = staticmethod(referee.judge)
     figures = staticmethod(referee.figures)
+    pictures = staticmethod(tiles)
 
     def prove(self, instances: InstanceSet, solver: str, seconds: float) -> Iterator[Proof]:
         """One proof an instance, in order. Raises TaskError for an unknown solver or without the extra ``cpsat``."""

@@ -4,7 +4,7 @@ simulator."""
 import numpy as np
 
 
-def order(lower, length, size, pressure, crowd, keys, tops, best_keys, height, passes):
+def order(lower, length, size, pressure, crowd, keys, tops, excess, best_keys, height, passes):
     return -length
 
 

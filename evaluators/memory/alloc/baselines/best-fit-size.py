@@ -4,7 +4,7 @@ management for deep neural net inference" (greedy by size)."""
 import numpy as np
 
 
-def order(lower, length, size, pressure, crowd, keys, tops, best_keys, height, passes):
+def order(lower, length, size, pressure, crowd, keys, tops, excess, best_keys, height, passes):
     return -size
 
 

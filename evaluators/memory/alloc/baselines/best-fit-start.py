@@ -4,7 +4,7 @@ Computer Programming, volume 1, section 2.5."""
 import numpy as np
 
 
-def order(lower, length, size, pressure, crowd, keys, tops, best_keys, height, passes):
+def order(lower, length, size, pressure, crowd, keys, tops, excess, best_keys, height, passes):
     return lower
 
 

@@ -2,5 +2,5 @@
 memory management for deep neural net inference", for buffers."""
 
 
-def order(lower, length, size, pressure, crowd, keys, tops, best_keys, height, passes):
+def order(lower, length, size, pressure, crowd, keys, tops, excess, best_keys, height, passes):
     return -size

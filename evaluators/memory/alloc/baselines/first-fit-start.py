@@ -2,5 +2,5 @@
 first fit analysed by Robson (1977)."""
 
 
-def order(lower, length, size, pressure, crowd, keys, tops, best_keys, height, passes):
+def order(lower, length, size, pressure, crowd, keys, tops, excess, best_keys, height, passes):
     return lower

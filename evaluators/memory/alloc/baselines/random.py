@@ -3,5 +3,5 @@
 import numpy as np
 
 
-def order(lower, length, size, pressure, crowd, keys, tops, best_keys, height, passes):
+def order(lower, length, size, pressure, crowd, keys, tops, excess, best_keys, height, passes):
     return np.random.default_rng(len(size)).permutation(len(size))

@@ -11,7 +11,7 @@ SEARCH_SPACE = {
 
 
 def order(
-    lower, length, size, pressure, crowd, keys, tops, best_keys, height, passes,
+    lower, length, size, pressure, crowd, keys, tops, excess, best_keys, height, passes,
     *, blame=2.0, level=1.0, power=1.0,
 ):  # fmt: skip
     if passes == 0:

@@ -10,7 +10,7 @@ XLA, heap simulator.
 import numpy as np
 
 
-def order(lower, length, size, pressure, crowd, keys, tops, best_keys, height, passes):
+def order(lower, length, size, pressure, crowd, keys, tops, excess, best_keys, height, passes):
     if passes == 0:
         return ranks(-length, -size)
     if passes == 1:
