@@ -1,11 +1,12 @@
 """All baselines of ``memory-alloc`` on public instances: heights in percent of the lower bound, one row a file.
 
-    python benchmarks/memory_public.py FOLDER [--most 1000] [--only NAME …]
+    python benchmarks/memory_public.py FOLDER [--least 100] [--most 1100] [--only NAME …]
 
 FOLDER holds CSV files with ``id,lower,upper,size``, also in folders of its own, such as the challenging instances of
-MiniMalloc (A to K, whose names tell the capacity that they fit into) and those of idealloc. Files of more than ``--most``
-buffers are left out and named. Our own files run in this process, through the task's adapter and referee. Beneath are the
-geometric means, over all files and over those whose names tell a capacity, there also of height / capacity.
+MiniMalloc (A to K, whose names tell the capacity that they fit into) and those of idealloc. Files of fewer
+than ``--least`` or more than ``--most`` buffers are left out and named. Our own files run in this process, through
+the task's adapter and referee. Beneath are the geometric means, over all files and over those whose names tell a
+capacity, there also of height / capacity.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--least", type=int, default=100)
     parser.add_argument("--most", type=int, default=1100)
     parser.add_argument("--only", nargs="*", default=[])
     options = parser.parse_args()
@@ -57,7 +59,7 @@ def main() -> None:
     left = []
     for path in sorted(options.folder.rglob("*.csv")):
         (instance,) = task.read(path).instances
-        if instance.size > options.most:
+        if not options.least <= instance.size <= options.most:
             left.append(f"{path.name} ({instance.size})")
             continue
         bound = decode(instance.payload).bound
@@ -76,7 +78,7 @@ def main() -> None:
     _means("with a capacity", names, {n: [bound for bound, _ in rows] for n, rows in told.items()})
     _means("height / capacity", names, {n: [room for _, room in rows] for n, rows in told.items()})
     if left:
-        print(f"left out, more than {options.most} buffers: {', '.join(left)}")
+        print(f"left out: {', '.join(left)}")
 
 
 def _means(title: str, names: Sequence[str], rows: Mapping[str, Sequence[float]]) -> None:

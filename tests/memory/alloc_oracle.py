@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import permutations
 
 from hypothesis import strategies as st
 
@@ -48,9 +47,21 @@ def height(buffers: Sequence[Buffer], offsets: Sequence[int]) -> int:
     return max(at + b[2] for b, at in zip(buffers, offsets, strict=True))
 
 
-def optimum(buffers: Sequence[Buffer]) -> int:
-    """Over all orders: those of an optimal placing, from below, are among them and end no higher."""
-    return min(height(buffers, first_fit(buffers, order)) for order in permutations(range(len(buffers))))
+def fits(buffers: Sequence[Buffer], capacity: int) -> bool:
+    """Whether some offsets are free of overlaps: all are tried, buffer by buffer as they begin."""
+    rows = sorted(buffers)
+
+    def rest(offsets: list[int]) -> bool:
+        at = len(offsets)
+        if at == len(rows):
+            return True
+        return any(
+            not any(overlap(rows[at], offset, rows[b], offsets[b]) for b in range(at))
+            and rest([*offsets, offset])
+            for offset in range(capacity - rows[at][2] + 1)
+        )
+
+    return rest([])
 
 
 def drawn(most: int) -> st.SearchStrategy[list[Buffer]]:

@@ -1,4 +1,4 @@
-"""CP-SAT as a prover of least heights, against all orders of a few buffers."""
+"""CP-SAT as a prover of least heights, against all offsets of a few buffers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ from evaluators.task import InstanceSet, Provable, TaskError
 TASK = load("memory-alloc")
 needs = pytest.mark.skipif(importlib.util.find_spec("ortools") is None, reason="the extra `cpsat` is missing")
 
-GAP = [(0, 1, 1)]
+GAP = [
+    (0, 1, 3), (0, 1, 3), (1, 2, 2), (1, 2, 4), (2, 3, 3), (2, 3, 2), (3, 4, 2),
+    (3, 4, 2), (4, 5, 1), (2, 5, 1), (3, 6, 1), (5, 6, 2), (4, 7, 3), (6, 7, 3),
+]  # fmt: skip
+"""No more than 6 are alive at once, but they need 7."""
 
 
 def made(rows: list[oracle.Buffer]) -> Buffers:
@@ -33,11 +37,12 @@ def of(*all_rows: list[oracle.Buffer]) -> InstanceSet:
 
 
 @needs
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(oracle.drawn(6))
-def test_it_finds_the_optimum_of_all_orders(rows: list[oracle.Buffer]) -> None:
+def test_it_finds_the_least_height(rows: list[oracle.Buffer]) -> None:
     found = exact.solve(made(rows), 20.0)
-    assert found.height == found.bound == oracle.optimum(rows)
+    assert found.height == found.bound
+    assert oracle.fits(rows, found.height) and not oracle.fits(rows, found.height - 1)
     assert made(rows).clash(found.offsets) is None and made(rows).height(found.offsets) == found.height
 
 
@@ -51,9 +56,10 @@ def test_the_bound_is_below_the_optimum_and_the_rule_above(rows: list[oracle.Buf
 
 
 @needs
-@pytest.mark.parametrize("family", ["mixed", "training", "powers"])
-def test_planted_optima_are_found(family: str) -> None:
-    buffers = generate(Spec(family, 26, 3))
+@pytest.mark.parametrize(("family", "seed"), [("mixed", 1), ("tiles", 9), ("training", 0), ("powers", 0)])
+def test_planted_optima_are_found(family: str, seed: int) -> None:
+    buffers = generate(Spec(family, 16, seed))
+    assert buffers.height(exact.greedy(buffers)) > CAPACITY, "rules alone do not"
     found = exact.solve(buffers, 30.0)
     assert found.height == found.bound == CAPACITY
 
@@ -64,8 +70,9 @@ def test_proofs_come_in_order_and_are_the_same_again() -> None:
     instances = of(GAP, [(0, 1, 7)])
     first, second = TASK.prove(instances, "cp-sat", 10.0)
     assert (first.id, second.id) == ("0", "1")
-    assert first.status == "proved" and first.optimum == first.bound == first.value == oracle.optimum(GAP)
-    assert oracle.optimum(GAP) > oracle.bound(GAP) and first.gap == 0.0
+    assert oracle.bound(GAP) == 6 and not oracle.fits(GAP, 6) and oracle.fits(GAP, 7)
+    assert first.status == "proved" and first.optimum == first.bound == first.value == 7.0
+    assert first.gap == 0.0
     assert second.optimum == 7.0 and second.sequence == (0,)
     again = next(iter(TASK.prove(instances, "cp-sat", 10.0)))
     assert again.sequence == first.sequence

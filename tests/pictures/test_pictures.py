@@ -32,7 +32,7 @@ from discovery.review.lineage import State
 from discovery.review.paired import ClassGain
 from evaluators import pictures as pictures_of
 from evaluators import registry
-from evaluators.pictures import Gridded, Pictured
+from evaluators.pictures import Gridded, Mark, Pictured, Tile, Tiles
 from evaluators.registry import load
 from evaluators.smtt.problem import decode, total_tardiness
 from evaluators.task import Instance, InvalidAnswer
@@ -398,3 +398,49 @@ def test_labels_are_text_and_never_formulas() -> None:
 def test_instances_are_only_pictured_by_tasks_that_say_so() -> None:
     for drawing in (Pictured, Gridded):
         assert not isinstance(Knapsack({}), drawing) and isinstance(load("smtt-index"), drawing)
+
+
+# -- tiles ------------------------------------------------------------------------------------------------------------
+
+
+def test_tiles_are_drawn_where_they_lie_with_their_marks() -> None:
+    tiles = (Tile(0, 2, 0, 3, "a", 0.0), Tile(1, 3, 3, 4, "b", 1.0))
+    chart = Tiles(f"T {HOSTILE}", "c", "time", "bytes", tiles, (Mark("height", 4), Mark("room", 8)))
+    picture = pictures.tiling(chart)
+    (boxes,) = axes(picture).collections
+    assert [p.get_extents().extents.tolist() for p in boxes.get_paths()] == [[0, 0, 2, 3], [1, 3, 3, 4]]
+    assert len({tuple(c) for c in boxes.get_facecolors()}) == 2, "coloured by their level"
+    assert [line.get_ydata()[0] for line in axes(picture).lines] == [4, 8]
+    assert axes(picture).get_xlim() == (0, 3) and axes(picture).get_ylim()[1] == pytest.approx(8.16)
+    assert "2 tiles: height 4, room 8" in picture.text and "\x1b" not in words(picture)
+    opens(picture)
+    assert picture.png() == pictures.tiling(chart).png()
+
+
+def test_tiles_of_kinds_have_a_legend_and_share_their_axes() -> None:
+    tiles = (
+        Tile(0, 2, 0, 1, "", kind="full"),
+        Tile(2, 3, 0, 1, "", kind="part"),
+        Tile(3, 4, 0, 1, "", kind="part"),
+    )
+    small, large = (
+        Tiles(name, "c", "i", "j", tiles[:count], kinds=("full", "none", "part"))
+        for name, count in (("s", 1), ("l", 3))
+    )
+    picture = pictures.tiling(small, large)
+    assert [t.get_text() for t in axes(picture, 1).get_legend().get_texts()] == ["full", "part"]
+    assert [len(c.get_paths()) for c in axes(picture, 1).collections] == [1, 2]
+    assert axes(picture, 0).get_xlim() == axes(picture, 1).get_xlim() == (0, 4)
+    assert pictures.tiling(replace(small, tiles=())).text.endswith("0 tiles")
+
+
+def test_answers_of_a_task_of_tiles_are_drawn_below_one_another() -> None:
+    task = load("memory-alloc")
+    one = task.instances("screen").instances[0]
+    lower, upper, size = np.frombuffer(one.payload, "<i8").reshape(3, -1)
+    stacked = np.cumsum(size) - size
+    given = {name: stacked.astype("<i8").tobytes() for name in ("A", "B")}
+    picture = pictures.answers(task, one, given)
+    assert axes(picture, 0).get_title(loc="left").startswith("A (score ")
+    assert [len(axes(picture, n).collections[0].get_paths()) for n in (0, 1)] == [len(size), len(size)]
+    assert len(lower) == len(upper)

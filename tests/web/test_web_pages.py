@@ -388,6 +388,40 @@ def test_tiles_beside_one_another_have_one_scale_and_outlines_none(
     assert marks == ["200.0", "0.0", "0.0"] and outline.text.count("limit") == 6
 
 
+def test_tiles_lie_where_they_are_beside_one_another_on_one_scale(
+    client: TestClient, db: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiles = Tile(0, 2, 0, 3, "a"), Tile(2, 4, 1, 4, "b", level=1.0, note="late <i>")
+    charts = [Tiles("t", "c", "time", "bytes", tiles[:n], (Mark("limit", 4.0 * n),)) for n in (1, 2)]
+    with Ledger.open(db) as ledger:
+        names = [kept(ledger, n, [1.0] * samples.SIZE).hash for n in (16, 17)]
+    drawn = iter(2 * charts)  # the instance is found first
+    monkeypatch.setattr(samples.Small, "pictures", lambda *_: (next(drawn),))
+    page = client.get(f"/compare?a={names[0]}&b={names[1]}").text
+    outline = Outline(page)
+    rects = [a for tag, a in outline.tags if tag == "rect" and "span-" in str(a.get("class"))]
+    found = [tuple(float(str(a[k])) for k in ("x", "width", "y", "height")) for a in rects]
+    assert found == [(0, 500, 250, 150), (0, 500, 250, 150), (500, 500, 200, 150)], "4 across, 8 up"
+    assert [str(a["class"]) for a in rects] == ["span-good", "span-good", "span-late"]
+    lines = [float(str(a["y1"])) for tag, a in outline.tags if tag == "line" and a.get("class") == "mark"]
+    assert lines == [200, 0] and "limit 8" in outline.text and outline.text.count("8 bytes") == 2
+    assert "late &lt;i&gt;" in page and "<i>" not in page
+
+
+def test_tiles_are_coloured_by_their_kind(
+    client: TestClient, db: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chart = Tiles("t", "c", "i", "j", (Tile(0, 1, 0, 1, "", kind="part"),), kinds=("full", "part"))
+    monkeypatch.setattr(samples.Small, "pictures", lambda *_: (chart,))
+    with Ledger.open(db) as ledger:
+        made = kept(ledger, 16, [1.0] * samples.SIZE)
+    outline = Outline(client.get(f"/candidates/{made.hash}").text)
+    kinds = [str(a["class"]) for tag, a in outline.tags if tag == "rect" and "kind-" in str(a.get("class"))]
+    assert kinds == ["kind-1", "kind-1"] and "part" in outline.text and "full" not in outline.text
+    data = client.get(f"/api/candidates/{made.hash}/pictures").json()["pictures"]
+    assert data[0]["kind"] == "tiles" and data[0]["tiles"][0]["kind"] == "part"
+
+
 # -- text -------------------------------------------------------------------------------------------------------------
 
 
