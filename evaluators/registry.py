@@ -17,6 +17,7 @@ GROUP = "discover.tasks"
 BUILT_IN: dict[str, str] = {
     "cache-eviction": "evaluators.caching.task:CacheEviction",
     "memory-alloc": "evaluators.memory.alloc.task:MemoryAlloc",
+    "memory-map": "evaluators.memory.mapping.task:MemoryMap",
     "online-bin-packing": "evaluators.binpacking.task:OnlineBinPacking",
     "polyhedral": "evaluators.polyhedral.task:Polyhedral",
     "serving": "evaluators.serving.batching.task:Serving",

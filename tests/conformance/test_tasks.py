@@ -155,6 +155,17 @@ class TestPolyhedral(TaskConformance):
         assert {i.reference for i in task.instances("search")} == {1.0}
 
 
+class TestMemoryMap(PolicyConformance):
+    factory = "evaluators.memory.mapping.task:MemoryMap"
+    beside = ("evaluators.memory.mapping.game", "evaluators.memory.mapping.program")
+
+    def file_of(self, folder: Path) -> tuple[Path, list[str]]:
+        path = folder / "mine.jsonl"
+        one = {"compute": [9, 5], "buffers": [{"size": 4096, "producer": 0, "uses": [1]}]}
+        path.write_text("".join(json.dumps({"id": name, **one}) + "\n" for name in ("second", "first")))
+        return path, ["second", "first"]
+
+
 class TestClerk(PolicyConformance):
     factory = "toy.clerk:Clerk"
 

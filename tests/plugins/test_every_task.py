@@ -72,6 +72,7 @@ def run(
         "smtt-index",
         "tsp-construct",
         pytest.param("cache-eviction", marks=pytest.mark.campaign),
+        pytest.param("memory-map", marks=pytest.mark.campaign),
         pytest.param("serving", marks=pytest.mark.campaign),
         pytest.param("serving-admission", marks=pytest.mark.campaign),
         pytest.param("serving-prefix", marks=pytest.mark.campaign),
