@@ -93,7 +93,7 @@ def greedy(game: Game, actions: list[Action], rent: float) -> Action:
 
 def play(program: Program, nodes: int = NODES, horizon: int = HORIZON, seed: int = 1) -> Game:
     """The game as the search plays it, or as the plain rule with one of the rents does where that is faster."""
-    found = [_plain(program, rent) for rent in sorted(set(RENTS))]
+    found = [plain(program, rent) for rent in sorted(set(RENTS))]
     game = Game(program)
     search = _Search(program, horizon, seed)
     root = _Node(game.actions() if game.segment is not None else [])
@@ -115,7 +115,7 @@ def play(program: Program, nodes: int = NODES, horizon: int = HORIZON, seed: int
     return min(found, key=lambda one: one.run_time)
 
 
-def _plain(program: Program, rent: float) -> Game:
+def plain(program: Program, rent: float) -> Game:
     game = Game(program)
     while (segment := game.segment) is not None:
         size = program.buffers[segment.buffer].size

@@ -49,12 +49,12 @@ def play(program: Program) -> Game:
             time = run_time(program, tried)
             if time >= least:
                 continue
-            packed = _pack(program.machine.capacity, stays(program, tried), placed)
-            if packed is not None:
-                codes, placed, least = tried, packed, time
+            offsets = packed(program.machine.capacity, stays(program, tried), placed)
+            if offsets is not None:
+                codes, placed, least = tried, offsets, time
                 break
-    offsets = {number: offset for stay, offset in placed.items() for number in stay.segments}
-    return replayed(program, [(code, offsets.get(k, NOWHERE)) for k, code in enumerate(codes)])
+    addresses = {number: offset for stay, offset in placed.items() for number in stay.segments}
+    return replayed(program, [(code, addresses.get(k, NOWHERE)) for k, code in enumerate(codes)])
 
 
 def _codes(segment: Segment) -> list[int]:
@@ -100,7 +100,7 @@ def stays(program: Program, codes: Sequence[int]) -> list[Stay]:
     return found + list(current.values())
 
 
-def _pack(capacity: int, wanted: Sequence[Stay], placed: Placed) -> Placed | None:
+def packed(capacity: int, wanted: Sequence[Stay], placed: Placed) -> Placed | None:
     """Offsets of all that is wanted: those that are there stay if the others find holes, else all are packed anew."""
     kept = {stay: placed[stay] for stay in wanted if stay in placed}
     return _filled(capacity, kept, (s for s in wanted if s not in kept)) or _filled(
