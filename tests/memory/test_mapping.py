@@ -5,6 +5,7 @@ from __future__ import annotations
 import runpy
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import mapping_oracle as oracle
@@ -359,6 +360,35 @@ def test_less_than_a_bound_is_impossible() -> None:
     with pytest.raises(ImpossibleAnswer, match="14 ns on 'one' are less than the 15"):
         judge(replace(one, reference=15.0), logs({}))
     assert judge(replace(one, reference=15.0, reference_kind="baseline"), logs({})).value == 14
+
+
+# -- pictures ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_picture_shows_what_is_where_and_when() -> None:
+    drawing: Any = TASK
+    (chart,) = drawing.pictures(instance("one", "user", CHAIN), logs({}))
+    assert [(t.label, t.left, t.right, t.bottom, t.top, t.kind) for t in chart.tiles] == [
+        ("0", 0, 0.006, 0, 6, "kept"),
+        ("1", 0.003, 0.005, 6, 10, "room for a copy"),
+        ("1", 0.005, 0.009, 6, 10, "copied"),
+        ("0", 0.006, 0.014, 0, 6, "kept"),
+    ]
+    assert [(m.name, m.at) for m in chart.marks] == [("capacity", 10)] and chart.used == chart.kinds
+    assert chart.tiles[1].note == "buffer 1 for operation 2: 4 bytes at 6, room for a copy from 3 to 5 ns"
+    with pytest.raises(InvalidAnswer):
+        drawing.pictures(instance("one", "user", CHAIN), logs({0: 3}))
+
+
+@given(programs(), st.lists(st.integers(-9, 9), min_size=len(NAMES), max_size=len(NAMES)))
+@settings(max_examples=30, deadline=None)
+def test_no_two_tiles_overlap(program: Program, weights: list[int]) -> None:
+    drawing: Any = TASK
+    (chart,) = drawing.pictures(instance("one", "user", program), played(program, mixing(weights)))
+    for one, other in combinations(chart.tiles, 2):
+        apart = one.right <= other.left or other.right <= one.left
+        assert apart or one.top <= other.bottom or other.top <= one.bottom
+    assert all(0 <= t.left <= t.right and t.top <= program.machine.capacity for t in chart.tiles)
 
 
 # -- the bound --------------------------------------------------------------------------------------------------------

@@ -16,9 +16,9 @@ from evaluators.bits import mix, stream
 from evaluators.memory.mapping.game import SLOW, Action, Game
 from evaluators.memory.mapping.program import Program
 
-NODES = 12
+NODES = 8
 """Nodes that a move is worth."""
-HORIZON = 20
+HORIZON = 16
 """Decisions that a play goes on for behind a new node."""
 EXPLORE = 0.5
 RENTS = (0.0, 0.0, 0.1, 0.3, 1.0)

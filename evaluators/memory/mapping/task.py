@@ -6,14 +6,16 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
-from evaluators.memory.mapping import catalogue, proving, reader, referee, splits
+from evaluators.memory.mapping import catalogue, pictures, proving, reader, referee, splits
 from evaluators.memory.mapping.game import WINDOWS
 from evaluators.memory.mapping.program import MAX_BANDWIDTH, MAX_BYTES, Machine
 from evaluators.memory.mapping.simulator import simulate
+from evaluators.pictures import Picture
 from evaluators.registry import bind
 from evaluators.task import (
     Baseline,
     Direction,
+    Instance,
     InstanceSet,
     Interface,
     Option,
@@ -167,6 +169,10 @@ class MemoryMap:
     def prove(self, instances: InstanceSet, solver: str, seconds: float) -> Iterator[Proof]:
         """See :mod:`evaluators.memory.mapping.proving`."""
         return proving.prove(instances, solver, seconds)
+
+    def pictures(self, instance: Instance, answer: bytes) -> tuple[Picture, ...]:
+        """The fast memory over time."""
+        return pictures.pictures(instance, answer)
 
     simulate = staticmethod(simulate)
     judge = staticmethod(referee.judge)
