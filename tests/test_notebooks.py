@@ -39,7 +39,9 @@ def test_these_are_all() -> None:
 def test_it_runs_from_top_to_bottom(name: str) -> None:
     done = MAKE.execute(FOLDER / f"{name}.ipynb")
     pictured = [o for c in done.cells for o in c.get("outputs", ()) if "image/png" in o.get("data", {})]
-    assert len(pictured) == {"from_idea_to_plugin": 0, "memory": 4, "review": 6, "serving": 5, "smtt": 3}[name]
+    assert (
+        len(pictured) == {"from_idea_to_plugin": 0, "memory": 4, "review": 6, "serving": 5, "smtt": 3}[name]
+    )
     if name == "from_idea_to_plugin":
         said = "".join(o.text for c in done.cells for o in c.get("outputs", ()) if o.get("name") == "stdout")
         assert "made anew by this version: yes" in said, "it was verified"

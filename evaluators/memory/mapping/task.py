@@ -6,10 +6,19 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
-from evaluators.memory.mapping import catalogue, pictures, proving, reader, referee, splits
+from evaluators.memory.mapping import (
+    catalogue,
+    mcts,
+    pictures,
+    proving,
+    reader,
+    referee,
+    repacking,
+    splits,
+)
 from evaluators.memory.mapping.game import WINDOWS
-from evaluators.memory.mapping.program import MAX_BANDWIDTH, MAX_BYTES, Machine
-from evaluators.memory.mapping.simulator import simulate
+from evaluators.memory.mapping.program import MAX_BANDWIDTH, MAX_BYTES, Machine, decode
+from evaluators.memory.mapping.simulator import logged, simulate
 from evaluators.pictures import Picture
 from evaluators.registry import bind
 from evaluators.task import (
@@ -18,6 +27,7 @@ from evaluators.task import (
     Instance,
     InstanceSet,
     Interface,
+    Judgement,
     Option,
     Proof,
     ShippedScore,
@@ -169,6 +179,13 @@ class MemoryMap:
     def prove(self, instances: InstanceSet, solver: str, seconds: float) -> Iterator[Proof]:
         """See :mod:`evaluators.memory.mapping.proving`."""
         return proving.prove(instances, solver, seconds)
+
+    def policy(self, name: str, instance: Instance) -> Judgement:
+        """What a reference policy makes of a program, a second or two for the tree search."""
+        plays = {"mcts": mcts.play, "repacking": repacking.play}
+        if name not in plays:
+            raise TaskError(f"task {self.name!r} has no reference policy {name!r}; it has {', '.join(plays)}")
+        return referee.judge(instance, logged(plays[name](decode(instance.payload))))
 
     def pictures(self, instance: Instance, answer: bytes) -> tuple[Picture, ...]:
         """The fast memory over time."""
