@@ -171,14 +171,19 @@ def test_ties_go_to_the_larger_then_to_the_first() -> None:
 
 
 def test_what_is_shown_may_be_changed_without_harm() -> None:
-    def order(*given: Any) -> Any:
-        for one in given:
-            if isinstance(one, np.ndarray):
-                one[:] = 7.0
-        return [3, 0, 1, 2, 4] if given[-1] == 0 else [4, 3, 2, 1, 0]
+    shown: list[list[float]] = []
 
-    expected = [oracle.first_fit(ROWS, np.argsort(k).tolist()) for k in ([3, 0, 1, 2, 4], [4, 3, 2, 1, 0])]
-    assert run(ROWS, order) in expected
+    def order(*given: Any) -> Any:
+        arrays = [one for one in given if isinstance(one, np.ndarray)]
+        shown.append(np.concatenate(arrays).tolist())
+        for one in arrays:
+            one[:] = 7.0
+        return [HIGH, LESS][len(shown) % 2]
+
+    run(HARD, order)
+    honest, _ = asked(HARD, *[LESS, HIGH] * len(shown))
+    for own, other in zip(shown, honest, strict=False):
+        assert own == np.concatenate([v for v in other.values() if isinstance(v, np.ndarray)]).tolist()
 
 
 # -- the hook ---------------------------------------------------------------------------------------------------------
