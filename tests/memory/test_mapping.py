@@ -280,6 +280,23 @@ def test_a_hole_is_the_smallest_and_what_stays_keeps_its_address() -> None:
     assert numbers(log)[1 : 4 * FIELDS : FIELDS] == [0, 3, 3, 0]
 
 
+@pytest.mark.parametrize(
+    "policy",
+    [
+        lambda *v: v[0] * np.nan,
+        lambda *v: v[0] + np.inf,
+        lambda *v: v[0][:-1],
+        lambda *v: np.append(v[0], 1.0),
+        lambda *_: None,
+        lambda *v: v[0].astype(complex),
+        lambda *v: v[0][:, None],
+    ],
+)
+def test_replies_that_are_none_are_refused(policy: Policy) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        played(CHAIN, policy)
+
+
 # -- the referee ------------------------------------------------------------------------------------------------------
 
 CHAIN = Program(

@@ -177,12 +177,10 @@ class Game:
         self.ready.update(ready)
         self._known = segment.use
         buffer = self.program.buffers[segment.buffer]
-        if action.code == KEEP:
-            if self._unwritten[segment.buffer] != INPUT:
-                more = not segment.last or buffer.output
-                self._unwritten[segment.buffer] = segment.use if more else INPUT
-        else:
+        if action.code != KEEP:
             self._unwritten[segment.buffer] = INPUT
+        elif self._unwritten[segment.buffer] != INPUT:
+            self._unwritten[segment.buffer] = segment.use
         self._offset[segment.buffer] = action.offset
         if action.code != SLOW:
             self._boxes.append((segment.use, action.first, action.offset, action.offset + buffer.size))
