@@ -23,6 +23,8 @@ SLOWEST = 20.0
 BETTER = 1.03
 """A program that is faster than the fastest so far by less is not faster beyond doubt."""
 MEMORY = 2 * 2**30
+COPIES = 5
+"""Times that a program's arrays are held at once: inputs, what is worked on, both outputs, and their difference."""
 CHECK_SEEDS = (1, 2)
 
 

@@ -128,8 +128,7 @@ Sizes = dict[str, int]
 
 @dataclass(frozen=True)
 class Program:
-    """``scales``: values of each size, small to large; all sizes have equally many. ``least``: the smallest value of
-    each for which the program means something; legality is proved for those and all larger ones."""
+    """``scales``: values of each size, small to large; all sizes have equally many."""
 
     name: str
     sizes: tuple[str, ...]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from evaluators.polyhedral.language import MOST_TEXT, parse
+from evaluators.polyhedral.measuring import COPIES, MEMORY
 from evaluators.polyhedral.problem import make
+from evaluators.polyhedral.program import Program, Sizes
 from evaluators.task import InstanceSet, TaskError
 
 
@@ -16,9 +19,26 @@ def read(path: Path, machine: str) -> InstanceSet:
     made = []
     for scale in range(len(program.scales[0])):
         sizes = program.at(scale)
+        _check(program, sizes)
         name = path.stem if len(program.scales[0]) == 1 else f"{path.stem}-{scale}"
         made.append(make(name, path.stem, text, sizes, machine))
     return InstanceSet(path.name, tuple(made))
+
+
+def _check(program: Program, sizes: Sizes) -> None:
+    """Raises TaskError where an array has no elements or all together do not fit."""
+    shapes = {a.name: program.shape(a.name, sizes) for a in program.arrays}
+    for name, shape in shapes.items():
+        if min(shape) < 1:
+            raise TaskError(
+                f"{program.name}: {name} has no elements at {sizes}; every extent must be at least 1"
+            )
+    needed = 8 * sum(math.prod(shape) for shape in shapes.values())
+    if needed > MEMORY // COPIES:
+        raise TaskError(
+            f"{program.name}: the arrays take {needed} bytes at {sizes}; {MEMORY // COPIES} are the most, choose "
+            "smaller sizes"
+        )
 
 
 def text_of(path: Path) -> str:

@@ -110,6 +110,14 @@ def test_equal_c_is_measured_once_and_a_record_twice(monkeypatch: pytest.MonkeyP
     assert len(asked) == 4, "another size is another measurement"
 
 
+def test_the_payload_does_not_tell_which_program_it_is() -> None:
+    for place in splits.places("search"):
+        text = splits.text_of(place.program)
+        title = text.split('"""')[1]
+        payload = make(place.id, place.program, text, splits.sizes_of(place), "a machine").payload.decode()
+        assert title not in json.loads(payload)["text"] and place.program not in payload, place.id
+
+
 def test_machines_do_not_share_scores() -> None:
     one, other = (make("p", "p", PRODUCT, {"N": 9}, machine).payload for machine in ("this", "that"))
     assert one != other and json.loads(one)["program"] == json.loads(other)["program"]
@@ -166,6 +174,8 @@ def test_without_a_compiler_or_islpy_one_sentence_says_what_to_do(tmp_path: Path
         ("x = 1\n", "no statement"),
         ("N = size(5)\nA = array(N)\nfor i in range(N):\n    A[i * i] = 1\n", "line 4: not affine"),
         ("N = size(5)\nA = array(N)\nfor i in range(N):\n    A[i + 1] = 1\n", "outside of A"),
+        ("N = size(1, 9)\nA = array(N - 1)\nfor i in range(N - 1):\n    A[i] = 1\n", "no elements"),
+        ("N = size(90000)\nA = array(N, N)\nfor i in range(N):\n    A[i, i] = 1\n", "smaller sizes"),
         ("N = size(5)\nA = array(N)\nwhile True:\n    A[0] = 1\n", "line 3"),
     ],
 )
