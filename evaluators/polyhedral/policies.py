@@ -59,7 +59,7 @@ def speed(
     except WrongResults as error:
         if name in OURS:
             raise ImpossibleAnswer(f"{name} makes {program.name} compute something else: {error}") from None
-        raise Unable(f"other results: {error}") from None
+        raise Unable(f"what it makes is wrong: {error}") from None
 
 
 def text(name: str, compiler: Compiler, sizes: Sizes, settings: Mapping[str, str]) -> str | None:

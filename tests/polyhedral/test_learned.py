@@ -94,6 +94,13 @@ def test_chains_are_loops_that_hold_nothing_but_the_next() -> None:
     tiled = moves.schedule_of(kernel("gemm"), (Tile(("k", "j2"), (8, 8)), RegisterTile(("k",), (4,))))
     chain = moves.chain_of(tiled, "S1")
     assert [n.name for n in chain] == ["k.t", "j2.t", "k.r", "j2", "k"]
+    pair = moves.schedule_of(kernel("jacobi-2d"), next(moves.together(kernel("jacobi-2d"), (), "S0")))
+    names = [[n.name for n in moves.chain_of(pair, s)] for s in ("S0", "S1")]
+    assert names == [["j"], ["j2"]], "one loop i, which holds two"
+    whole = moves.fused(kernel("jacobi-2d"), (), "i", "i2", deep=True)
+    assert whole is not None
+    fused = moves.schedule_of(kernel("jacobi-2d"), whole)
+    assert [[n.name for n in moves.chain_of(fused, s)] for s in ("S0", "S1")] == [["t", "i", "j"], []]
     assert moves.points(chain) == ("j2",) and [moves.tiled(n) for n in chain] == [
         True,
         True,
@@ -466,6 +473,27 @@ def test_the_search_finds_what_the_model_likes_and_only_what_is_legal() -> None:
     assert beam.search(Compiler(compiler.program), sizes, stump("copies", 3.0, 0.0, 1.0)) == found
     assert beam.search(compiler, sizes, stump("copies", 3.0, 0.0, 0.05)) == beam.Found((), 1.0)
     assert beam.search(compiler, sizes, stump("copies", 3.0, 0.0, -1.0)).plan == ()
+
+
+def test_the_search_builds_on_what_the_model_likes() -> None:
+    """Two trees, each pleased by a move of another stage: both moves are in the plan that is found."""
+    one, two = stump("tiles", 1.5, 0.0, 1.0), stump("copies", 1.5, 0.0, 1.0)
+    both = replace(
+        one,
+        **{n: np.concatenate([getattr(one, n), getattr(two, n)]) for n in ("feature", "threshold", "value")},
+        left=np.array([1, 0, 0, 4, 0, 0], np.int32),
+        right=np.array([2, 0, 0, 5, 0, 0], np.int32),
+        roots=np.array([0, 3], np.int32),
+    )
+    compiler = kernel("gemm")
+    assert beam.search(compiler, compiler.program.at(1), both, width=1).ratio == 4.0
+
+
+def test_the_search_leaves_out_what_is_illegal() -> None:
+    """Most orders of this program are; none may be looked at, however well the model thinks of it."""
+    compiler = kernel("seidel-2d")
+    found = beam.search(compiler, compiler.program.at(1), stump("second", -1e9, 0.0, 1.0))
+    assert moves.legal(compiler, found.plan)
 
 
 def test_a_wider_beam_finds_no_less() -> None:

@@ -1,12 +1,14 @@
 """A beam search over plans by the model's predictions: stage by stage, chain by chain, nothing measured.
 
+It starts twice, from the program as written and from all statements apart: that is seldom a gain by itself, so that a
+beam would drop it, and often the way to one.
+
 Source: the search of LOOPer (Merouani et al. 2024) and of Adams et al., "Learning to optimize Halide with tree search
 and random programs" (2019): a beam of schedules whose cost a learned model predicts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +17,7 @@ import numpy as np
 
 from evaluators.polyhedral.compiler import Compiler
 from evaluators.polyhedral.learned.features import Featurer
-from evaluators.polyhedral.learned.moves import STAGES, Plan, legal
+from evaluators.polyhedral.learned.moves import STAGES, Plan, fully_apart, legal
 from evaluators.polyhedral.learned.training import FEATURES
 from evaluators.polyhedral.learned.trees import Trees, load
 from evaluators.polyhedral.program import Sizes
@@ -39,23 +41,19 @@ def search(compiler: Compiler, sizes: Sizes, model: Trees, *, width: int = WIDTH
     program, sizes and machine."""
     featurer = Featurer(compiler, sizes)
     known: dict[Plan, float] = {(): 0.0}
-    beam: list[Plan] = [()]
-    for stage in STAGES:
-        for statement in compiler.program.statements:
-            longer = [
-                p for plan in beam for p in _options(compiler, plan, stage(compiler, plan, statement.name))
-            ]
-            fresh = [p for p in dict.fromkeys(longer) if p not in known]
-            if fresh:
-                values = model.predict(np.array([featurer.vector(p) for p in fresh]))
-                known |= {p: float(v) for p, v in zip(fresh, values, strict=True)}
-            beam = sorted(dict.fromkeys([*beam, *longer]), key=lambda p: -known[p])[:width]
+    for start in dict.fromkeys([(), fully_apart(compiler, ())]):
+        beam: list[Plan] = [start]
+        for stage in STAGES:
+            for statement in compiler.program.statements:
+                proposed = (p for plan in beam for p in stage(compiler, plan, statement.name))
+                longer = [p for p in dict.fromkeys([*beam, *proposed]) if legal(compiler, p)]
+                fresh = [p for p in longer if p not in known]
+                if fresh:
+                    values = model.predict(np.array([featurer.vector(p) for p in fresh]))
+                    known |= {p: float(v) for p, v in zip(fresh, values, strict=True)}
+                beam = sorted(longer, key=lambda p: -known[p])[:width]
     best = max(known, key=known.__getitem__)
     return Found(best, 2.0 ** known[best]) if known[best] > CAUTION else Found((), 1.0)
-
-
-def _options(compiler: Compiler, plan: Plan, proposed: Iterator[Plan]) -> list[Plan]:
-    return [p for p in proposed if p != plan and legal(compiler, p)]
 
 
 @lru_cache(maxsize=4)
