@@ -391,7 +391,7 @@ def test_training_from_measurements_to_a_model(
 ) -> None:
     pytest.importorskip("sklearn")
     monkeypatch.setattr(training, "FOLDS", 2)
-    monkeypatch.setattr(training, "LEAST", 5)
+    monkeypatch.setattr(training, "LEAST", 8)
     said: list[str] = []
 
     def train(name: str) -> training.Training:
@@ -399,7 +399,7 @@ def test_training_from_measurements_to_a_model(
             tmp_path / name,
             GCC,
             programs=training.LEAST,
-            schedules=3,
+            schedules=6,
             over=lambda: False,
             say=said.append,  # type: ignore[arg-type]
         )
