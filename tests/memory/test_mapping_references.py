@@ -25,6 +25,33 @@ from evaluators.task import InstanceSet, TaskError
 TASK: Any = load("memory-map")
 
 
+SMALL = (
+    # What is kept twice stays at its address: 0, 1 and 2 lie beside one another in turn.
+    Program(
+        Machine(6, 1, 12, 1),
+        (0,) * 6,
+        (
+            Buffer(2, 0, (1, 3, 5)),
+            Buffer(2, 0, (2,)),
+            Buffer(2, 1, (3, 4)),
+            Buffer(2, 2, (5,)),
+            Buffer(2, 4, (5,)),
+        ),
+    ),
+    # Two copies wait for one engine.
+    Program(Machine(9, 1, 9, 2), (3, 3, 3), (Buffer(4, INPUT, (1,)), Buffer(4, INPUT, (2,)))),
+    Program(Machine(9, 1, 9, 1), (2, 2, 2), (Buffer(4, INPUT, (2,)), Buffer(4, INPUT, (2,)))),
+)
+
+
+@pytest.mark.parametrize("program", SMALL)
+def test_cp_sat_keeps_addresses_and_the_order_of_the_engine(program: Program) -> None:
+    pytest.importorskip("ortools")
+    found = exact.solve(program, 20.0)
+    assert found.decisions is not None
+    assert valid(program, exact.replayed(program, found.decisions)) == found.bound == oracle.optimum(program)
+
+
 def every_game(game: Game) -> int:
     """The shortest run time of all plays, by trying every move."""
     if game.segment is None:
@@ -109,6 +136,8 @@ def test_repacking_makes_room() -> None:
         stay(5, 6, 10, (1,)): 0,
     }
     assert repacking.packed(8, [there, more], {there: 3}) is None
+    after = stay(4, 6, 6, (1,))  # shares operation 4 with the first
+    assert repacking.packed(9, [there, after], {there: 0}) is None
 
 
 # -- proofs -----------------------------------------------------------------------------------------------------------
