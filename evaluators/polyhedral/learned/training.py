@@ -7,6 +7,7 @@ automatic code optimization" (2021), with trees in place of their networks.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,7 +41,7 @@ Floats = npt.NDArray[np.float64]
 @dataclass(frozen=True)
 class Ranking:
     """Spearman's rank correlation of predicted and measured speed-ups: over all schedules, and the mean over programs
-    of that among the schedules of one, which is what a search needs."""
+    of that among the schedules of one, which is what a search needs. NaN where too few differ for any."""
 
     overall: float
     within: float
@@ -78,7 +79,7 @@ def train(
         Figure("Spearman, held-out programs", ranking.overall),
         Figure("Spearman within a held-out program", ranking.within),
     )
-    return Training(out, len(samples), figures)
+    return Training(out, len(samples), tuple(f for f in figures if not math.isnan(f.value)))
 
 
 def features(samples: Sequence[Sample]) -> Floats:
@@ -124,7 +125,8 @@ def ranked(samples: Sequence[Sample], rows: Floats) -> Ranking:
         for n in np.unique(numbers)
         if len(set(targets[numbers == n])) > 2 and len(set(found[numbers == n])) > 1
     ]
-    return Ranking(float(spearmanr(found, targets).statistic), float(np.mean(within)))
+    overall = spearmanr(found, targets).statistic if len(set(found)) > 1 < len(set(targets)) else math.nan
+    return Ranking(float(overall), float(np.mean(within)) if within else math.nan)
 
 
 def _targets(samples: Sequence[Sample]) -> Floats:
