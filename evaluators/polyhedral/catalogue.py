@@ -30,5 +30,5 @@ def baselines(settings: Mapping[str, str]) -> Mapping[str, Baseline]:
 
 def shipped_scores(version: str, settings: Mapping[str, str]) -> Mapping[str, ShippedScore]:
     """The scores that ship for one thread, whatever programs outside there are."""
-    inside = {**settings, **dict.fromkeys(COMMANDS, "")}
+    inside = {**settings, **dict.fromkeys((*COMMANDS, "model"), "")}
     return shipped.scores(HERE / "data" / "scores-polyhedral.json", version, inside)

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 
-from evaluators.polyhedral import catalogue, problem, reader, referee, splits
+from evaluators.polyhedral import catalogue, policies, problem, reader, referee, splits
 from evaluators.polyhedral.adapter import QUERY_BYTES
 from evaluators.polyhedral.hosts import HOSTS
+from evaluators.polyhedral.learned import training
 from evaluators.polyhedral.measuring import Measurer
 from evaluators.polyhedral.oracle import PROOFS, oracle
 from evaluators.polyhedral.pictures import pictures
@@ -26,6 +27,7 @@ from evaluators.task import (
     ShippedScore,
     Split,
     TaskError,
+    Training,
     Value,
 )
 
@@ -92,6 +94,9 @@ class Polyhedral:
             f"threads of OpenMP, 1 to {MOST_THREADS}; above 1 wall time is measured, which is noisy",
         ),
         Option("polly", "", "a clang with Polly as one more reference policy, such as clang-19"),
+        Option(
+            "model", "", "a file of discover train for the policy learned, in place of the one that ships"
+        ),
         Option("pluto", "", "Pluto's polycc as one more reference policy"),
     )
     adapter: Path = HERE / "adapter.py"
@@ -147,6 +152,22 @@ class Polyhedral:
 
     def judge(self, instance: Instance, answer: bytes) -> Judgement:
         return referee.judge(instance, answer, self._measurer, self._threads)
+
+    def policy(self, name: str, instance: Instance) -> Judgement:
+        """See :mod:`evaluators.polyhedral.policies`."""
+        return policies.judged(name, instance, self._measurer, self.settings)
+
+    def train(
+        self,
+        out: Path,
+        *,
+        programs: int,
+        schedules: int,
+        over: Callable[[], bool],
+        say: Callable[[str], None],
+    ) -> Training:
+        """See :mod:`evaluators.polyhedral.learned.training`."""
+        return training.train(out, self.compiler, programs=programs, schedules=schedules, over=over, say=say)
 
     figures = staticmethod(referee.figures)
     pictures = staticmethod(pictures)

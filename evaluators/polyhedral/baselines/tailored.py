@@ -65,6 +65,10 @@ def pivoted(program, oracle, plan, nest, tile, steps, block, cache):
         return []
     if max(len(s.loops) for s in statements) != 3:
         return []
+    if all(
+        a.array != writes[0].array or a.matrix == s.accesses[0].matrix for s in statements for a in s.accesses
+    ):
+        return []  # what is written is read nowhere else: sums, no factorisation
     places = []
     for position, (statement, write) in enumerate(zip(statements, writes, strict=True)):
         width = len(statement.loops)
@@ -144,6 +148,13 @@ def in_place(program, oracle, plan, nest, tile, steps, block, cache):
     statement = statements[0]
     if any(not any(row[k] for row in a.matrix) for a in statement.accesses for k in (1, 2)):
         return []
+    flows = [
+        d.distances
+        for d in program.dependences
+        if d.source == d.target == statement.name and d.kind == "flow"
+    ]
+    if not any(time[0] == 0 and row == (0, 0) and (column[0] or 0) > 0 for time, row, column in flows):
+        return []  # nothing waits for its neighbour in the row
     _, chain = around(oracle.tree(plan), statement.name)
     if any(oracle.is_parallel(plan, loop) for loop in chain):
         return []
