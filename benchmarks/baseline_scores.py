@@ -193,6 +193,7 @@ def store(task: Task, name: str, scored: Mapping[str, Any]) -> None:
     found = {**mine["baselines"], name: scored}
     mine["baselines"] = {n: found[n] for n in task.baselines() if n in found}
     written = entries[0] if len(entries) == 1 else entries
+    path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
 
 
