@@ -72,7 +72,7 @@ def _affine(text: str) -> Affine:
         if name is None:
             constant += number
         else:
-            terms[name] = terms.get(name, 0) + number
+            terms[name] = number
     return Affine.of(terms, constant)
 
 

@@ -20,9 +20,10 @@ from evaluators.polyhedral.rows import counts_tiles, form
 from evaluators.polyhedral.tree import Nest, Schedule
 
 Ints = npt.NDArray[np.int64]
-START = 10
-"""Every size of the program in the picture, doubled for tiles until there are LEAST_PIECES."""
-LEAST_PIECES, MOST_RECTANGLES, MOST_POINTS = 6, 400, 40_000
+START = (10, 20, 40, 80, 5, 2, 1)
+"""What every size of the program is in the picture: the first of these at which there is something to see, and not too
+much. Where there are tiles it is doubled until there are LEAST_PIECES."""
+LEAST_PIECES, MOST_RECTANGLES, MOST_POINTS, MOST_SIZE = 6, 400, 40_000, 640
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,25 @@ class Pieces:
 
 def drawn(program: Program, schedule: Schedule, statements: Sequence[Statement]) -> tuple[Tiles, ...]:
     """The iteration spaces of ``statements`` with two loops: the inner one to the right, the outer one upwards, each
-    piece coloured by its place in the order. Those with tiles are drawn at the same sizes."""
-    tiled = [s for s in statements if _tile_loops(schedule, s.name)]
-    found = {s.name: pieces(program, schedule, s, dict.fromkeys(program.sizes, START)) for s in statements}
-    found |= _grown(program, schedule, tiled)
-    return tuple(_drawn(found[s.name], s, _tile_loops(schedule, s.name)) for s in statements)
+    piece coloured by its place in the order. Those with tiles are drawn at the same sizes, where they can be; one that
+    is too large at every size is left out."""
+    found: dict[str, Pieces] = {}
+    for statement in statements:
+        tried = (_fitting(program, schedule, statement, value) for value in START)
+        if (first := next(filter(None, tried), None)) is not None:
+            found[statement.name] = first
+    tiled = [s for s in statements if s.name in found and _tile_loops(schedule, s.name)]
+    value = max((max(found[s.name].sizes.values()) for s in tiled), default=MOST_SIZE)
+    while value < MOST_SIZE and any(found[s.name].count < LEAST_PIECES for s in tiled):
+        value *= 2
+        larger = {s.name: _fitting(program, schedule, s, value) for s in tiled}
+        grown = {name: more for name, more in larger.items() if more is not None}
+        if len(grown) < len(tiled):
+            break
+        found |= grown
+    return tuple(
+        _drawn(found[s.name], s, _tile_loops(schedule, s.name)) for s in statements if s.name in found
+    )
 
 
 def _drawn(found: Pieces, statement: Statement, tiles: tuple[str, ...]) -> Tiles:
@@ -63,10 +78,13 @@ def _drawn(found: Pieces, statement: Statement, tiles: tuple[str, ...]) -> Tiles
     )
 
 
-def pieces(program: Program, schedule: Schedule, statement: Statement, sizes: Sizes) -> Pieces:
-    """The points of ``statement``, which has two loops, and what runs in one piece."""
-    outer, inner = _points(program, statement, sizes)
-    values = {**sizes, **dict(zip(statement.iterators, (outer, inner), strict=True))}
+def pieces(program: Program, schedule: Schedule, statement: Statement, sizes: Sizes) -> Pieces | None:
+    """The points of ``statement``, which has two loops, and what runs in one piece. None: more than MOST_POINTS."""
+    points = _points(program, statement, sizes)
+    if points is None:
+        return None
+    outer, inner = points
+    values = {**sizes, **dict(zip(statement.iterators, points, strict=True))}
     rows = [form(row).at(values) for row in _key(schedule.loops_of(statement.name), statement.name)]
     key = np.stack([np.broadcast_to(np.asarray(row, np.int64), outer.shape) for row in rows], axis=1)
     _, piece = np.unique(key, axis=0, return_inverse=True)  # rows in lexicographic order: the order of times
@@ -96,20 +114,10 @@ def rectangles(found: Pieces) -> list[Rectangle]:
     return made
 
 
-def _grown(program: Program, schedule: Schedule, statements: Sequence[Statement]) -> dict[str, Pieces]:
-    """The pieces of statements with tiles at START, doubled again and again until each shows enough of them, as long
-    as points and rectangles are not too many."""
-    found: dict[str, Pieces] = {}
-    for doubled in count():
-        sizes = dict.fromkeys(program.sizes, START << doubled)
-        larger = {s.name: pieces(program, schedule, s, sizes) for s in statements}
-        if found and any(len(rectangles(p)) > MOST_RECTANGLES for p in larger.values()):
-            break
-        found = larger
-        enough = all(p.count >= LEAST_PIECES for p in found.values())
-        if enough or any(4 * len(p.outer) > MOST_POINTS for p in found.values()):
-            break
-    return found
+def _fitting(program: Program, schedule: Schedule, statement: Statement, value: int) -> Pieces | None:
+    """The pieces at one value of all sizes, if there are any and not too many points or rectangles."""
+    found = pieces(program, schedule, statement, dict.fromkeys(program.sizes, value))
+    return found if found is not None and 0 < len(rectangles(found)) <= MOST_RECTANGLES else None
 
 
 def _tile_loops(schedule: Schedule, statement: str) -> tuple[str, ...]:
@@ -134,17 +142,22 @@ def _key(loops: tuple[Nest, ...], statement: str) -> list[Affine]:
     return rows[:end]
 
 
-def _points(program: Program, statement: Statement, sizes: Sizes) -> tuple[Ints, Ints]:
-    """Both iterators of all points, by outer and then inner."""
+def _points(program: Program, statement: Statement, sizes: Sizes) -> tuple[Ints, Ints] | None:
+    """Both iterators of all points, by outer and then inner; None where the loops run more than MOST_POINTS."""
     loops = {n.name: n for n in program.loops}
     outer, inner = (loops[name] for name in statement.loops)
     low, high = _bounds(outer, sizes)
-    first = np.arange(int(low), max(int(low), int(high)), dtype=np.int64)
-    low, high = _bounds(inner, {**sizes, outer.iterator: first})
-    second = np.arange(low.min(), high.max(), dtype=np.int64) if first.size else first
-    a, b = (g.reshape(-1) for g in np.meshgrid(first, second, indexing="ij"))
+    if high - low > MOST_POINTS:
+        return None
+    first = np.arange(int(low), int(high), dtype=np.int64)
+    low, high = (np.broadcast_to(b, first.shape) for b in _bounds(inner, {**sizes, outer.iterator: first}))
+    lengths = np.maximum(high - low, 0)
+    if lengths.sum() > MOST_POINTS:
+        return None
+    a = np.repeat(first, lengths)
+    b = np.arange(len(a), dtype=np.int64) - np.repeat(np.cumsum(lengths) - lengths - low, lengths)
     values = {**sizes, outer.iterator: a, inner.iterator: b}
-    inside = np.ones(a.shape, bool)
+    inside = np.ones(a.shape, bool)  # what guards leave out
     for constraint in statement.constraints:
         inside &= np.broadcast_to(np.asarray(form(constraint).at(values)) >= 0, a.shape)
     return a[inside], b[inside]

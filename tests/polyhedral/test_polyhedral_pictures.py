@@ -161,6 +161,7 @@ def test_pieces_run_one_after_the_other_in_the_order_that_isl_gives(plan: list[A
     sizes = {"N": n, "M": m}
     statement = program("triangle").statements[0]
     found = space.pieces(program("triangle"), made, statement, sizes)
+    assert found is not None
     times = by_isl("triangle", made, "S0", sizes)
     points = list(zip(found.outer.tolist(), found.inner.tolist(), strict=True))
     assert sorted(points) == sorted(times), "the points of the domain"
@@ -177,6 +178,7 @@ def test_pieces_run_one_after_the_other_in_the_order_that_isl_gives(plan: list[A
 def test_tiles_are_pieces(size: int) -> None:
     made = schedule("mvt", ["interchange", ["j", "i"]], ["tile", ["j", "i"], [size, 4]])
     found = space.pieces(program("mvt"), made, program("mvt").statements[0], {"N": 11})
+    assert found is not None
     for i, j, piece in zip(found.outer.tolist(), found.inner.tolist(), found.piece.tolist(), strict=True):
         assert piece == j // size * 3 + i // 4, "11 rows are three tiles of 4, and columns are outermost"
 
@@ -214,10 +216,35 @@ def test_sizes_grow_until_tiles_are_seen() -> None:
     assert (both[0].up, both[0].across) == ("i", "j") and both[0].top == both[0].end == 80
     huge = shown("mvt", ["tile", ["i", "j"], [4096, 4096]])[1][0]
     assert len(huge.tiles) == 1 and huge.tiles[0].right <= 160 and huge.tiles[0].level == 0
-    skewed = schedule("triangle", ["skew", "j", "i", 2], ["tile", ["i", "j"], [4096, 3]])
-    assert len(space.drawn(program("triangle"), skewed, program("triangle").statements[:1])[0].tiles) <= (
-        space.MOST_RECTANGLES
+
+
+def draws(text: str, *transforms: list[Any]) -> tuple[Tiles, ...]:
+    """Of all statements of a text, after transforms that need not be legal."""
+    whole = parse(text, "text")
+    made = original(whole)
+    for transform in read(list(transforms)):
+        made = transform.apply(made, whole)
+    return space.drawn(whole, made, whole.statements)
+
+
+def test_there_is_something_to_see_and_not_too_much() -> None:
+    def loops(outer: str, inner: str) -> str:
+        head = f"N = size(99)\nA = array(1)\nfor i in range({outer}):\n"
+        return f"{head}    for j in range({inner}):\n        A[0] = 1.0\n"
+
+    # at N = 80 diagonal strips of 40 are four, at N = 160 they would take 700 rectangles
+    (diagonal,) = draws(
+        loops("N", "N"), ["skew", "j", "i", 1], ["interchange", ["j", "i"]], ["strip", "j", 40]
     )
+    assert "At N = 80" in diagonal.caption and 100 < len(diagonal.tiles) <= space.MOST_RECTANGLES
+    (late,) = draws(loops("15, N", "N"))
+    assert "At N = 20" in late.caption and len(late.tiles) == 100, "at N = 10 nothing runs"
+    (steep,) = draws(loops("16 * N", "2 * N"))
+    assert "At N = 2." in steep.caption and len(steep.tiles) == 128, "at N = 10 there would be 3,200 cells"
+    (small,) = draws(loops("3", "2"), ["tile", ["i", "j"], [2, 2]])
+    assert len(small.tiles) == 2, "there will never be more"
+    assert draws(loops("100000000", "2")) == draws(loops("100", "100000000")) == draws(loops("0", "N")) == ()
+    assert [len(t.tiles) for t in draws(loops("100000000", "100000000"), ["tile", ["i", "j"], [2, 2]])] == []
 
 
 def test_an_axis_begins_where_iterators_do() -> None:
