@@ -369,13 +369,14 @@ def test_nested_lines_are_indented_and_coloured(
 def test_tiles_beside_one_another_have_one_scale_and_outlines_none(
     client: TestClient, db: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The kinds of pictures differ by their place, and one answer may have fewer."""
+    """The kinds of pictures differ by their place, and from answer to answer."""
     lines = pictures.Outline("loops", "", (Column("after", (Line(0, "for i"),)),))
     charts = [
         Tiles("t", "", "j", "i", (Tile(0, w, 0, h, "", 0.5, "n"),), (Mark("limit", h),))
         for w, h in ((2, 4), (4, 8))
     ]
-    drawn = iter(2 * [(lines, charts[0]), (lines, charts[1], charts[0])])
+    other = Timeline("t", "", "s", (Lane("x", (Span(0, 9, ""),)),))
+    drawn = iter(2 * [(lines, charts[0], other), (lines, charts[1], charts[0])])
     monkeypatch.setattr(samples.Small, "pictures", lambda *_: next(drawn))
     with Ledger.open(db) as ledger:
         names = [kept(ledger, n, [1.0] * samples.SIZE).hash for n in (16, 17)]
