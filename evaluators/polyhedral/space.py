@@ -181,7 +181,7 @@ def _tile(rectangle: Rectangle, found: Pieces, names: tuple[str, str], what: str
         bottom=bottom - up,
         top=top + 1 - up,
         label=str(piece + 1),
-        level=piece / (found.count - 1) if found.count > 1 else 0.0,
+        level=(piece + 1) / found.count,
         note=f"{what} {piece + 1} of {found.count}: {', '.join(spans)}",
     )
 

@@ -206,7 +206,7 @@ def test_a_block_is_one_rectangle() -> None:
 def test_sizes_grow_until_tiles_are_seen() -> None:
     (plain_space, _) = shown("mvt")[1]
     assert "At N = 10. Each cell is an iteration" in plain_space.caption and len(plain_space.tiles) == 100
-    assert [t.level for t in plain_space.tiles] == pytest.approx([k / 99 for k in range(100)])
+    assert [t.level for t in plain_space.tiles] == pytest.approx([k / 100 for k in range(1, 101)])
     # one statement's tiles would do at N = 40; both are drawn at the same size
     both = shown("mvt", ["strip", "i", 4], ["tile", ["i2", "j2"], [32, 32]])[1]
     assert all("At N = 80. Each patch is a tile" in t.caption for t in both)
@@ -215,7 +215,7 @@ def test_sizes_grow_until_tiles_are_seen() -> None:
     )
     assert (both[0].up, both[0].across) == ("i", "j") and both[0].top == both[0].end == 80
     huge = shown("mvt", ["tile", ["i", "j"], [4096, 4096]])[1][0]
-    assert len(huge.tiles) == 1 and huge.tiles[0].right <= 160 and huge.tiles[0].level == 0
+    assert len(huge.tiles) == 1 and huge.tiles[0].right <= 160 and huge.tiles[0].level == 1
 
 
 def draws(text: str, *transforms: list[Any]) -> tuple[Tiles, ...]:
