@@ -71,7 +71,8 @@ class StageResult:
     lines: int | None = None
     """Lines executed, None where they were not counted or the job failed. The candidate's word."""
     host: float = 0.0
-    """Processor time of the thread that ran the job: pipe, simulator and referee, s. Decides nothing."""
+    """Processor time of the thread that ran the job: pipe, simulator and referee, s; of a measured task, whose referee
+    waits for other processes, time on the wall. Decides nothing."""
     screen: StageResult | None = None
     """What came of the job's screen. Where that failed, the outcome and its reason are the screen's, and nothing else
     was run."""
