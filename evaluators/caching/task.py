@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 
 from evaluators.caching import catalogue, reader, referee, splits
 from evaluators.caching.problem import DECISION_SECONDS, MAX_CAPACITY
 from evaluators.caching.simulator import simulate
 from evaluators.registry import bind
+from evaluators.splits import Splits
 from evaluators.task import (
     Baseline,
     Direction,
@@ -82,7 +82,8 @@ class CacheEviction:
     adapter: Path = HERE / "simulator.py"
     memory: int = 128 * 2**20
     decision_limit: float = DECISION_SECONDS
-    gate_blocks: int = splits.LOOK_BLOCKS
+    splits: Splits = splits.SPLITS
+    gate_blocks: int = splits.looks
 
     def __init__(self, settings: Mapping[str, str]) -> None:
         self.settings: Mapping[str, str] = bind(self.options, settings, self.name)
@@ -102,18 +103,10 @@ class CacheEviction:
 
     def instances(self, split: Split) -> InstanceSet:
         """Instances in fixed order; ``gate`` gives the report blocks. Raises TaskError when the data is damaged."""
-        if split in ("screen", "search", "final"):
-            return _assemble(split, (split,))
-        if split == "gate":
-            return _assemble("gate", tuple(f"report-{block}" for block in range(splits.REPORT_BLOCKS)))
-        raise TaskError(f"task {self.name!r} has no split {split!r}; expected screen, search, gate or final")
+        return self.splits.instances(split)
 
     def gate(self, block: int) -> InstanceSet:
-        if not 0 <= block < self.gate_blocks:
-            raise TaskError(
-                f"task {self.name!r} has no gate block {block}; expected 0 to {self.gate_blocks - 1}"
-            )
-        return _assemble(f"gate-{block}", (f"look-{block}",))
+        return self.splits.gate(block)
 
     def read(self, path: Path) -> InstanceSet:
         """The user's own traces for a cache of the option's capacity."""
@@ -122,8 +115,3 @@ class CacheEviction:
     simulate = staticmethod(simulate)
     judge = staticmethod(referee.judge)
     figures = staticmethod(referee.figures)
-
-
-@cache
-def _assemble(name: str, parts: tuple[str, ...]) -> InstanceSet:
-    return InstanceSet(name, tuple(i for part in parts for i in splits.load(part)))

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from discovery.execution.lockstep import functions
 from discovery.sandbox.replicas import Replicas
-from evaluators.caching import splits
 from evaluators.caching.instances import FAMILIES, Spec, _table, generate
 from evaluators.caching.problem import decode, encode, fewest_misses, numbered
 from evaluators.caching.referee import judge, misses
@@ -282,13 +281,6 @@ def test_the_power_law_is_exact() -> None:
         weights = np.diff(_table(50, quarters), prepend=0).tolist()
         for rank, weight in enumerate(weights, 1):
             assert weight**4 * rank**quarters <= 1 << 128 < (weight + 1) ** 4 * rank**quarters
-
-
-def test_damaged_data_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    splits.load.cache_clear()
-    monkeypatch.setattr(splits, "_recorded", lambda: {"screen": "0" * 64})
-    with pytest.raises(TaskError, match="'screen' do not match their SHA-256"):
-        splits.load("screen")
 
 
 # -- the task ---------------------------------------------------------------------------------------------------------

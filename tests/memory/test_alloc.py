@@ -21,7 +21,7 @@ from evaluators.memory.alloc.adapter import answer
 from evaluators.memory.alloc.instances import CAPACITY, FAMILIES, Spec, generate, planted
 from evaluators.memory.buffers import Buffers, decode, encode
 from evaluators.registry import load
-from evaluators.task import ImpossibleAnswer, Instance, InvalidAnswer, TaskError, aggregate
+from evaluators.task import ImpossibleAnswer, Instance, InvalidAnswer, aggregate
 
 TASK = load("memory-alloc")
 ONE_PASS = [f"{fit}-fit-{by}" for fit in ("first", "best") for by in ("size", "start", "length", "area")]
@@ -91,22 +91,8 @@ def test_families_are_what_they_say() -> None:
 
 
 def test_no_two_blocks_share_a_seed_or_an_instance() -> None:
-    specs = [spec for name in splits.all_parts() for spec in splits.part(name)]
+    specs = [spec for name in splits.SPLITS.parts() for spec in splits.part(name)]
     assert len({spec.id for spec in specs}) == len(specs)
-
-
-def test_a_damaged_manifest_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    path = tmp_path / "manifest.json"
-    for text, reason in (("{}", "do not match their SHA-256"), ("{", "cannot be read")):
-        path.write_text(text)
-        monkeypatch.setattr(splits, "MANIFEST", path)
-        splits.load.cache_clear()
-        splits._recorded.cache_clear()
-        with pytest.raises(TaskError, match=reason):
-            splits.load("screen")
-    monkeypatch.undo()
-    splits.load.cache_clear()
-    splits._recorded.cache_clear()
 
 
 def test_search_is_hard_for_simple_rules() -> None:

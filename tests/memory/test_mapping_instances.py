@@ -12,7 +12,6 @@ from evaluators.memory.mapping.bound import lower_bound
 from evaluators.memory.mapping.instances import FAMILIES, PRESSURES, SEARCHED, Spec, crowded, generate
 from evaluators.memory.mapping.mcts import plain
 from evaluators.memory.mapping.program import INPUT, Buffer, encode, wrong
-from evaluators.task import TaskError
 
 GOLDENS = {
     Spec("conv", "tight", 60, 1000): "0b4d6010587867720ab41c50daae447a4ac0d4a5ce6b4fae0a5cdb581f939a8f",
@@ -65,13 +64,6 @@ def test_a_training_step_reads_its_activations_again() -> None:
 
 
 def test_the_final_split_has_families_that_are_met_nowhere_else() -> None:
-    groups = {name: {spec.family for spec in splits.part(name)} for name in splits.all_parts()}
+    groups = {name: {spec.family for spec in splits.part(name)} for name in splits.SPLITS.parts()}
     assert groups["final"] == set(FAMILIES) and groups["search"] == set(SEARCHED)
     assert all(groups[name] == set(SEARCHED) for name in groups if name != "final")
-
-
-def test_damaged_data_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    splits.load.cache_clear()
-    monkeypatch.setattr(splits, "_recorded", lambda: {"screen": "0" * 64})
-    with pytest.raises(TaskError, match="'screen' do not match their SHA-256"):
-        splits.load("screen")

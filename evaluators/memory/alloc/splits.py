@@ -1,24 +1,14 @@
-"""Which instances form which split: disjoint seed ranges, orders in which families alternate.
-
-``data/manifest.json`` holds the SHA-256 of each part (a split, or a block of the gate); instances are made anew and
-must give it.
-"""
+"""Which instances form which split: disjoint seed ranges, orders in which families alternate."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 from evaluators.memory.alloc.instances import CAPACITY, FAMILIES, SEARCHED, Spec, generate
 from evaluators.memory.buffers import Buffers, encode
-from evaluators.task import Instance, ReferenceKind, TaskError
+from evaluators.splits import Splits
+from evaluators.task import Instance, ReferenceKind
 
-MANIFEST = Path(__file__).parent / "data" / "manifest.json"
-LOOK_BLOCKS = 8
-REPORT_BLOCKS = 2
 TINY = tuple(Spec(family, 5, seed) for seed, family in enumerate(("mixed", "tiles", "slivers", "powers")))
 """The first ones of the screen: a package shows calls as small as these."""
 SIZES = {
@@ -43,39 +33,6 @@ def part(name: str) -> tuple[Spec, ...]:
     return TINY + found if kind == "screen" else found
 
 
-def all_parts() -> Iterator[str]:
-    """Every part."""
-    yield from ("screen", "search", "final")
-    yield from (f"report-{block}" for block in range(REPORT_BLOCKS))
-    yield from (f"look-{block}" for block in range(LOOK_BLOCKS))
-
-
-@cache
-def load(name: str) -> tuple[Instance, ...]:
-    """The instances of a part. Raises TaskError when they do not give the recorded SHA-256."""
-    found = _made(name)
-    if digest(found) != _recorded().get(name):
-        raise TaskError(
-            f"the instances of {name!r} do not match their SHA-256 in {MANIFEST}: a damaged or altered installation; "
-            "reinstall the package"
-        )
-    return found
-
-
-def make(name: str) -> str:
-    """The SHA-256 of a part as generated now, for the manifest."""
-    return digest(_made(name))
-
-
-def digest(instances: tuple[Instance, ...]) -> str:
-    """SHA-256 over ids, references and payloads, in order."""
-    h = hashlib.sha256()
-    for i in instances:
-        h.update(f"{i.id}\0{i.group}\0{i.reference!r}\0{len(i.payload)}\0".encode())
-        h.update(i.payload)
-    return h.hexdigest()
-
-
 def instance(id_: str, group: str, buffers: Buffers, reference: int, kind: ReferenceKind) -> Instance:
     """An instance with its reference, in bytes. A call has so much time that rules which look at every pair of
     buffers in each round end well before."""
@@ -96,9 +53,4 @@ def _made(name: str) -> tuple[Instance, ...]:
     return tuple(instance(s.id, s.family, generate(s), CAPACITY, "proved optimum") for s in part(name))
 
 
-@cache
-def _recorded() -> dict[str, str]:
-    try:
-        return dict(json.loads(MANIFEST.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise TaskError(f"the manifest {MANIFEST} cannot be read ({error}); reinstall the package") from None
+SPLITS = Splits("memory-alloc", Path(__file__).parent / "data" / "manifest.json", _made)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import cache
 from pathlib import Path
 
 from evaluators.memory import reader
 from evaluators.memory.alloc import catalogue, exact, referee, splits
 from evaluators.memory.alloc.pictures import pictures as tiles
 from evaluators.registry import bind
+from evaluators.splits import Splits
 from evaluators.task import (
     Baseline,
     Direction,
@@ -19,7 +19,6 @@ from evaluators.task import (
     Proof,
     ShippedScore,
     Split,
-    TaskError,
     Value,
 )
 
@@ -104,7 +103,8 @@ class MemoryAlloc:
     options: tuple[Option, ...] = ()
     adapter: Path = HERE / "adapter.py"
     memory: int = 512 * 2**20
-    gate_blocks: int = splits.LOOK_BLOCKS
+    splits: Splits = splits.SPLITS
+    gate_blocks: int = splits.looks
     solvers: tuple[str, ...] = exact.SOLVERS
 
     def __init__(self, settings: Mapping[str, str]) -> None:
@@ -118,18 +118,10 @@ class MemoryAlloc:
 
     def instances(self, split: Split) -> InstanceSet:
         """Instances in fixed order; ``gate`` gives the report blocks. Raises TaskError when the data is damaged."""
-        if split == "gate":
-            return _assemble("gate", tuple(f"report-{block}" for block in range(splits.REPORT_BLOCKS)))
-        if split in ("screen", "search", "final"):
-            return _assemble(split, (split,))
-        raise TaskError(f"task {self.name!r} has no split {split!r}; expected screen, search, gate or final")
+        return self.splits.instances(split)
 
     def gate(self, block: int) -> InstanceSet:
-        if not 0 <= block < self.gate_blocks:
-            raise TaskError(
-                f"task {self.name!r} has no gate block {block}; expected 0 to {self.gate_blocks - 1}"
-            )
-        return _assemble(f"gate-{block}", (f"look-{block}",))
+        return self.splits.gate(block)
 
     def read(self, path: Path) -> InstanceSet:
         """The buffers of a CSV file: one instance, named like the file. Its reference is the lower bound."""
@@ -143,8 +135,3 @@ class MemoryAlloc:
     def prove(self, instances: InstanceSet, solver: str, seconds: float) -> Iterator[Proof]:
         """One proof an instance, in order. Raises TaskError for an unknown solver or without the extra ``cpsat``."""
         return exact.prove(instances, solver, seconds)
-
-
-@cache
-def _assemble(name: str, parts: tuple[str, ...]) -> InstanceSet:
-    return InstanceSet(name, tuple(i for part in parts for i in splits.load(part)))

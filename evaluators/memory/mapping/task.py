@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import cache
 from pathlib import Path
 
 from evaluators.memory.mapping import (
@@ -21,6 +20,7 @@ from evaluators.memory.mapping.program import MAX_BANDWIDTH, MAX_BYTES, Machine,
 from evaluators.memory.mapping.simulator import logged, simulate
 from evaluators.pictures import Picture
 from evaluators.registry import bind
+from evaluators.splits import Splits
 from evaluators.task import (
     Baseline,
     Direction,
@@ -132,7 +132,8 @@ class MemoryMap:
     adapter: Path = HERE / "simulator.py"
     memory: int = 128 * 2**20
     decision_limit: float = splits.DECISION_SECONDS
-    gate_blocks: int = splits.LOOK_BLOCKS
+    splits: Splits = splits.SPLITS
+    gate_blocks: int = splits.looks
     solvers: tuple[str, ...] = proving.SOLVERS
 
     def __init__(self, settings: Mapping[str, str]) -> None:
@@ -159,18 +160,10 @@ class MemoryMap:
 
     def instances(self, split: Split) -> InstanceSet:
         """Instances in fixed order; ``gate`` gives the report blocks. Raises TaskError when the data is damaged."""
-        if split in ("screen", "search", "final"):
-            return _assemble(split, (split,))
-        if split == "gate":
-            return _assemble("gate", tuple(f"report-{block}" for block in range(splits.REPORT_BLOCKS)))
-        raise TaskError(f"task {self.name!r} has no split {split!r}; expected screen, search, gate or final")
+        return self.splits.instances(split)
 
     def gate(self, block: int) -> InstanceSet:
-        if not 0 <= block < self.gate_blocks:
-            raise TaskError(
-                f"task {self.name!r} has no gate block {block}; expected 0 to {self.gate_blocks - 1}"
-            )
-        return _assemble(f"gate-{block}", (f"look-{block}",))
+        return self.splits.gate(block)
 
     def read(self, path: Path) -> InstanceSet:
         """The user's own programs; a machine that a program does not tell is that of the options."""
@@ -195,8 +188,3 @@ class MemoryMap:
     judge = staticmethod(referee.judge)
     figures = staticmethod(referee.figures)
     replayed_figures = staticmethod(referee.replayed_figures)
-
-
-@cache
-def _assemble(name: str, parts: tuple[str, ...]) -> InstanceSet:
-    return InstanceSet(name, tuple(i for part in parts for i in splits.load(part)))

@@ -11,9 +11,9 @@ from evaluators.serving.core.calls import Request
 from evaluators.serving.core.metrics import Objective
 from evaluators.serving.core.simulation import Engine
 from evaluators.serving.episode.referee import Referee
-from evaluators.serving.episode.splits import Splits
 from evaluators.serving.episode.task import ServingTask
 from evaluators.serving.episode.workload import instance
+from evaluators.splits import Splits
 from evaluators.task import Baseline, Instance, Interface, Value
 
 HERE = Path(__file__).parent

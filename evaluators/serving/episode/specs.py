@@ -33,7 +33,7 @@ class Spec:
 
 
 def numbered(name: str, cells: Callable[[str], Sequence[Cell]], calls: Mapping[str, int]) -> tuple[Spec, ...]:
-    """The instances of the part ``name`` of a split (:class:`~evaluators.serving.episode.splits.Splits`), in order.
+    """The instances of the part ``name`` of a split (:class:`~evaluators.splits.Splits`), in order.
     ``cells`` and ``calls`` say of ``screen``, ``search``, ``gate`` and ``final`` what is in it."""
     kind, _, block = name.partition("-")
     key = "gate" if block else kind

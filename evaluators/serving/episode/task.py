@@ -20,10 +20,10 @@ from evaluators.serving.episode import reader, referee
 from evaluators.serving.episode.cluster import linked
 from evaluators.serving.episode.pictures import busiest, timeline
 from evaluators.serving.episode.problem import Problem
-from evaluators.serving.episode.splits import Splits
 from evaluators.serving.episode.workload import instance, objective
 from evaluators.serving.models import MODELS
 from evaluators.serving.timing import widths
+from evaluators.splits import Splits
 from evaluators.task import (
     Baseline,
     Direction,

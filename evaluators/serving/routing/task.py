@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from evaluators.serving.episode.referee import Referee
-from evaluators.serving.episode.splits import Splits
 from evaluators.serving.episode.task import ClusterTask
 from evaluators.serving.routing.instances import DECISION_SECONDS, make, problem
 from evaluators.serving.routing.simulator import HOOKS, Routing, simulate
 from evaluators.serving.routing.splits import part
+from evaluators.splits import Splits
 from evaluators.task import Baseline, Interface, Value
 
 HERE = Path(__file__).parent
