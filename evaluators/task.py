@@ -37,6 +37,10 @@ class TaskError(Exception):
     """A user's mistake about a task (unknown name, bad option, broken instance file): one clear sentence."""
 
 
+class Missing(TaskError):
+    """Something that a task needs is not on this machine (a package of an extra, a compiler): one clear sentence."""
+
+
 class InvalidAnswer(Exception):
     """The referee refuses an answer; the text is shown to the proposer. The candidate has no score."""
 

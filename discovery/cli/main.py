@@ -97,13 +97,13 @@ def _report(error: Exception, debug: bool) -> int:
 
 def _sentence(error: Exception) -> tuple[int, str] | None:
     from discovery.sandbox.base import SandboxUnavailable
-    from evaluators.task import TaskError
+    from evaluators.task import Missing, TaskError
 
     ledger = sys.modules.get("db.errors")  # loaded wherever one was raised; not worth a second of import else
     if isinstance(error, DiscoverError):
         return error.exit_code, str(error)
     if isinstance(error, TaskError):
-        return 2, str(error)
+        return 3 if isinstance(error, Missing) else 2, str(error)
     if ledger is not None and isinstance(error, ledger.LedgerError):
         return 2 if isinstance(error, ledger.LedgerUnknown) else 3, str(error)
     if isinstance(error, SandboxUnavailable):

@@ -45,6 +45,8 @@ def train(
     target = out or Path(f"{task}-model.npz")
     if not target.parent.is_dir():
         raise UsageError(f"the folder {str(target.parent)!r} does not exist")
+    if target.is_dir() or target.suffix != ".npz":
+        raise UsageError(f"--out {str(target)!r}: expected the name of a file that ends with .npz")
     end = time.monotonic() + 60.0 * minutes
     with listening(note, first=FIRST, second=SECOND) as stop:
         made = bound.train(

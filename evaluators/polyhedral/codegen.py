@@ -72,7 +72,7 @@ def generate(analysis: Analysis, schedule: Schedule, *, threads: bool = False) -
     """The program in the order of a legal schedule. ``threads``: parallel loops are marked for OpenMP.
 
     Raises OutOfOperations and TooLong."""
-    with analysis.budget():
+    with analysis.budget(analysis.generous):
         tree = analysis.isl.Schedule.read_from_str(analysis.context, _Tree(analysis, schedule).text())
         return printed(analysis, tree, schedule, threads=threads)
 
@@ -81,9 +81,12 @@ def printed(analysis: Analysis, tree: Any, schedule: Schedule | None, *, threads
     """The C of an isl schedule; ``schedule`` is the tree of ours that it came from, if any, and tells marks."""
     build = analysis.isl.AstBuild.from_context(analysis.context_set)
     node = build.node_from_schedule(tree)
-    lines = list(_Printer(analysis, schedule, threads).node(node, 1))
-    if sum(map(len, lines)) > MOST_TEXT:
-        raise TooLong(f"the program would have more than {MOST_TEXT} characters")
+    lines, length = [], 0
+    for line in _Printer(analysis, schedule, threads).node(node, 1):
+        lines.append(line)
+        length += len(line)
+        if length > MOST_TEXT:
+            raise TooLong(f"the program would have more than {MOST_TEXT} characters")
     return _function(analysis.program, lines)
 
 
@@ -263,6 +266,7 @@ class _Printer:
             nest is not None
             and nest.mark == "unroll"
             and (values := self._constant(start, end, step)) is not None
+            and len(values) <= nest.factor
         ):
             for value in values:
                 yield f"{pad}{{ const long {iterator} = {value};"
@@ -283,7 +287,10 @@ class _Printer:
             yield f"{pad}#pragma omp parallel for"
         if nest.mark == "vector":
             yield f"{pad}#pragma GCC ivdep"
-        if nest.factor and nest.mark != "unroll":
+        shared = (
+            nest.mark == "parallel" and self._threads
+        )  # between OpenMP's mark and the loop nothing may stand
+        if nest.factor and nest.mark != "unroll" and not shared:
             yield f"{pad}#pragma GCC unroll {nest.factor}"
 
     def _constant(self, start: Any, end: Any, step: Any) -> range | None:

@@ -19,10 +19,11 @@ from typing import Any
 
 from evaluators.polyhedral.program import Access, Affine, Program, Statement
 from evaluators.polyhedral.tree import Schedule, original
-from evaluators.task import TaskError
+from evaluators.task import Missing, TaskError
 
-OPERATIONS = 4_000_000
-"""isl's own operations for one question, whatever the machine; some seconds at most."""
+CHEAP, OPERATIONS = 30_000, 100_000
+"""isl's own operations for a proof, whatever the machine: what most proofs need, and the most. That is some tenths of a
+second, and some seconds where coefficients grow large: an operation is one however long its numbers are."""
 Kind = str
 
 
@@ -35,7 +36,7 @@ def isl() -> Any:
     try:
         import islpy
     except ImportError:
-        raise TaskError(
+        raise Missing(
             "islpy is not installed; install the extra: pip install 'discover-heuristics[polyhedral]'"
         ) from None
     return islpy
@@ -66,10 +67,12 @@ class Analysis:
         self.isl = isl()
         self.context = self.isl.Context()
         self._operations = operations
+        self.generous = 10 * operations
+        """For what is done once: the dependences, the C of a schedule; some seconds at most."""
         self._domains: dict[str, Any] = {}
         self._statements = {s.name: s for s in program.statements}
         try:
-            with self.budget(10 * operations):
+            with self.budget(self.generous):
                 for statement in program.statements:
                     self._check_accesses(statement)
                 self.dependences = tuple(self._dependences())
@@ -174,22 +177,24 @@ class Analysis:
 
     # -- proofs -----------------------------------------------------------------------------------------------------
 
-    def broken(self, schedule: Schedule, statements: frozenset[str] | None = None) -> Dependence | None:
+    def broken(
+        self, schedule: Schedule, statements: frozenset[str] | None = None, operations: int | None = None
+    ) -> Dependence | None:
         """A dependence that the schedule breaks, or None: it is legal. Only dependences of ``statements`` are looked at
         where they are given. Raises OutOfOperations."""
-        with self.budget():
+        with self.budget(operations):
             for dependence, image in self._images(schedule, statements):
                 backward = self.isl.Map.lex_ge(image.get_space().domain())
                 if not image.is_disjoint(backward):
                     return dependence
         return None
 
-    def carried(self, schedule: Schedule, loop: str) -> Dependence | None:
+    def carried(self, schedule: Schedule, loop: str, operations: int | None = None) -> Dependence | None:
         """A dependence between different iterations of ``loop`` within one iteration of the loops around it, or None:
         its iterations are independent. The schedule is legal. Raises OutOfOperations."""
         place = 2 * len(schedule.around[loop]) + 1
         inside = frozenset(schedule.nests[loop].row)
-        with self.budget():
+        with self.budget(operations):
             for dependence, image in self._images(schedule, inside):
                 if not {dependence.source, dependence.target} <= inside:
                     continue
@@ -229,7 +234,6 @@ class Analysis:
             relation = dependence.relation
             n, m = (relation.dim(t) for t in (self.isl.dim_type.in_, self.isl.dim_type.out))
             a, b = (", ".join(f"{side}{k}" for k in range(d)) for side, d in (("a", n), ("b", m)))
-            text = f"{{ {dependence.source}[{a}] -> {dependence.target}[{b}] -> [b{k} - a{k}] }}"
             text = f"{{ [{dependence.source}[{a}] -> {dependence.target}[{b}]] -> [b{k} - a{k}] }}"
             gaps = relation.wrap().apply(self.isl.Map.read_from_str(self.context, text))
             gaps = gaps.project_out(self.isl.dim_type.param, 0, gaps.dim(self.isl.dim_type.param))

@@ -13,7 +13,8 @@ from evaluators.polyhedral.transforms import Meaningless, Transform, read
 from evaluators.task import InvalidAnswer
 
 PROOFS = 1000
-"""Proofs for each instance: one for each transform of each new list, one for each loop that is asked to be parallel."""
+"""For each instance: one for each transform of each new list and for each loop that is asked to be parallel, forty
+where isl needs many operations. That bounds its time: to seconds where numbers are small, two minutes at the worst."""
 MOST_QUESTIONS = 2_000
 
 
@@ -26,9 +27,9 @@ def oracle(compiler: Compiler, sizes: Sizes) -> Callable[[bytes], bytes | None]:
     def paid(transforms: tuple[Transform, ...]) -> bool:
         nonlocal left
         for k in range(1, len(transforms) + 1):
-            if transforms[:k] not in proved:
+            if left >= 0 and transforms[:k] not in proved:
                 proved.add(transforms[:k])
-                left -= 1
+                left -= max(1, compiler.verdict(transforms[:k]).cost)
         return left >= 0
 
     def ask(question: bytes) -> bytes | None:
@@ -56,9 +57,15 @@ def oracle(compiler: Compiler, sizes: Sizes) -> Callable[[bytes], bytes | None]:
         if what == "tree":
             return _said(view.tree(verdict.schedule))
         loops = [n for n in verdict.schedule.nests if wanted is None or n in wanted]
-        left -= len({(transforms, n) for n in loops} - looked)
-        looked.update((transforms, n) for n in loops)
-        return _said(compiler.parallel(transforms, loops)) if left >= 0 else None
+        free = []
+        for loop in loops:
+            independent, cost = compiler.parallel(transforms, loop)
+            left -= 0 if (transforms, loop) in looked else cost
+            looked.add((transforms, loop))
+            if left < 0:
+                return None
+            free += [loop] if independent else []
+        return _said(free)
 
     return ask
 

@@ -8,7 +8,6 @@ import json
 from collections.abc import Mapping
 from functools import lru_cache
 
-from evaluators.polyhedral import view
 from evaluators.polyhedral.adapter import ANSWER_BYTES
 from evaluators.polyhedral.compiler import Compiler, compiler_of
 from evaluators.polyhedral.program import Sizes
@@ -24,7 +23,7 @@ def make(id_: str, group: str, text: str, sizes: Sizes, machine: str, *, strict:
     text = untitled(text)
     compiler = compiler_of(text, id_)
     payload = {
-        "program": view.described(compiler.analysis, sizes),
+        "program": compiler.described(sizes),
         "text": text, "sizes": sizes, "strict": strict,
         "machine": hashlib.sha256(machine.encode()).hexdigest()[:16],
     }  # fmt: skip
@@ -36,10 +35,13 @@ def make(id_: str, group: str, text: str, sizes: Sizes, machine: str, *, strict:
 
 def untitled(text: str) -> str:
     """The text without its docstring, which would tell a candidate that looks around which program it is."""
-    first = ast.parse(text).body[:1]
-    if not first or not isinstance(first[0], ast.Expr) or first[0].end_lineno is None:
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    first = ast.parse(text).body[0]
+    if not isinstance(first, ast.Expr) or first.end_lineno is None or first.end_col_offset is None:
         return text
-    return "\n".join(text.split("\n")[first[0].end_lineno :])
+    lines = text.split("\n")[first.end_lineno - 1 :]
+    rest = lines[0].encode()[first.end_col_offset :].decode().lstrip("; ")
+    return "\n".join([rest, *lines[1:]])
 
 
 @lru_cache(maxsize=512)

@@ -40,28 +40,32 @@ def schedule_of(
 def judge(instance: Instance, answer: bytes, measurer: Measurer, threads: int = 1) -> Judgement:
     """The speed-up over the compiler alone, both as value and as score; ILLEGAL for a schedule that is refused.
 
-    Raises InvalidAnswer for a refused schedule of the quick screen and for what cannot be compiled within limits,
-    ImpossibleAnswer where a legal schedule gives other results."""
+    So does one of which no C can be made or compiled within limits. Raises InvalidAnswer for a refused schedule of the
+    quick screen, ImpossibleAnswer where a legal schedule gives other results."""
     compiler, _, schedule, reason = schedule_of(instance, answer)
     _, sizes, strict = opened(instance.payload, instance.id)
     if schedule is None:
-        if strict:
-            raise InvalidAnswer(reason)
-        return Judgement(ILLEGAL, ILLEGAL)
+        return _refused(reason, strict)
     if schedule == original(compiler.program):
         return Judgement(1.0, 1.0)  # the same program: nothing to time
     try:
         text = compiler.text(schedule, threads=threads > 1)
         found = measurer.speed(compiler.program, sizes, text)
     except (OutOfOperations, TooLong) as error:
-        raise InvalidAnswer(f"no C could be made of the schedule: {error}") from None
+        return _refused(f"no C could be made of the schedule: {error}", strict)
     except Failure as failure:
-        raise InvalidAnswer(f"the C of the schedule did not compile within limits ({failure.kind})") from None
+        return _refused(f"the C of the schedule did not compile within limits ({failure.kind})", strict)
     except WrongResults as error:
         raise ImpossibleAnswer(
             f"the schedule was proved legal, yet its results are others: {error}"
         ) from None
     return Judgement(found.ratio, found.ratio)
+
+
+def _refused(reason: str, strict: bool) -> Judgement:
+    if strict:
+        raise InvalidAnswer(reason)
+    return Judgement(ILLEGAL, ILLEGAL)
 
 
 def figures(instances: Sequence[Instance], values: Sequence[float]) -> tuple[Figure, ...]:  # noqa: ARG001

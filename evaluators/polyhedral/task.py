@@ -108,7 +108,12 @@ class Polyhedral:
     def __init__(self, settings: Mapping[str, str]) -> None:
         self.settings: Mapping[str, str] = bind(self.options, settings, self.name)
         given = self.settings["threads"]
-        if not given.isascii() or not given.isdecimal() or not 1 <= int(given[:9]) <= MOST_THREADS:
+        if (
+            not given.isascii()
+            or not given.isdecimal()
+            or len(given) > 9
+            or not 1 <= int(given) <= MOST_THREADS
+        ):
             raise TaskError(
                 f"option threads={given!r} of task {self.name!r} is not a whole number from 1 to {MOST_THREADS}"
             )

@@ -23,7 +23,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from evaluators.task import TaskError
+from evaluators.task import Missing
 
 FLAGS = ("-O3", "-march=native", "-std=gnu11", "-shared", "-fPIC", "-w")
 COMPILE_LIMITS = {"cpu": 30, "wall": 90.0, "memory": 3 * 2**30, "file": 32 * 2**20}
@@ -57,7 +57,8 @@ class Compiler:
         """The shared object of a C text. Raises Failure."""
         folder = cache_folder()
         target = folder / f"{self.key(text)}.so"
-        if target.exists():
+        with suppress(OSError):
+            os.utime(target)  # the oldest ones go first
             return target
         source = folder / f"{target.stem}.{os.getpid()}-{threading.get_ident()}.c"
         source.write_text(text, encoding="ascii")
@@ -81,7 +82,7 @@ def compiler(name: str = "gcc", extra: tuple[str, ...] = ()) -> Compiler:
     """The compiler of this name on this machine. Raises TaskError when there is none."""
     path = shutil.which(name)
     if path is None:
-        raise TaskError(
+        raise Missing(
             f"no compiler {name!r} on this machine; install one (on Debian and Ubuntu: apt install gcc)"
         )
     try:
@@ -89,7 +90,7 @@ def compiler(name: str = "gcc", extra: tuple[str, ...] = ()) -> Compiler:
             [path, "--version"], capture_output=True, text=True, timeout=20, check=True
         ).stdout
     except (OSError, subprocess.SubprocessError) as error:
-        raise TaskError(f"the compiler {path} does not run: {error}") from None
+        raise Missing(f"the compiler {path} does not run: {error}") from None
     # -march=native makes different code on different processors
     return Compiler(path, f"{said.splitlines()[0]} on {processor()}", (*FLAGS, *extra))
 
@@ -113,7 +114,7 @@ def cache_folder() -> Path:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        raise TaskError(
+        raise Missing(
             f"{folder} cannot be written to ({error.strerror}); set XDG_CACHE_HOME to a folder that can"
         ) from None
     kept = sorted(folder.glob("*.so"), key=lambda p: p.stat().st_mtime)

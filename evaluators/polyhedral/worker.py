@@ -176,18 +176,20 @@ def _measure(order: dict[str, Any]) -> dict[str, Any]:
         own, others = ({n: a.copy() for n, a in arrays.items()} for _ in kernels)
         for kernel, work in zip(kernels, (own, others), strict=True):
             kernel(work, check["sizes"])
+        if unfit := infinite(own, order["written"]):
+            return {"status": "unfit", "array": unfit, "sizes": check["sizes"]}
         if found := difference(own, others, order["written"]):
             return {"status": "differs", "array": found[0], "by": found[1], "sizes": check["sizes"]}
     if order["rung"] is not None:
-        times, found = _side_by_side(kernels, order, order["rung"], 3, clock)
-        if found:
-            return {"status": "differs", "array": found[0], "by": found[1], "sizes": order["rung"]}
+        times, other = _side_by_side(kernels, order, order["rung"], 3, clock)
+        if other:
+            return other
         ratio = min(times[0]) / max(min(times[1]), 1e-9)
         if ratio < 1.0 / order["slowest"]:
             return {"status": "slow", "ratio": ratio}
-    times, found = _side_by_side(kernels, order, order["sizes"], order["repetitions"], clock)
-    if found:
-        return {"status": "differs", "array": found[0], "by": found[1], "sizes": order["sizes"]}
+    times, other = _side_by_side(kernels, order, order["sizes"], order["repetitions"], clock)
+    if other:
+        return other
     return {"status": "ok", "reference": times[0], "candidate": times[1]}
 
 
@@ -197,8 +199,8 @@ def _side_by_side(
     sizes: Mapping[str, int],
     repetitions: int,
     clock: Callable[[], float],
-) -> tuple[list[list[float]], tuple[str, float] | None]:
-    """Times of each kernel, in turns and each turn beginning with the other one; what differs in the outputs. Short
+) -> tuple[list[list[float]], dict[str, Any] | None]:
+    """Times of each kernel, in turns and each turn beginning with the other one; the reply where outputs differ. Short
     kernels have more turns, to ENOUGH seconds; one that takes ten times as long as the other has two."""
     start = filled(order["arrays"], sizes, 0)
     work = {n: a.copy() for n, a in start.items()}
@@ -215,8 +217,10 @@ def _side_by_side(
             if turn == 0:
                 outputs[side] = {n: work[n].copy() for n in order["written"]}
         if turn == 0:
+            if unfit := infinite(outputs[0], order["written"]):
+                return times, {"status": "unfit", "array": unfit, "sizes": sizes}
             if found := difference(outputs[0], outputs[1], order["written"]):
-                return times, found
+                return times, {"status": "differs", "array": found[0], "by": found[1], "sizes": sizes}
             outputs = [{}, {}]
             turns = max(turns, min(MOST_TURNS * turns, int(ENOUGH / max(times[0][0] + times[1][0], 1e-6))))
         if turn == 1 and min(times[1]) > 10 * min(times[0]):
@@ -260,6 +264,11 @@ def filled(arrays: Mapping[str, Any], sizes: Mapping[str, int], seed: int) -> Ar
                 values[tuple([np.arange(min(shape))] * len(shape))] += max(shape)
         made[name] = values
     return made
+
+
+def infinite(arrays: Arrays, names: Sequence[str]) -> str | None:
+    """The first array that holds what is no finite number: nothing can be compared with it."""
+    return next((n for n in names if not np.isfinite(arrays[n]).all()), None)
 
 
 def difference(a: Arrays, b: Arrays, names: Sequence[str]) -> tuple[str, float] | None:

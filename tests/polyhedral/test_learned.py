@@ -529,3 +529,26 @@ def test_predicting_needs_no_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> No
     beam.model_of.cache_clear()
     compiler = kernel("trmm")
     assert moves.legal(compiler, beam.search(compiler, compiler.program.at(1), beam.model_of("")).plan)
+
+
+def test_a_file_that_is_not_ours_stays_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "notes.jsonl").write_text('{"mine": 1}')
+    with pytest.raises(TaskError, match="line 1"):
+        measured.load(tmp_path / "notes.jsonl", GCC.version)
+    assert (tmp_path / "notes.jsonl").read_text() == '{"mine": 1}'
+
+
+def test_files_that_are_no_model(tmp_path: Path) -> None:
+    path = tmp_path / "model.npz"
+    np.save(tmp_path / "array.npy", np.arange(3))
+    path.write_bytes((tmp_path / "array.npy").read_bytes())
+    shipped = trees.load(beam.SHIPPED, training.FEATURES)
+    with pytest.raises(TaskError, match="no model"):
+        trees.load(path, training.FEATURES)
+    inner = int(np.flatnonzero(shipped.feature >= 0)[0])
+    for name, value in (("left", inner), ("left", len(shipped.left)), ("feature", len(training.FEATURES))):
+        broken = getattr(shipped, name).copy()
+        broken[inner] = value
+        replace(shipped, **{name: broken}).save(path)
+        with pytest.raises(TaskError, match="no model"):
+            trees.load(path, training.FEATURES)

@@ -12,12 +12,20 @@ import pytest
 
 pytest.importorskip("islpy", reason="the extra polyhedral is not installed")
 
+from evaluators.polyhedral import compiler as compilers
+from evaluators.polyhedral import oracle as oracles
 from evaluators.polyhedral import referee, splits, toolchain
 from evaluators.polyhedral.adapter import ANSWER_BYTES, padded
+from evaluators.polyhedral.codegen import TooLong
+from evaluators.polyhedral.compiler import Compiler
+from evaluators.polyhedral.dependences import OutOfOperations
+from evaluators.polyhedral.language import parse
 from evaluators.polyhedral.measuring import Measurer, Speed, WrongResults
 from evaluators.polyhedral.problem import make, opened
 from evaluators.polyhedral.program import Program, Sizes
 from evaluators.polyhedral.referee import ILLEGAL
+from evaluators.polyhedral.toolchain import Failure
+from evaluators.polyhedral.transforms import read
 from evaluators.registry import load
 from evaluators.task import ImpossibleAnswer, Instance, InvalidAnswer, TaskError
 
@@ -80,6 +88,60 @@ def test_the_program_as_it_is_scores_one_and_is_not_run() -> None:
 def test_an_answer_that_is_none(given: bytes) -> None:
     with pytest.raises(InvalidAnswer):
         referee.judge(instance(), given, Counting())
+
+
+def test_a_schedule_of_which_no_c_can_be_made_counts_as_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was legal to the oracle, so that a candidate could not know."""
+    for error in (OutOfOperations("too many"), TooLong("too long"), Failure("late")):
+
+        def raising(*_: object, error: Exception = error, **__: object) -> str:
+            raise error
+
+        monkeypatch.setattr(Compiler, "text", raising)
+        assert referee.judge(instance(), answer(SWAP), Counting()).score == ILLEGAL
+        with pytest.raises(InvalidAnswer):
+            referee.judge(instance(strict=True), answer(SWAP), Counting())
+
+
+def test_dear_proofs_use_up_the_budget_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what another call made known costs as much."""
+    compiler = opened(instance().payload, "product")[0]
+    questions = [padded(["legal", [["strip", "i", n]]], ANSWER_BYTES) for n in range(2, 400)]
+    monkeypatch.setattr(oracles, "PROOFS", 300)
+
+    def answered() -> int:
+        ask = oracles.oracle(compiler, {"N": 21})
+        return sum(ask(q) is not None for q in questions)
+
+    assert answered() == 300
+    monkeypatch.setattr(compilers, "CHEAP", 1)
+    other = compilers.Compiler(compiler.program)
+    dear = oracles.oracle(other, {"N": 21})
+    assert sum(dear(q) is not None for q in questions) == 300 // compilers.DEAR
+
+
+def test_points_that_were_skewed_are_not_written_out() -> None:
+    text = "N = size(9)\nA = array(N, 3000)\nfor i in range(N):\n    for j in range(3000):\n        A[i, j] = 1\n"
+    compiler = compilers.Compiler(parse(text, "wide"))
+    plan = [["register_tile", ["j"], [4]], ["skew", "j", "j.r", 4], ["interchange", ["j", "j.r"]]]
+    verdict = compiler.verdict(read(plan))
+    assert verdict.schedule is not None and len(compiler.text(verdict.schedule)) < 5_000
+
+
+def test_hints_do_not_come_between_openmp_and_its_loop() -> None:
+    compiler = opened(instance().payload, "product")[0]
+    verdict = compiler.verdict(read([*SWAP, ["interchange", ["i", "j"]], ["parallel", "i"]]))
+    assert verdict.schedule is not None
+    marked = verdict.schedule.edit("i", lambda n: (replace(n, factor=4),))
+    lines = compiler.text(marked, threads=True).splitlines()
+    at = next(k for k, line in enumerate(lines) if "omp parallel" in line)
+    assert lines[at + 1].lstrip().startswith("for")
+
+
+@pytest.mark.parametrize("given", ["00000000199", "9" * 5000])
+def test_long_numbers_are_no_threads(given: str) -> None:
+    with pytest.raises(TaskError, match="whole number from 1 to 64"):
+        load("polyhedral", {"threads": given})
 
 
 def test_other_results_are_quarantined() -> None:
@@ -164,7 +226,7 @@ def test_without_a_compiler_or_islpy_one_sentence_says_what_to_do(tmp_path: Path
             [sys.executable, "-c", text], env=environment, capture_output=True, text=True, check=False
         )
         last = ended.stderr.strip().splitlines()[-1]
-        assert "TaskError" in last and wanted in last, ended.stderr
+        assert "Missing" in last and wanted in last, ended.stderr
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from evaluators.polyhedral.measuring import Measurer, Speed, WrongResults, check
 from evaluators.polyhedral.program import Program
 from evaluators.polyhedral.toolchain import Compiler, Failure, compiler, measured
 from evaluators.polyhedral.worker import TOLERANCE, difference
+from evaluators.task import TaskError
 
 LIMITS = {"cpu": 20, "wall": 60.0, "memory": 2**31, "file": 2**20}
 TEXT = """
@@ -191,11 +192,70 @@ def test_what_is_much_slower_is_stopped_early(program: Program, gcc: Compiler) -
 def test_a_program_that_never_ends_counts_as_slowest(
     program: Program, gcc: Compiler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def late(_: Any) -> Any:
-        raise Failure("late")
+    """Where the program as written is in time; else it is the program that is not fit."""
+    times = [0.1]
+
+    def late(order: Any) -> Any:
+        if order["candidate"] != order["reference"] or not times:
+            raise Failure("late")
+        return {"status": "ok", "reference": times, "candidate": times}
 
     monkeypatch.setattr(measuring, "measured", late)
-    assert speed(program, program.at(0), codegen.reference(program), gcc) == Speed(0.05)
+    endless = f"{HEAD}for (;;) ;}}\n"
+    assert speed(program, program.at(0), endless, gcc) == Speed(0.05)
+    times[:] = [measuring.LONGEST + 1]
+    with pytest.raises(TaskError, match="as written takes more than 4 s"):
+        speed(program, program.at(0), endless, gcc)
+    times.clear()
+    with pytest.raises(TaskError, match="as written ends as late"):
+        speed(program, program.at(0), endless, gcc)
+
+
+def test_who_was_killed_once_runs_again(
+    program: Program, gcc: Compiler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def killed(order: Any) -> Any:
+        asked.append(order["candidate"])
+        if len(asked) == 1:
+            raise Failure("killed")
+        return {"status": "ok", "reference": [2.0], "candidate": [1.0]}
+
+    monkeypatch.setattr(measuring, "measured", killed)
+    assert speed(program, program.at(0), f"{HEAD}{SUM}}}\n", gcc).ratio == 2 and len(asked) == 2
+
+
+@pytest.mark.parametrize("value", ["sqrt(A[i] - 2)", "1 / (A[i] - A[i])"])
+def test_a_program_without_finite_results_is_not_fit(gcc: Compiler, value: str) -> None:
+    text = f"N = size(9)\nA = array(N)\nB = array(N)\nfor i in range(N):\n    B[i] = {value}\n"
+    program = parse(text, "odd")
+    with pytest.raises(TaskError, match="B does not stay finite"):
+        speed(program, program.at(0), codegen.reference(program), gcc)
+
+
+def test_first_checks_are_small_and_have_elements() -> None:
+    text = "N, M = size({}), size({})\nA = array(N - M + 1)\nfor i in range(N - M + 1):\n    A[i] = 1\n"
+    for n, m in ((5000, 3000), (10, 10), (9, 2)):
+        program = parse(text.format(n, m), "odd")
+        for sizes in measuring.check_sizes(program):
+            assert program.shape("A", sizes)[0] >= 1 and max(sizes.values()) < 200, sizes
+
+
+def test_only_confirmed_figures_raise_the_record(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or noise below what is measured again would add up, step by step."""
+    noise, thorough = iter([1.02 * 1.02**k for k in range(30)]), []
+
+    def fake(*_: Any, repetitions: int = measuring.SCREENING, **__: Any) -> Speed:
+        if repetitions == measuring.THOROUGH:
+            thorough.append(repetitions)
+            return Speed(1.0)
+        return Speed(next(noise))
+
+    monkeypatch.setattr(measuring, "speed", fake)
+    measurer = measuring.Measurer(Compiler("/bin/false", "none"))
+    found = [measurer.speed(program, program.at(0), f"text {k}").ratio for k in range(30)]
+    assert max(found) <= measuring.BETTER and len(thorough) == 29
 
 
 def test_wrong_results_are_a_bug_of_ours_never_a_score(program: Program, gcc: Compiler) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 
 from evaluators.memory.alloc.adapter import Board
 from evaluators.memory.buffers import Buffers, Ints, decode
-from evaluators.task import Instance, InstanceSet, Proof, TaskError
+from evaluators.task import Instance, InstanceSet, Missing, Proof, TaskError
 
 SOLVERS = ("cp-sat",)
 LARGEST = 2_000
@@ -48,7 +48,7 @@ def prove(instances: InstanceSet, solver: str, seconds: float) -> Iterator[Proof
     if not seconds > 0:
         raise TaskError(f"the time limit is {seconds!r} seconds; expected a positive number")
     if importlib.util.find_spec("ortools") is None:
-        raise TaskError("the solver 'cp-sat' needs OR-Tools; install the extra `cpsat`")
+        raise Missing("the solver 'cp-sat' needs OR-Tools; install the extra `cpsat`")
     return (_proof(instance, seconds) for instance in instances)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from evaluators.memory.mapping.game import KEEP, NOWHERE, SLOW, WINDOWS, Action, Game
 from evaluators.memory.mapping.program import INPUT, Program, Segment
-from evaluators.task import TaskError
+from evaluators.task import Missing
 
 if TYPE_CHECKING:
     from ortools.sat.python import cp_model
@@ -39,7 +39,7 @@ def solve(program: Program, seconds: float, hint: Game | None = None) -> Found:
     try:
         from ortools.sat.python import cp_model
     except ImportError:
-        raise TaskError(
+        raise Missing(
             "the solver exact needs OR-tools, which is not installed: install the extra cpsat"
         ) from None
     if len(program.segments) > LARGEST:

@@ -145,7 +145,7 @@ class MemoryMap:
 
     def _whole(self, name: str, most: int) -> int:
         given = self.settings[name]
-        if not given.isascii() or not given.isdecimal() or not 1 <= int(given[:20]) <= most:
+        if not given.isascii() or not given.isdecimal() or len(given) > 20 or not 1 <= int(given) <= most:
             raise TaskError(
                 f"option {name}={given!r} of task {self.name!r} is not a whole number from 1 to {most}"
             )

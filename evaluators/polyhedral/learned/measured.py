@@ -66,18 +66,19 @@ def load(path: Path, machine: str) -> list[Sample]:
         return []
     text = path.read_text(encoding="ascii", errors="replace")
     whole = text[: text.rfind("\n") + 1]
-    if whole != text:
-        path.write_text(whole, encoding="ascii")
     first, *lines = whole.splitlines() or [""]
     try:
-        known = json.loads(first)["machine"] if whole else machine
+        known = json.loads(first)["machine"] if text else machine
     except (ValueError, KeyError, TypeError):
         raise TaskError(
             f"{path}, line 1: expected the machine of these measurements; name another file"
         ) from None
     if known != machine:
         raise TaskError(f"{path}, line 1: measured with {known}, not with {machine}; name another file")
-    return [_sample(path, number, line) for number, line in enumerate(lines, 2)]
+    found = [_sample(path, number, line) for number, line in enumerate(lines, 2)]
+    if whole != text:  # only now that it is known to be ours
+        path.write_text(whole, encoding="ascii")
+    return found
 
 
 def collect(

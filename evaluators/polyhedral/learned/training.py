@@ -22,7 +22,7 @@ from evaluators.polyhedral.learned.measured import SCALE, Sample
 from evaluators.polyhedral.learned.moves import legal
 from evaluators.polyhedral.learned.trees import Trees, exported
 from evaluators.polyhedral.toolchain import Compiler
-from evaluators.task import Figure, TaskError, Training
+from evaluators.task import Figure, Missing, TaskError, Training
 
 FOLDS = 5
 LEAST = 2 * FOLDS
@@ -137,7 +137,7 @@ def _sklearn() -> Any:
     try:
         from sklearn import ensemble
     except ImportError:
-        raise TaskError(
+        raise Missing(
             "scikit-learn is not installed; install the extra: pip install 'discover-heuristics[learned]'"
         ) from None
     return ensemble

@@ -81,14 +81,32 @@ def exported(names: Sequence[str], model: Any) -> Trees:
     )
 
 
+def _whole(trees: Trees) -> bool:
+    """Whether the arrays fit one another, and every walk from a root ends: children come after their parents."""
+    nodes = (trees.feature, trees.threshold, trees.left, trees.right, trees.value)
+    if any(a.ndim != 1 for a in (*nodes, trees.names, trees.roots)) or len({len(a) for a in nodes}) > 1:
+        return False
+    inner = np.flatnonzero(trees.feature >= 0)
+    children = np.concatenate([trees.left[inner] - inner, trees.right[inner] - inner])
+    last = np.maximum(trees.left[inner], trees.right[inner]).max(initial=0)
+    return bool(
+        (children > 0).all()
+        and last < len(trees.feature)
+        and (trees.feature < len(trees.names)).all()
+        and ((trees.roots >= 0) & (trees.roots < len(trees.feature))).all()
+    )
+
+
 def load(path: Path, names: Sequence[str]) -> Trees:
     """The trees of a file. Raises TaskError where it is no model, or one of other features."""
     try:
         with np.load(path, allow_pickle=False) as file:
             found = Trees(**{f.name: file[f.name] for f in fields(Trees)})
+        if not _whole(found):
+            raise ValueError
     except OSError as error:
         raise TaskError(f"{path} cannot be read: {error.strerror or error}") from None
-    except (ValueError, KeyError, BadZipFile, EOFError):
+    except (ValueError, KeyError, BadZipFile, EOFError, TypeError, AttributeError):
         raise TaskError(f"{path} is no model of schedules; `discover train` makes one") from None
     if list(found.names) != list(names):
         raise TaskError(
