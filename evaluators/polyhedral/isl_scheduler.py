@@ -20,11 +20,11 @@ def scheduled(analysis: Analysis, *, apart: bool, tile: int = TILE) -> str:
     context.set_schedule_serialize_sccs(int(apart))
     with analysis.budget(operations=OPERATIONS):
         constraints = isl.ScheduleConstraints.on_domain(_domains(analysis))
-        relations = _union(isl, [isl.UnionMap.from_map(d.relation) for d in analysis.dependences])
+        relations = _union([isl.UnionMap.from_map(d.relation) for d in analysis.dependences])
         if relations is not None:
             constraints = constraints.set_validity(relations).set_coincidence(relations)
             flow = _union(
-                isl, [isl.UnionMap.from_map(d.relation) for d in analysis.dependences if d.kind == "flow"]
+                [isl.UnionMap.from_map(d.relation) for d in analysis.dependences if d.kind == "flow"]
             )
             constraints = constraints.set_proximity(flow if flow is not None else relations)
         constraints = constraints.set_context(analysis.context_set)
@@ -35,10 +35,10 @@ def scheduled(analysis: Analysis, *, apart: bool, tile: int = TILE) -> str:
 
 def _domains(analysis: Analysis) -> Any:
     sets = [analysis.isl.UnionSet.from_set(analysis.domain(s.name)) for s in analysis.program.statements]
-    return _union(analysis.isl, sets)
+    return _union(sets)
 
 
-def _union(isl: Any, parts: list[Any]) -> Any:  # noqa: ARG001
+def _union(parts: list[Any]) -> Any:
     whole = None
     for part in parts:
         whole = part if whole is None else whole.union(part)

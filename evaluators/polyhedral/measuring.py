@@ -56,15 +56,13 @@ def speed(
     *,
     repetitions: int = SCREENING,
     threads: int = 1,
-    against: str | None = None,
 ) -> Speed:
-    """The speed-up of the C ``text`` over ``against`` (the program as written) at ``sizes``. A program that is more
-    than SLOWEST times slower is stopped early.
+    """The speed-up of the C ``text`` over the program as written, at ``sizes``. A program that is more than SLOWEST
+    times slower is stopped early.
 
     Raises WrongResults, Failure when it cannot be compiled within limits, and TaskError where the program as written is
-    not fit: too slow, too large, or with results that are not finite."""  # fmt: skip
-    plain = against or codegen.reference(program)
-    objects = [compiler.compiled(t) for t in (plain, text)]
+    not fit: too slow, too large, or with results that are not finite."""
+    objects = [compiler.compiled(t) for t in (codegen.reference(program), text)]
     third = rung(program, sizes)
     order = {
         **described(program), "reference": str(objects[0]), "candidate": str(objects[1]), "sizes": sizes,
