@@ -1,0 +1,1 @@
+"""The denoisers: masked-diffusion transformers on characters, trained once with torch, run with numpy."""

@@ -1,0 +1,181 @@
+"""The file of recordings: what ``discover record`` writes and ``--instances`` of ``diffusion-exit`` reads.
+
+An npz file without pickled objects. N texts, T forward passes, a span of L positions, all the same in a file:
+
+========== ============== =====================================================================================
+format     int            FORMAT
+ids        str (N,)       different names of the texts
+families   str (N,)       the class of each text
+probability, margin, entropy, drift
+           float16 (N, T, L)  what each pass said of each position (:class:`evaluators.diffusion.reading.Reading`)
+best       int32 (N, T, L)    the most probable tokens
+fixed      int32 (N, L)   the pass, from 1, in which full decoding fixed each position
+quality    float32 (N, T) of the text that stopping after each pass gives, 0 to 1; the last is full decoding's
+margins    float16 (M,)   quantiles of the model's margins at masked positions, non-decreasing
+end        int            the token for what follows the text; -1: there is none
+========== ============== =====================================================================================
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from evaluators.diffusion.early_exit.trajectory import Trajectory
+from evaluators.task import TaskError
+
+Array = npt.NDArray[Any]
+
+FORMAT = 1
+MOST_PASSES = MOST_POSITIONS = 4096
+MOST_BYTES = 8 * 2**30
+NUMBERS = ("probability", "margin", "entropy", "drift")
+_KINDS = {
+    "format": "iu",
+    "ids": "U",
+    "families": "U",
+    **dict.fromkeys(NUMBERS, "f"),
+    "best": "iu",
+    "fixed": "iu",
+    "quality": "f",
+    "margins": "f",
+    "end": "iu",
+}
+_WORDS = {"iu": "whole numbers", "U": "texts", "f": "floating-point numbers"}
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One text of a file."""
+
+    id: str
+    family: str
+    trajectory: Trajectory
+
+
+def write(path: Path, recorded: Sequence[Recorded]) -> None:
+    """Write recordings of one model, all with the same passes and span; the margins and the end of the first stand
+    for all."""
+    trajectories = [r.trajectory for r in recorded]
+    readings = np.stack([t.readings for t in trajectories]).astype(np.float16)
+    with path.open("wb") as stream:
+        np.savez_compressed(
+            stream,
+            format=np.array(FORMAT),
+            ids=np.array([r.id for r in recorded]),
+            families=np.array([r.family for r in recorded]),
+            **dict(zip(NUMBERS, readings.swapaxes(0, 1), strict=True)),
+            best=np.stack([t.best for t in trajectories]).astype(np.int32),
+            fixed=np.stack([t.fixed for t in trajectories]).astype(np.int32),
+            quality=np.stack([t.quality for t in trajectories]).astype(np.float32),
+            margins=trajectories[0].margins.astype(np.float16),
+            end=np.array(trajectories[0].end),
+        )
+
+
+def load(path: Path) -> tuple[Recorded, ...]:
+    """The texts of a file, in order. Raises TaskError with what is wrong."""
+    arrays = _arrays(path)
+
+    def refuse(reason: str) -> TaskError:
+        return TaskError(f"{path}: {reason}; expected a file that `discover record` has written")
+
+    missing = [name for name in _KINDS if name not in arrays]
+    if missing:
+        raise refuse(f"the array {missing[0]!r} is missing")
+    for name, kinds in _KINDS.items():
+        if arrays[name].dtype.kind not in kinds:
+            raise refuse(f"the array {name!r} holds {arrays[name].dtype}, not {_WORDS[kinds]}")
+    for name in ("format", "end"):
+        if arrays[name].shape != ():
+            raise refuse(f"the array {name!r} has shape {arrays[name].shape}; one number is expected")
+    if int(arrays["format"]) != FORMAT:
+        raise refuse(f"the format is {int(arrays['format'])}; this version reads format {FORMAT}")
+    if arrays["best"].ndim != 3 or 0 in arrays["best"].shape:
+        raise refuse(f"'best' has shape {arrays['best'].shape}; texts × passes × positions are expected")
+    texts, passes, span = arrays["best"].shape
+    if passes > MOST_PASSES or span > MOST_POSITIONS:
+        raise refuse(
+            f"{passes} passes of {span} positions are too many; at most {MOST_PASSES} and {MOST_POSITIONS} can be read"
+        )
+    shapes: dict[str, tuple[int, ...]] = {
+        "ids": (texts,),
+        "families": (texts,),
+        **dict.fromkeys(NUMBERS, (texts, passes, span)),
+        "fixed": (texts, span),
+        "quality": (texts, passes),
+    }
+    for name, shape in shapes.items():
+        if arrays[name].shape != shape:
+            raise refuse(f"{name!r} has shape {arrays[name].shape}, but 'best' asks for {shape}")
+    _check_numbers(arrays, passes, refuse)
+    names = arrays["ids"].tolist()
+    if len(set(names)) != len(names):
+        raise refuse("two texts have the same id")
+    readings = np.stack([arrays[name].astype(np.float16) for name in NUMBERS], axis=1)
+    table, end = arrays["margins"].astype(np.float16), int(arrays["end"])
+    return tuple(
+        Recorded(
+            names[n],
+            str(arrays["families"][n]),
+            Trajectory(
+                readings[n],
+                arrays["best"][n].astype(np.int32),
+                arrays["fixed"][n],
+                table,
+                end,
+                np.empty(0, np.uint8),
+                arrays["quality"][n].astype(np.float32),
+            ),
+        )
+        for n in range(texts)
+    )
+
+
+def _check_numbers(arrays: dict[str, Array], passes: int, refuse: Any) -> None:
+    """Raises TaskError for numbers that no recording has."""
+    for name in (*NUMBERS, "quality", "margins"):
+        with np.errstate(over="ignore"):
+            found = arrays[name].astype(np.float16)
+        if not np.isfinite(found).all():
+            place = tuple(int(k) for k in np.argwhere(~np.isfinite(found))[0])
+            raise refuse(f"{name!r} holds {arrays[name][place]} at {place}; finite numbers are expected")
+        if (found < 0).any():
+            raise refuse(f"{name!r} holds {found.min()}; it cannot be below 0")
+    for name in ("probability", "quality"):
+        if arrays[name].max() > 1:
+            raise refuse(f"{name!r} holds {arrays[name].max()}; it cannot be above 1")
+    table = arrays["margins"]
+    if table.ndim != 1 or len(table) < 2 or (np.diff(table.astype(np.float64)) < 0).any():
+        raise refuse("'margins' must hold at least two quantiles that do not fall")
+    fixed = arrays["fixed"]
+    if fixed.min() < 1 or fixed.max() > passes:
+        raise refuse(f"'fixed' holds {fixed.min()} to {fixed.max()}; passes run from 1 to {passes}")
+    if arrays["best"].min() < 0 or int(arrays["best"].max()) > 2**31 - 1:
+        raise refuse("'best' holds numbers that are no tokens")
+    if not -1 <= int(arrays["end"]) <= 2**31 - 1:
+        raise refuse(f"'end' is {int(arrays['end'])}, which is no token")
+
+
+def _arrays(path: Path) -> dict[str, Array]:
+    """The arrays of an npz file that are expected. Raises TaskError."""
+    expected = "expected an npz file that `discover record` has written"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+        if size > MOST_BYTES:
+            raise TaskError(
+                f"{path} holds {size / 2**30:.1f} GB of numbers; at most {MOST_BYTES / 2**30:g} GB are read"
+            )
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files if name in _KINDS}
+    except OSError as error:
+        raise TaskError(f"{path} cannot be read: {error.strerror or error}") from None
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, MemoryError) as error:
+        raise TaskError(f"{path} is damaged or no npz file ({error}); {expected}") from None

@@ -1,0 +1,96 @@
+"""What a forward pass says of each position, and what a policy sees of it.
+
+Numbers are rounded to float16, as recordings keep them, so that a replayed decoding shows exactly what a live one
+showed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from evaluators.diffusion.tokens import MASK
+
+Array = npt.NDArray[Any]
+View = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One forward pass, an entry a position of the span. All but ``best`` are float16.
+
+    ``margin``: difference of the two highest logits. ``drift``: Kullback-Leibler divergence from the distribution
+    of the pass before, nats; 0 in the first pass. ``best``: the most probable token, int64."""
+
+    probability: Array
+    margin: Array
+    entropy: Array
+    drift: Array
+    best: Array
+
+
+def read(logits: Array, before: Array | None) -> tuple[Reading, Array]:
+    """The reading of logits (span, vocabulary), and the log-probabilities, which the next pass takes as ``before``. The
+    mask is no token that could be meant."""
+    logits = logits.astype(np.float64)
+    logits[:, MASK] = -np.inf
+    top = np.partition(logits, -2, axis=-1)[:, -2:]
+    shifted = logits - top[:, 1:]
+    log = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    share = np.exp(log)
+    log[:, MASK] = 0.0  # its share is 0, and 0 · log 0 is 0
+    entropy = -(share * log).sum(axis=-1)
+    drift = np.zeros(len(log)) if before is None else (share * (log - before)).sum(axis=-1)
+    return (
+        Reading(
+            probability=share.max(axis=-1).astype(np.float16),
+            margin=(top[:, 1] - top[:, 0]).astype(np.float16),
+            entropy=np.maximum(entropy, 0.0).astype(np.float16),
+            drift=np.maximum(drift, 0.0).astype(np.float16),
+            best=shifted.argmax(axis=-1),
+        ),
+        log,
+    )
+
+
+class Looking:
+    """Turns the readings of one decoding into views, pass after pass. ``margins`` are the quantiles of the model's
+    margins at equal steps from 0 to 1, ``end`` its token for what follows the text, ``total`` the passes of full
+    decoding."""
+
+    def __init__(self, span: int, total: int, margins: Array, end: int) -> None:
+        self._margins, self._end, self._total = margins, end, total
+        self._grid = np.linspace(0.0, 1.0, len(margins))
+        self._place = np.linspace(0.0, 1.0, span)
+        self._run = np.zeros(span, np.int64)
+        self._best = np.full(span, -1, np.int64)
+        self._before = np.zeros(span)
+        self._step = 0
+
+    def look(self, reading: Reading, masked: Array) -> View:
+        """The view of the next pass: the values of the interface's arguments, in order."""
+        self._step += 1
+        same = reading.best == self._best
+        self._run = np.where(same, self._run, 0) + 1
+        self._best = reading.best
+        probability = reading.probability.astype(np.float64)
+        margin = reading.margin.astype(np.float64)
+        view = (
+            masked.copy(),
+            probability,
+            margin,
+            np.interp(margin, self._margins, self._grid),
+            reading.entropy.astype(np.float64),
+            reading.drift.astype(np.float64),
+            self._before,
+            self._run,
+            reading.best == self._end,
+            self._place,
+            self._step,
+            self._total,
+        )
+        self._before = probability
+        return view
