@@ -39,7 +39,7 @@ BRACKETS = {"(": ")", "[": "]", "{": "}"}
 
 
 class Draw(Protocol):
-    """What families draw with: in training a numpy generator, in evaluation :class:`evaluators.diffusion.texts.Bits`."""
+    """What families draw with: a numpy generator in training, :class:`evaluators.diffusion.texts.Bits` otherwise."""
 
     def integers(self, low: int, high: int, size: int | None = None, /) -> Any: ...
     def random(self) -> float: ...

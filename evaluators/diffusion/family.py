@@ -61,7 +61,7 @@ class DiffusionTask:
         return shipped.scores(path, self.version, dict(self.settings))
 
     def instances(self, split: Split) -> InstanceSet:
-        """Instances in fixed order; ``gate`` gives the report block. Raises TaskError where weights or data are damaged."""
+        """Instances in fixed order; ``gate`` gives the report block. Raises TaskError where the data is damaged."""
         load()
         return self.splits.instances(split)
 
