@@ -15,6 +15,7 @@ from db.ledger import Ledger
 from db.records import CandidateText, EvaluationRecord
 from discovery.candidate import Candidate
 from discovery.execution.base import Executor, Outcome, StageJob, StageResult, Watch
+from discovery.execution.stage import kept
 from discovery.population.behaviour import of_scores
 from discovery.statistics import EarlyStop
 from evaluators.policy import PolicyTask
@@ -179,7 +180,8 @@ class Evaluation:
             jobs = parts(candidate.code, instances, self._executor.workers)
             named = [replace(job, candidate=candidate.hash) for job in jobs]
             results = [f.result() for f in [self._executor.submit(job) for job in named]]
-            record = self._keep(candidate, self._merge(candidate, instances, None, joined(results)))
+            result = joined(self._task, instances, results)
+            record = self._keep(candidate, self._merge(candidate, instances, None, result))
         return self._view(record, instances, None)
 
     def trial(
@@ -200,6 +202,7 @@ class Evaluation:
             dict(parameters),
             watch=watch,
             call_limits=self.call_limits,
+            part=count is not None,
             candidate=candidate.hash,
             purpose="trial",
         )
@@ -274,9 +277,15 @@ class Evaluation:
         record: EvaluationRecord | None,
         stop: EarlyStop | None,
     ) -> StageJob:
-        prior = record.scores if record is not None else ()
         return StageJob(
-            candidate.code, instances, {}, tuple(prior), stop, self.call_limits, candidate=candidate.hash
+            candidate.code,
+            instances,
+            {},
+            prior=record.scores if record is not None else (),
+            prior_values=record.values if record is not None else (),
+            watch=stop,
+            call_limits=self.call_limits,
+            candidate=candidate.hash,
         )
 
     def _merge(
@@ -332,17 +341,18 @@ def parts(code: str, instances: InstanceSet, workers: int) -> list[StageJob]:
     count = min(workers, len(instances))
     cuts = [len(instances) * k // count for k in range(count + 1)]
     return [
-        StageJob(code, InstanceSet(instances.name, instances.instances[a:b]), {})
+        StageJob(code, InstanceSet(instances.name, instances.instances[a:b]), {}, part=True)
         for a, b in itertools.pairwise(cuts)
     ]
 
 
-def joined(results: Sequence[StageResult]) -> StageResult:
-    """Results of consecutive parts as one; the first failure decides."""
+def joined(task: Task, instances: InstanceSet, results: Sequence[StageResult]) -> StageResult:
+    """Results of consecutive parts of a set as one; the first failure decides, and then what the task wants kept over
+    the whole set."""
     failed = next((r for r in results if r.outcome != "scored"), None)
     if failed is not None:
         return replace(failed, scores=(), values=(), cpu=(), answers=())
-    return StageResult(
+    whole = StageResult(
         outcome="scored",
         reason="",
         scores=tuple(s for r in results for s in r.scores),
@@ -352,3 +362,4 @@ def joined(results: Sequence[StageResult]) -> StageResult:
         marginal=any(r.marginal for r in results),
         slow=any(r.slow for r in results),
     )
+    return kept(task, instances, whole)

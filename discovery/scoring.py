@@ -12,7 +12,18 @@ from discovery.errors import NothingValid, UsageError
 from discovery.execution.base import Executor, StageJob, StageResult
 from discovery.execution.make import make_executor
 from discovery.seeds import baseline_code
-from evaluators.task import Figure, Instance, InstanceSet, Replaying, Showing, Split, Task, aggregate, mean_of
+from evaluators.task import (
+    Figure,
+    Instance,
+    InstanceSet,
+    Replaying,
+    Showing,
+    Split,
+    Task,
+    aggregate,
+    breach_of,
+    mean_of,
+)
 from searchspaces.space import ParameterValue
 
 __all__ = ["ScoreReport", "baseline_code", "baselines_report", "score_text"]
@@ -231,8 +242,10 @@ def _with_baseline_values(
         best = min(scores, key=lambda n: (sign * scores[n], n), default=None)
         return instances, (best, scores[best]) if best is not None else None
     filled = list(instances)
+    # What breaks off has good values up to there; one that does not keep what is to be kept has none.
+    fair = [r for r in results.values() if r.outcome != "rejected" or len(r.values) < len(instances)]
     for k in open_:
-        values = [r.values[k] for r in results.values() if len(r.values) > k]
+        values = [r.values[k] for r in fair if len(r.values) > k]
         if not values or not scored:
             raise NothingValid(
                 "no baseline gave an answer for every instance without an optimum, so nothing can be scored"
@@ -253,7 +266,7 @@ def _live(
     codes = {n: baseline_code(task, n) for n, b in task.baselines().items() if b.path is not None}
     middle = sorted(instances, key=lambda i: i.size)[len(instances) // 2]
     probe = InstanceSet(instances.name, (middle,))
-    probes = {n: _run(executor, code, probe, {}, None) for n, code in codes.items()}
+    probes = {n: executor.submit(StageJob(c, probe, {}, part=True)).result() for n, c in codes.items()}
     expected = {n: sum(r.cpu) * len(instances) for n, r in probes.items()}
     used, results, left_out = 0.0, dict[str, StageResult](), list[str]()
     for name in sorted(codes, key=lambda n: (probes[n].outcome != "scored", expected[n])):
@@ -298,6 +311,8 @@ def baselines_report(
         for name in (n for n, b in task.baselines().items() if b.kind == "reference"):
             if progress is not None:
                 progress(f"running {name}")
-            judged = [task.policy(name, instance).score for instance in instances]
-            found[name] = (aggregate(instances.instances, judged, mean_of(task)), None)
+            judged = [task.policy(name, instance) for instance in instances]
+            breach = breach_of(task, instances, [j.value for j in judged])
+            score = aggregate(instances.instances, [j.score for j in judged], mean_of(task))
+            found[name] = (None if breach is not None else score, None)
     return found

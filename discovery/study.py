@@ -117,8 +117,10 @@ class Study:
         count: int | None = None,
     ) -> StageResult:
         whole = self.instances
-        instances = InstanceSet(whole.name, whole.instances[:count]) if count is not None else whole
-        return self.executor.submit(StageJob(code, instances, dict(parameters), watch=watch)).result()
+        part = count is not None
+        instances = InstanceSet(whole.name, whole.instances[:count]) if part else whole
+        job = StageJob(code, instances, dict(parameters), watch=watch, part=part)
+        return self.executor.submit(job).result()
 
     def run(self, numbers: Numbers, values: Mapping[str, ParameterValue], watch: Watch | None) -> StageResult:
         return self.job(numbers.code(values), numbers.declared(values), watch)

@@ -176,8 +176,9 @@ class Baseline:
 
 @dataclass(frozen=True)
 class ShippedScore:
-    """Scores of one baseline as shipped with the package: split name ("search", "gate") → score. ``classes``: class of
-    the search split → mean score there, tuned where that is better on the split; empty where they do not ship."""
+    """Scores of one baseline as shipped with the package: split name ("search", "gate") → score, without the splits on
+    which it has none (:class:`Keeping`). ``classes``: class of the search split → mean score there, tuned where that is
+    better on the split; empty where they do not ship."""
 
     published: Mapping[str, float]
     tuned: Mapping[str, float]
@@ -358,6 +359,16 @@ class Averaging(Protocol):
     scores compares their logarithms."""
 
 
+@runtime_checkable
+class Keeping(Protocol):
+    """A task that scores one thing (speed) and wants another kept over a set (quality)."""
+
+    def breach(self, instances: InstanceSet, values: Sequence[float]) -> str | None:
+        """Why the raw objectives of a whole set do not keep it: one sentence for the proposer, None where they do. A
+        pure function of both, which asks for no references: instances of the user's own may have none yet."""
+        ...
+
+
 @dataclass(frozen=True)
 class HostAdapter:
     """A file of exported plugins through which another program (the host) uses them.
@@ -396,6 +407,14 @@ def mean_of(task: Task) -> Mean:
     if mean not in get_args(Mean):
         raise TaskError(f"task {task.name!r} declares the mean {mean!r}; expected arithmetic or geometric")
     return mean
+
+
+def breach_of(task: Task, instances: InstanceSet, values: Sequence[float]) -> str | None:
+    """Why ``values``, the raw objectives of the whole set, do not keep what ``task`` wants kept (:class:`Keeping`);
+    None where they do, for tasks that keep nothing, and on the screen, which is too small to say."""
+    if instances.name == "screen" or not isinstance(task, Keeping):
+        return None
+    return task.breach(instances, values)
 
 
 def aggregate(instances: Sequence[Instance], scores: Sequence[float], mean: Mean = "arithmetic") -> float:

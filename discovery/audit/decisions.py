@@ -25,6 +25,8 @@ def entries_differ(task: Task, entries: dict[EntryId, EntryRecord], find: Find) 
         record = find(entry.candidate, split)
         if record is None or record.m != len(split):
             yield f"entry {label(entry)} has a score, its evaluation on the search split is not there"
+        elif record.outcome != "scored":
+            yield f"entry {label(entry)} has a score, its evaluation on the search split is {record.outcome}"
         elif not _same(entry.score, score := aggregate(split.instances, record.scores, mean_of(task))):
             yield f"entry {label(entry)} has the score {entry.score!r}, its evaluation gives {score!r}"
 
@@ -63,7 +65,8 @@ def promotions_differ(ledger: Ledger, task: Task, run: RunRecord, find: Find) ->
     blocks = task.instances("gate")
     for candidate, score in gate_scores(ledger, run.id).items():
         record = find(candidate, blocks)
-        if record is None or not _same(score, aggregate(blocks.instances, record.scores, mean_of(task))):
+        scores = record.scores if record is not None and record.outcome == "scored" else ()
+        if not scores or not _same(score, aggregate(blocks.instances, scores, mean_of(task))):
             yield f"candidate {candidate[:8]} has the score {score!r} on the report blocks, its evaluation does not"
 
 

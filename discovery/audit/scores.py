@@ -9,7 +9,7 @@ from db.records import EvaluationRecord
 from discovery.escape import plain
 from discovery.evaluation import chain
 from discovery.execution.base import StageJob, StageResult
-from evaluators.task import Instance, InstanceSet, InvalidAnswer, Task
+from evaluators.task import Instance, InstanceSet, InvalidAnswer, Task, breach_of
 
 REPEATABLE = frozenset({"scored", "stopped", "rejected", "error", "killed"})
 """Outcomes that a second run must give again. A time-out depends on the machine, a quarantine on what led to it."""
@@ -36,7 +36,8 @@ class Stored:
     def job(self, code: str) -> StageJob:
         """What runs it again: the instances that it holds, and the one it failed on."""
         count = self.record.m + (not self.valid)
-        return StageJob(code, InstanceSet(self.instances.name, self.instances.instances[:count]), {})
+        some = InstanceSet(self.instances.name, self.instances.instances[:count])
+        return StageJob(code, some, {}, part=count < len(self.instances))
 
 
 def recomputed(task: Task, stored: Stored) -> str | None:
@@ -53,6 +54,9 @@ def recomputed(task: Task, stored: Stored) -> str | None:
             return f"{stored.name}: the answer kept for {plain(instance.id)} is refused: {plain(str(error), limit=200)}"
         values.append(judgement.value)
         scores.append(judgement.score)
+    why = breach_of(task, stored.instances, values) if record.outcome == "scored" else None
+    if why is not None:
+        return f"{stored.name}: it is recorded as scored, and is to be rejected: {plain(why, limit=200)}"
     return _differ(stored, scores, values)
 
 

@@ -54,6 +54,8 @@ def trials(ledger: Ledger, task: Task, run: RunRecord) -> Iterator[Trial]:
             if trial.number and trial.scores and point not in seen:
                 values = cast("dict[str, ParameterValue]", dict(trial.parameters))
                 part = InstanceSet(split.name, split.instances[: trial.m])
-                job = StageJob(numbers.code(values), part, numbers.declared(values))
+                job = StageJob(
+                    numbers.code(values), part, numbers.declared(values), part=trial.m < len(split)
+                )
                 yield Trial(f"trial {trial.number} of slot {study.k}", trial, job)
             seen.add(point)

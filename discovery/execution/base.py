@@ -27,12 +27,13 @@ class Watch(Protocol):
 @dataclass(frozen=True)
 class StageJob:
     """One candidate on one instance set. ``prior`` are the scores that are stored already, of the first instances: they
-    are not run again (a stored evaluation is only ever extended)."""
+    are not run again (a stored evaluation is only ever extended). ``prior_values`` are their raw objectives."""
 
     code: str
     instances: InstanceSet
     parameters: Mapping[str, float | int | str]
     prior: tuple[float, ...] = ()
+    prior_values: tuple[float, ...] = ()
     watch: Watch | None = None
     call_limits: Mapping[int, float] = field(default_factory=dict)
     """The run's own limit of a call by instance size, s: exceeding it sets a flag, never a verdict."""
@@ -45,6 +46,9 @@ class StageJob:
     nothing, and for a confirmation, whose event logs must be those from outside."""
     counted: bool = False
     """Count the lines that run: on the screen, or where there is none on the job's instances."""
+    part: bool = False
+    """The instances are a part of a set, so that nothing is asked that only a whole set can tell
+    (:class:`evaluators.task.Keeping`)."""
     candidate: str = ""
     """The hash of its normalised code, and with ``purpose`` for people only: nothing depends on them."""
     purpose: str = ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -25,7 +25,7 @@ from discovery.sandbox.base import (
     SessionLost,
 )
 from evaluators.policy import Asking, PolicyTask
-from evaluators.task import ImpossibleAnswer, Instance, InvalidAnswer, Task
+from evaluators.task import ImpossibleAnswer, Instance, InstanceSet, InvalidAnswer, Task, breach_of
 
 
 @dataclass
@@ -114,7 +114,15 @@ def _part(session: Session, task: Task, job: StageJob, *, last: bool) -> StageRe
         tally.outcome, tally.reason = failure.kind, failure.reason
         if len(tally.cpu) == len(tally.scores):
             tally.cpu.append(failure.cpu_seconds)
-    return _result(tally, job, order)
+    result = _result(tally, job, order)
+    return result if job.part else kept(task, job.instances, result, job.prior_values)
+
+
+def kept(task: Task, instances: InstanceSet, result: StageResult, prior: Sequence[float] = ()) -> StageResult:
+    """``result`` of the whole set, ``prior`` being the raw objectives before its own: a rejection where all of them do
+    not keep what the task wants kept. The scores stay with it as they do with any failure, and count for nothing."""
+    why = breach_of(task, instances, (*prior, *result.values)) if result.outcome == "scored" else None
+    return result if why is None else replace(result, outcome="rejected", reason=why, lines=None)
 
 
 def _pump(session: Session, task: Task, job: StageJob, order: tuple[Instance, ...], tally: _Tally) -> None:
@@ -230,7 +238,7 @@ def _until(job: StageJob, again: tuple[int, ...]) -> StageJob:
     todo = job.instances.instances[len(job.prior) :]
     kept = todo[min(again) :] if job.confirm else todo[: max(again) + 1]
     instances = replace(job.instances, instances=kept)
-    return replace(job, instances=instances, prior=(), watch=None, counted=False)
+    return replace(job, instances=instances, prior=(), prior_values=(), watch=None, counted=False, part=True)
 
 
 def _settled(

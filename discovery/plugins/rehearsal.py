@@ -113,8 +113,9 @@ def _arrays(
     if imports_numpy(candidate.tree):
         return True, "the code imports numpy and is called with arrays, as it was scored"
     tried = _prefix(task.instances("search"), seconds)
-    listed = StageJob(wrapped(candidate.code, task.interface, arrays=False), tried, {})
-    both = [executor.submit(job) for job in (StageJob(candidate.code, tried, {}), listed)]
+    own = StageJob(candidate.code, tried, {}, part=True)
+    listed = replace(own, code=wrapped(candidate.code, task.interface, arrays=False))
+    both = [executor.submit(job) for job in (own, listed)]
     plainly, lists = (future.result() for future in both)
     if lists.outcome == "scored" and lists.answers == plainly.answers:
         return (

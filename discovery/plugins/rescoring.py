@@ -95,7 +95,8 @@ def rescored(executor: Executor, task: Task, code: str, claim: Claim) -> Rescore
     """Measure ``code`` on a split and compare."""
     instances = task.instances(claim.split)
     jobs = parts(code, instances, executor.workers)
-    result = joined([future.result() for future in [executor.submit(job) for job in jobs]])
+    results = [future.result() for future in [executor.submit(job) for job in jobs]]
+    result = joined(task, instances, results)
     valid = result.outcome == "scored"
     pairs: Sequence[tuple[str, float, float]] = [
         (i.id, a, b) for i, a, b in zip(instances, claim.scores, result.scores, strict=False)
