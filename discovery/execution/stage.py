@@ -122,7 +122,7 @@ def kept(task: Task, instances: InstanceSet, result: StageResult, prior: Sequenc
     """``result`` of the whole set, ``prior`` being the raw objectives before its own: a rejection where all of them do
     not keep what the task wants kept. The scores stay with it as they do with any failure, and count for nothing."""
     why = breach_of(task, instances, (*prior, *result.values)) if result.outcome == "scored" else None
-    return result if why is None else replace(result, outcome="rejected", reason=why, lines=None)
+    return result if why is None else replace(result, outcome="rejected", reason=why)
 
 
 def _pump(session: Session, task: Task, job: StageJob, order: tuple[Instance, ...], tally: _Tally) -> None:
