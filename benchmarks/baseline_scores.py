@@ -15,7 +15,7 @@ import json
 import runpy
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -31,7 +31,7 @@ from discovery.review.stored import class_means
 from discovery.sandbox.replicas import Replicas
 from evaluators.policy import Asking, PolicyTask
 from evaluators.registry import BUILT_IN, load
-from evaluators.task import Instance, InstanceSet, Showing, Task, aggregate, mean_of
+from evaluators.task import Instance, InstanceSet, Judgement, Showing, Task, aggregate, breach_of, mean_of
 from searchspaces.space import Choice, FloatRange, IntRange, ParameterValue
 
 
@@ -54,18 +54,24 @@ POLICIES = {"offline": offline, "clairvoyant": clairvoyant}
 is not here made the references, so that it scores 0."""
 
 
-def policy_score(task: Task, name: str, instances: InstanceSet) -> float:
-    """The score of a reference policy on a set."""
+def policy_score(task: Task, name: str, instances: InstanceSet) -> float | None:
+    """The score of a reference policy on a set; None where it does not keep what the task wants kept."""
     if isinstance(task, Showing):
-        judged = [task.policy(name, i).score for i in instances]
-        return aggregate(instances.instances, judged, mean_of(task))
+        return whole(task, instances, [task.policy(name, i) for i in instances])
     return POLICIES[name](task, instances) if name in POLICIES else 0.0
 
 
-def scores(
+def whole(task: Task, instances: InstanceSet, found: Sequence[Judgement]) -> float | None:
+    """The score of a set; None where it does not keep what the task wants kept."""
+    if breach_of(task, instances, [j.value for j in found]) is not None:
+        return None
+    return aggregate(instances.instances, [j.score for j in found], mean_of(task))
+
+
+def judgements(
     task: Task, path: Path, instances: InstanceSet, parameters: Mapping[str, ParameterValue]
-) -> list[float]:
-    """The scores of a candidate file on a set."""
+) -> list[Judgement]:
+    """The referee's word on a candidate file, instance by instance."""
     known = signatures(path.read_text(encoding="utf-8"), task.interface)
 
     def load() -> list[Callable[..., Any]]:
@@ -77,12 +83,12 @@ def scores(
 
     if isinstance(task, PolicyTask):
         replicas = Replicas(functions(task.interface).only(known), load)
-        return [task.judge(i, replicas.simulate(task.simulate, i.payload)).score for i in instances]
+        return [task.judge(i, replicas.simulate(task.simulate, i.payload)) for i in instances]
     answer = runpy.run_path(str(task.adapter))["answer"]
     named = dict(zip(known, load(), strict=True))
     function = named.pop(task.interface.function)
     hooks = (named,) if task.interface.hooks else ()
-    return [task.judge(i, answer(function, i.payload, {}, *asking(task, i), *hooks)).score for i in instances]
+    return [task.judge(i, answer(function, i.payload, {}, *asking(task, i), *hooks)) for i in instances]
 
 
 def asking(task: Task, instance: Instance) -> tuple[Callable[[bytes], bytes], ...]:
@@ -100,9 +106,11 @@ def asking(task: Task, instance: Instance) -> tuple[Callable[[bytes], bytes], ..
     return (ask,)
 
 
-def score(task: Task, path: Path, instances: InstanceSet, parameters: Mapping[str, ParameterValue]) -> float:
-    """The score of a candidate file on a set."""
-    return aggregate(instances.instances, scores(task, path, instances, parameters), mean_of(task))
+def score(
+    task: Task, path: Path, instances: InstanceSet, parameters: Mapping[str, ParameterValue]
+) -> float | None:
+    """The score of a candidate file on a set; None where it does not keep what the task wants kept."""
+    return whole(task, instances, judgements(task, path, instances, parameters))
 
 
 def classes(
@@ -112,29 +120,38 @@ def classes(
     tuned: Mapping[str, float],
     parameters: Mapping[str, ParameterValue],
 ) -> dict[str, float]:
-    """Mean scores of the classes of search, with the tuned parameters where they are better there."""
+    """Mean scores of the classes of search, with the tuned parameters where they are better there; empty without a
+    score on search."""
     sign = 1 if task.direction == "minimize" else -1
-    better = bool(tuned) and sign * tuned["search"] < sign * published["search"]
+    found = [(sign * of["search"], of is tuned) for of in (published, tuned) if "search" in of]
+    if not found:
+        return {}
+    _, better = min(found)
     instances = task.instances("search")
-    return class_means(instances, scores(task, path, instances, parameters if better else {}), mean_of(task))
+    judged = judgements(task, path, instances, parameters if better else {})
+    return class_means(instances, [j.score for j in judged], mean_of(task))
 
 
 def tune(task: Task, path: Path, candidate: Candidate, trials: int) -> dict[str, ParameterValue]:
-    """The best parameters on the search split; trial 0 is the published defaults, repeated points are not run again."""
+    """The best parameters on the search split; trial 0 is the published defaults, repeated points are not run again.
+    Empty where no trial has a score."""
     instances = task.instances("search")
-    seen: dict[tuple[ParameterValue, ...], float] = {}
+    seen: dict[tuple[ParameterValue, ...], float | None] = {}
 
     def objective(trial: optuna.Trial) -> float:
         values = {name: _suggest(trial, name, declared) for name, declared in candidate.space.items()}
         key = tuple(values.values())
         if key not in seen:
             seen[key] = score(task, path, instances, values)
-        return seen[key]
+        found = seen[key]
+        if found is None:
+            raise optuna.TrialPruned  # the sampler takes it for worse than all others
+        return found
 
     study = optuna.create_study(direction=task.direction, sampler=optuna.samplers.TPESampler(seed=0))
     study.enqueue_trial({name: candidate.defaults[name] for name in candidate.space})
     study.optimize(objective, n_trials=trials)
-    return dict(study.best_params)
+    return dict(study.best_params) if study.get_trials(states=(optuna.trial.TrialState.COMPLETE,)) else {}
 
 
 def _suggest(trial: optuna.Trial, name: str, declared: object) -> ParameterValue:
@@ -146,19 +163,25 @@ def _suggest(trial: optuna.Trial, name: str, declared: object) -> ParameterValue
     return trial.suggest_categorical(name, list(declared.choices))
 
 
+def there(scores: Mapping[str, float | None]) -> dict[str, float]:
+    """The splits with a score."""
+    return {split: found for split, found in scores.items() if found is not None}
+
+
 def entry(task: Task, name: str, path: Path | None, trials: int) -> dict[str, Any]:
     """One baseline's scores."""
     sets = {split: task.instances(split) for split in ("search", "gate")}
     if path is None:
-        published = {split: policy_score(task, name, of) for split, of in sets.items()}
+        published = there({split: policy_score(task, name, of) for split, of in sets.items()})
         return {"published": published, "tuned": {}, "tuned_parameters": {}}
     candidate = check(path.read_text(encoding="utf-8"), task.interface)
-    published = {split: score(task, path, instances, {}) for split, instances in sets.items()}
+    published = there({split: score(task, path, instances, {}) for split, instances in sets.items()})
     best: dict[str, ParameterValue] = {}
     tuned: dict[str, float] = {}
     if candidate.space:
         best = tune(task, path, candidate, trials)
-        tuned = {split: score(task, path, instances, best) for split, instances in sets.items()}
+    if best:
+        tuned = there({split: score(task, path, instances, best) for split, instances in sets.items()})
     return {
         "published": published,
         "tuned": tuned,

@@ -28,7 +28,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from baseline_scores import scores
+from baseline_scores import judgements
 
 from discovery.statistics import paired_interval
 from evaluators.registry import load
@@ -135,7 +135,8 @@ def measured(factors: Factors, tuned: bool = False, swept: bool = False, first: 
     found = {}
     for name in POLICIES:
         parameters = task.shipped_scores()[name].tuned_parameters if tuned else {}
-        found[name] = scores(task, task.baselines()[name].path, instances, parameters)
+        judged = judgements(task, task.baselines()[name].path, instances, parameters)
+        found[name] = [j.score for j in judged]
     return Standing(instances, found)
 
 

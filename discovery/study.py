@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from db.records import TrialState
 from discovery.candidate import Refused, check
 from discovery.draws import key
 from discovery.errors import NothingValid, UsageError
 from discovery.execution.base import Executor, StageJob, StageResult, Watch
 from discovery.execution.make import make_executor
 from discovery.lifting import Literal, Numbers, literals, relevant
+from discovery.tuning import judged
 from evaluators.task import InstanceSet, Task, aggregate, mean_of
 from searchspaces.space import ParameterValue
 from searchspaces.tuner import Finished, Tuner
@@ -141,15 +141,11 @@ class Study:
         tuner.tell(best)
         for number in range(1, trials):
             suggestion = tuner.ask()
-            result = self.run(numbers, suggestion.parameters, tuner.watch())
-            state: TrialState = "pruned" if result.outcome == "stopped" else "failed"
-            found = None
-            if result.outcome == "scored":
-                state, found = "complete", aggregate(self.instances.instances, result.scores, mean_of(task))
-            finished = Finished(number, suggestion.parameters, state, result.scores, found)
+            finished = judged(task, suggestion, self.run(numbers, suggestion.parameters, tuner.watch()))
             tuner.tell(finished)
+            found = finished.value
             if found is not None and best.value is not None and sign * found < sign * best.value:
                 best = finished
             if self.progress is not None:
-                self.progress(f"trial {number + 1}/{trials}: {state}, best {best.value}")
+                self.progress(f"trial {number + 1}/{trials}: {finished.state}, best {best.value}")
         return best

@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from db.ledger import Ledger
-from db.records import Json, TrialRecord, TrialState
+from db.records import Json, TrialRecord
 from discovery.candidate import Candidate, Refused, check
 from discovery.draws import key
 from discovery.evaluation import Evaluated, Evaluation
 from discovery.execution.base import StageResult
+from discovery.execution.stage import in_breach
 from discovery.lifting import Literal, Numbers, literals, relevant
 from evaluators.task import Task, aggregate, mean_of
 from searchspaces.space import ParameterValue
@@ -103,7 +104,7 @@ class Tuning:
                 result = self._evaluation.trial(
                     candidate, numbers.code(values), numbers.declared(values), tuner.watch()
                 )
-                finished = self._judge(suggestion, result)
+                finished = judged(self._task, suggestion, result)
                 results[number] = result
             if number not in kept:
                 self._ledger.add_trial(study.id, _record(finished))
@@ -165,24 +166,11 @@ class Tuning:
         if any(numbers.candidate.defaults[n] != v for n, v in declared.items()):
             result = self._evaluation.trial(numbers.candidate, numbers.candidate.code, declared, None)
             if result.outcome == "scored":
-                base = self._score(result)
+                base = _score(self._task, result)
         told = [{**_told(x), "now": values[x.name]} for x in moved]
         return {"gain": self._gain(base, own, parent), "literals": told}
 
     # -- trials and the child -----------------------------------------------------------------------------------------
-
-    def _judge(self, suggestion: Suggestion, result: StageResult) -> Finished:
-        if result.outcome not in ("scored", "stopped"):
-            return Finished(suggestion.number, suggestion.parameters, "failed", (), None)
-        complete = result.outcome == "scored"
-        value = self._score(result) if complete else None
-        state: TrialState = "complete" if complete else "pruned"
-        return Finished(suggestion.number, suggestion.parameters, state, result.scores, value)
-
-    def _score(self, result: StageResult) -> float:
-        """The score of a complete trial."""
-        instances = self._task.instances("search").instances
-        return aggregate(instances, result.scores, mean_of(self._task))
 
     def _better(self, a: Finished, b: Finished) -> bool:
         if a.value is None or b.value is None:
@@ -209,6 +197,23 @@ class Tuning:
         gain = self._gain(evaluated.score, own.score, evaluated.score)
         lifted = self._gained(numbers, best.parameters, evaluated.score, own.score)
         return Tuned(child, own, gain, lifted)
+
+
+def judged(task: Task, suggestion: Suggestion, result: StageResult) -> Finished:
+    """What a trial on the search split is told to the tuner as. One that fails has no scores, but for one that ran to
+    its end and does not keep what the task wants kept: from that the sampler learns."""
+    number, parameters = suggestion.number, suggestion.parameters
+    if result.outcome == "scored":
+        return Finished(number, parameters, "complete", result.scores, _score(task, result))
+    if result.outcome == "stopped":
+        return Finished(number, parameters, "pruned", result.scores, None)
+    broken = in_breach(task, task.instances("search"), result)
+    return Finished(number, parameters, "failed", result.scores if broken else (), None)
+
+
+def _score(task: Task, result: StageResult) -> float:
+    """The score of a complete trial."""
+    return aggregate(task.instances("search").instances, result.scores, mean_of(task))
 
 
 def _told(literal: Literal) -> dict[str, object]:

@@ -38,7 +38,7 @@ class Suggestion:
 @dataclass(frozen=True)
 class Finished:
     """A trial that ran: ``value`` is its score over the whole set (None unless complete); ``scores`` one an instance,
-    a prefix when it was pruned."""
+    a prefix when it was pruned. A failed one has scores where it ran to its end and they count for nothing."""
 
     number: int
     parameters: Mapping[str, ParameterValue]
@@ -109,7 +109,10 @@ class Tuner:
         trial = self._trial
         if trial is None or trial.number != finished.number:
             raise ValueError(f"trial {finished.number} is not open")
-        if finished.state == "failed":
+        if finished.state == "failed" and finished.scores:
+            # Pruned without a value, it is worse than all others to the sampler, which never looks at what failed.
+            self._study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+        elif finished.state == "failed":
             self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
         elif finished.state == "pruned":
             _report(trial, finished.scores, self._mean)
