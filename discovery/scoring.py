@@ -11,7 +11,6 @@ from discovery.candidate import Candidate, Refused, check, fingerprint, parse
 from discovery.errors import NothingValid, UsageError
 from discovery.execution.base import Executor, StageJob, StageResult
 from discovery.execution.make import make_executor
-from discovery.execution.stage import in_breach
 from discovery.seeds import baseline_code
 from evaluators.task import (
     Figure,
@@ -243,10 +242,8 @@ def _with_baseline_values(
         best = min(scores, key=lambda n: (sign * scores[n], n), default=None)
         return instances, (best, scores[best]) if best is not None else None
     filled = list(instances)
-    # A baseline that fails somewhere has values up to there; one that does not keep what is to be kept has none.
-    fair = [r for r in results.values() if not in_breach(task, instances, r)]
     for k in open_:
-        values = [r.values[k] for r in fair if len(r.values) > k]
+        values = [r.values[k] for r in results.values() if len(r.values) > k]
         if not values or not scored:
             raise NothingValid(
                 "no baseline gave an answer for every instance without an optimum, so nothing can be scored"

@@ -16,9 +16,8 @@ from discovery.candidate import Candidate, Refused, check
 from discovery.draws import key
 from discovery.evaluation import Evaluated, Evaluation
 from discovery.execution.base import StageResult
-from discovery.execution.stage import in_breach
 from discovery.lifting import Literal, Numbers, literals, relevant
-from evaluators.task import Task, aggregate, mean_of
+from evaluators.task import Task, aggregate, breach_of, mean_of
 from searchspaces.space import ParameterValue
 from searchspaces.tuner import Finished, Suggestion, Tuner
 
@@ -207,8 +206,9 @@ def judged(task: Task, suggestion: Suggestion, result: StageResult) -> Finished:
         return Finished(number, parameters, "complete", result.scores, _score(task, result))
     if result.outcome == "stopped":
         return Finished(number, parameters, "pruned", result.scores, None)
-    broken = in_breach(task, task.instances("search"), result)
-    return Finished(number, parameters, "failed", result.scores if broken else (), None)
+    search = task.instances("search")
+    ended = len(result.values) == len(search) and breach_of(task, search, result.values) is not None
+    return Finished(number, parameters, "failed", result.scores if ended else (), None)
 
 
 def _score(task: Task, result: StageResult) -> float:

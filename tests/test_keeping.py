@@ -16,9 +16,12 @@ from discovery.evaluation import Evaluation
 from discovery.execution.base import Executor, StageJob
 from discovery.execution.make import make_executor
 from discovery.execution.stage import _until
+from discovery.execution.wire import decode, encode
 from discovery.gate import Gate
+from discovery.plugins.rehearsal import rehearse
 from discovery.plugins.rescoring import Claim, rescored
 from discovery.statistics import EarlyStop
+from discovery.study import Study
 from evaluators.plain_adapter import unpack
 from evaluators.task import Instance, InstanceSet, Keeping, breach_of
 
@@ -166,6 +169,22 @@ def test_calls_whose_time_is_taken_again_are_a_part() -> None:
     job = StageJob(KEEPS.code, SEARCH, {}, prior=(1.0,), prior_values=(2.0,))
     second = _until(job, (len(SEARCH) - 2,))
     assert second.part and not second.prior and not second.prior_values
+
+
+def test_prefixes_outside_a_run_are_parts(pool: Executor) -> None:
+    study = Study(TASK, pool, 0, None)
+    assert study.job(BREAKS.code, {}, None).reason == SENTENCE
+    assert study.job(BREAKS.code, {}, None, 12).outcome == "scored"
+    plain = candidate("def look(weights):\n    return [w > 4 for w in weights]\n")
+    counting = Counting(pool)
+    assert not rehearse(plain, TASK, counting, [10.0] * len(SEARCH)).arrays, "lists answer alike"
+    assert {j.part for j in counting.jobs if j.instances.name == "search"} == {True}
+
+
+def test_a_job_crosses_to_other_machines_with_what_decides_it() -> None:
+    job = StageJob(KEEPS.code, SEARCH, {}, prior=(1.5,), prior_values=(2.5,), part=True)
+    sets: dict[str, InstanceSet] = {}
+    assert decode(encode(job, sets), sets.__getitem__) == job
 
 
 @pytest.mark.parametrize("side", ["challenger", "champion"])

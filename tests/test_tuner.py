@@ -184,3 +184,36 @@ def test_a_geometric_study_compares_logarithms(levels: list[float], scale: float
             )  # fmt: skip
         told.append(seen)
     assert told[0] == told[1] == told[2]
+
+
+def broken_trials(told: bool) -> int:
+    """Trials in ten studies that break a bound beyond which values would be better still; whether that is ``told``."""
+    space: Space = {"x": FloatRange(0.0, 1.0), "y": FloatRange(0.0, 1.0)}
+    count = 0
+    for seed in range(10):
+        made = Tuner(space, {"x": 0.1, "y": 0.1}, seed=seed, direction="maximize")
+        for number in range(20):
+            found = made.ask().parameters
+            x, y = float(found["x"]), float(found["y"])
+            value = x + 2 * y
+            if x**2 + 3 * y**2 <= 1.0:
+                made.tell(Finished(number, found, "complete", (value,), value))
+            else:
+                count += 1
+                made.tell(Finished(number, found, "failed", (value,) if told else (), None))
+    return count
+
+
+def test_the_sampler_learns_from_a_failed_trial_that_ran_to_its_end() -> None:
+    assert broken_trials(True) < 0.7 * broken_trials(False)
+
+
+def test_a_failed_trial_with_scores_is_never_the_best_one() -> None:
+    """Others are not compared with it."""
+    made = tuner(direction="maximize")
+    first = made.ask()
+    made.tell(Finished(0, first.parameters, "complete", scores(1.0), 1.0))
+    second = made.ask()
+    made.tell(Finished(1, second.parameters, "failed", scores(100.0), None))
+    made.ask()
+    assert made.watch().best == scores(1.0)

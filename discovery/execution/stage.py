@@ -125,12 +125,6 @@ def kept(task: Task, instances: InstanceSet, result: StageResult, prior: Sequenc
     return result if why is None else replace(result, outcome="rejected", reason=why)
 
 
-def in_breach(task: Task, instances: InstanceSet, result: StageResult) -> bool:
-    """Whether ``result`` has every score of the whole set, and was rejected since they do not keep what is wanted."""
-    ended = result.outcome == "rejected" and len(result.values) == len(instances)
-    return ended and breach_of(task, instances, result.values) is not None
-
-
 def _pump(session: Session, task: Task, job: StageJob, order: tuple[Instance, ...], tally: _Tally) -> None:
     total, prior = len(job.instances), list(job.prior)
     for instance, done in zip(order, _answers(session, task, job, order), strict=True):
