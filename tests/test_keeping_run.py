@@ -7,6 +7,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from toy.loop import Scripted, Toy, by_slot
 import discovery.run as engine
 from db.ledger import Ledger
 from db.records import EntryRecord
+from discovery.audit.scores import Stored
+from discovery.audit.trials import trials
 from discovery.baselines import best_baseline, best_of, by_class
 from discovery.cli import servers
 from discovery.cli.main import main
@@ -24,8 +27,9 @@ from discovery.config import RunSettings
 from discovery.progress import StopSignal
 from discovery.report import RunReport
 from discovery.review.final import best_shipped
+from discovery.scoring import baselines_report
 from evaluators import registry
-from evaluators.task import Baseline, ShippedScore, Task
+from evaluators.task import Baseline, Instance, Judgement, ShippedScore, Task
 
 TASK = Glance({})
 SEARCH = TASK.instances("search")
@@ -37,7 +41,9 @@ REPLIES = {
     3: heaviest(0.8),
     4: heaviest(0.3),
     5: heaviest(0.6),
+    6: heaviest(0.97).replace("weights >= least", "-weights >= np.quantile(-weights, 0.05)"),
 }
+"""The last one sees the lightest items: it is slow, so that it is stopped, and sees too little."""
 SENTENCE = "84.8 % of the weight is seen; at least 95 % must be"
 """Why the reply of slot 0 is rejected on search."""
 
@@ -81,6 +87,7 @@ def test_a_run_rejects_what_does_not_keep_it(folder: Path, monkeypatch: pytest.M
     broken = found[0, "own"]
     assert (broken.outcome, broken.reason, broken.score) == ("rejected", SENTENCE, None)
     assert broken.m == len(SEARCH)
+    assert found[6, "own"].outcome == "stopped" and 0 < found[6, "own"].m < len(SEARCH)
     assert found[4, "own"].duplicate_of is not None and found[4, "own"].outcome == "rejected"
     told = [line for request in proposer.asked for line in request.rejected]
     faults = [request.fault.reason for request in proposer.asked if request.fault is not None]
@@ -200,9 +207,47 @@ def test_the_audit_finds_a_verdict_that_was_changed(
     told = discover(capsys, "verify", run, "--db", "ledger.sqlite", "-q", ends=1)
     assert [p for p in told["problems"] if "has a score, its evaluation on the search split is rejected" in p]
     tampered(better, "scored", kept)
+    with Ledger.open("sqlite:///ledger.sqlite") as ledger:
+        champion = ledger.champion(run)
+        assert champion is not None
+    tampered(better.replace("'search'", "'gate'"), "rejected", champion.candidate)
+    told = discover(capsys, "verify", run, "--db", "ledger.sqlite", "-q", ends=1)
+    assert [p for p in told["problems"] if "on the report blocks, its evaluation does not" in p]
+    tampered(better.replace("'search'", "'gate'"), "scored", champion.candidate)
     tampered("update trial set state = 'complete', value = 300 where state = 'failed'")
     told = discover(capsys, "verify", run, "--db", "ledger.sqlite", "-q", ends=1)
     assert [p for p in told["problems"] if p.startswith("trial ") and "ended as rejected" in p]
+
+
+def test_the_audit_judges_kept_answers_by_the_rule(
+    folder: Path,  # noqa: ARG001
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A run under a laxer rule than the task now says it has."""
+    with monkeypatch.context() as lax:
+        lax.setattr("toy.glance.KEPT", 0.5)
+        lax.setattr("toy.glance.KEPT_IN_CLASS", 0.5)
+        run = start(lax)[0].run
+    assert entries(run)[0, "own"].outcome == "scored"
+    told = discover(capsys, "verify", run, "--db", "ledger.sqlite", "--no-run", "-q", ends=1)
+    name = f"candidate {(entries(run)[0, 'own'].candidate or '')[:8]} on search"
+    assert f"{name}: it is recorded as scored, and is to be rejected: {SENTENCE}" in told["problems"]
+
+
+def test_the_audit_asks_about_whole_sets_alone(
+    folder: Path,  # noqa: ARG001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = start(monkeypatch, trials=20)[0].run
+    with Ledger.open("sqlite:///ledger.sqlite") as ledger:
+        jobs = [(t.record.m, t.job.part) for t in trials(ledger, TASK, ledger.run(run))]
+        (stopped,) = ledger.evaluations_on(
+            SEARCH.digest, [entries(run)[6, "own"].candidate or ""], TASK.version, True
+        ).values()
+    assert {part for m, part in jobs if m == len(SEARCH)} == {False}
+    assert {part for m, part in jobs if m < len(SEARCH)} <= {True}
+    assert stopped.outcome == "stopped" and Stored(stopped, SEARCH).job("").part
 
 
 def test_the_control_has_the_same_rule(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
@@ -258,6 +303,37 @@ def test_a_baseline_that_does_not_keep_it_has_no_score(
     rows = {row["name"]: row["score"] for row in told["baselines"]}
     assert rows["random"] is None and rows["heavy"] > rows["trivial"] == 100
     assert [row["name"] for row in told["baselines"]] == ["heavy", "trivial", "random"]
+
+
+def test_a_reference_policy_that_does_not_keep_it_has_no_score() -> None:
+    class Shown(Glance):
+        def baselines(self) -> Mapping[str, Baseline]:
+            more = {n: Baseline(n, "reference", "knows all") for n in ("blind", "seer")}
+            return {**TASK.baselines(), **more}
+
+        def policy(self, name: str, instance: Instance) -> Judgement:
+            return Judgement((instance.reference or 0.0) * (0.5 if name == "blind" else 1.0), 500.0)
+
+    found = baselines_report(Shown({}), "search")
+    assert (found["blind"], found["seer"]) == ((None, None), (500.0, None))
+
+
+def test_what_ships_is_made_without_scores_that_do_not_count(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
+    module = import_module("baseline_scores")
+    made = {n: module.entry(TASK, n, b.path, 12) for n, b in TASK.baselines().items()}
+    assert made["random"] == {"published": {}, "tuned": {}, "tuned_parameters": {}, "classes": {}}
+    assert made["trivial"]["published"] == {"search": 100.0, "gate": 100.0}
+    heavy = made["heavy"]
+    assert 0.5 < heavy["tuned_parameters"]["share"] < 0.9
+    assert heavy["published"]["search"] < heavy["tuned"]["search"] < 190
+    assert heavy["tuned"]["search"] == pytest.approx(sum(heavy["classes"].values()) / 2)
+    (folder / "few.py").write_text(
+        code("heavy").replace('0.1, "high": 1.0', '0.1, "high": 0.3').replace("0.9", "0.2")
+    )
+    assert module.entry(TASK, "few", folder / "few.py", 6) == made["random"], "no trial of it keeps it"
 
 
 def test_tune(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
