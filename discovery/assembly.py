@@ -30,7 +30,7 @@ from discovery.spending import budget_of
 from discovery.submissions import Inbox
 from discovery.tuning import Tuning
 from evaluators.policy import PolicyTask
-from evaluators.task import Task
+from evaluators.task import Keeping, Task
 
 CALL_LIMIT_FLOOR = 0.05
 CALL_LIMIT_FACTOR = 20
@@ -86,6 +86,7 @@ def campaign_of(
             interface=task.interface,
             direction=task.direction,
             code=ledger.candidate_code,
+            whole=len(task.instances("search")) if isinstance(task, Keeping) else None,
         ),
         seeds=members,
         changed=monitor.changed,

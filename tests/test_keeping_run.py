@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from importlib import import_module
@@ -24,6 +25,8 @@ from discovery.baselines import best_baseline, best_of, by_class
 from discovery.cli import servers
 from discovery.cli.main import main
 from discovery.config import RunSettings
+from discovery.evaluation import Evaluation
+from discovery.execution.base import StageResult
 from discovery.progress import StopSignal
 from discovery.report import RunReport
 from discovery.review.final import best_shipped
@@ -121,6 +124,15 @@ def test_tuning_finds_the_best_that_keeps_it(folder: Path, monkeypatch: pytest.M
         assert tuned.score == max(t.value for t in kept if t.value is not None)
 
 
+def test_a_gentler_copy_of_what_did_not_keep_it_is_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
+    """Nothing but other numbers, and no number of a parent: what a model is told to try next."""
+    monkeypatch.setattr(sys.modules[__name__], "REPLIES", {k: heaviest(0.3 + k / 100) for k in range(8)})
+    report, _ = start(monkeypatch, novelty=0.8, tune=False)
+    found = entries(report.run)
+    assert {found[k, "own"].outcome for k in range(8)} == {"rejected"}
+    assert [found[k, "own"].outcome for k in range(8, 12)] == ["scored"] * 4
+
+
 class After(StopSignal):
     """Asked to end at this look of the run at it."""
 
@@ -151,6 +163,35 @@ def test_a_run_that_was_stopped_goes_on_with_the_same_verdicts(
             [db.trials(s.id) for s in db.studies(run)] for db, run in ((one, whole.run), (other, part.run))
         ]
         assert studies[0] == studies[1] and any(t.state == "failed" for trials in studies[0] for t in trials)
+
+
+def test_a_run_that_died_among_its_trials_goes_on_where_it_was(
+    folder: Path,  # noqa: ARG001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Trials that did not keep it are told to the sampler again as they were."""
+    whole, _ = start(monkeypatch)
+    trial, left = Evaluation.trial, iter(range(5))
+
+    def dying(*given: Any) -> StageResult:
+        if next(left, None) is None:
+            raise RuntimeError("out of power")
+        return trial(*given)
+
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="out of power"):
+        patch.setattr(Evaluation, "trial", dying)
+        start(patch, db="other")
+    with Ledger.open("sqlite:///ledger.sqlite") as one, Ledger.open("sqlite:///other.sqlite") as other:
+        run = other.runs()[0].id
+        kept = [t for s in other.studies(run) for t in other.trials(s.id)]
+        assert 5 <= len(kept) < len([t for s in one.studies(whole.run) for t in one.trials(s.id)])
+        assert any(t.state == "failed" and t.scores for t in kept)
+        proposer = Scripted(by_slot(REPLIES, lambda k: heaviest(0.65 + k / 100)))
+        monkeypatch.setattr(engine, "make_proposer", lambda *_: proposer)
+        assert engine.resume("other.sqlite", run).status == "done"
+        assert one.digest(whole.run) == other.digest(run)
+        studies = [[db.trials(s.id) for s in db.studies(r)] for db, r in ((one, whole.run), (other, run))]
+        assert studies[0] == studies[1]
 
 
 def test_what_is_stored_is_the_same_verdict_in_another_run(

@@ -60,10 +60,14 @@ def member(code: str) -> Member:
 class Rules:
     """A novelty whose ledger is a dictionary."""
 
-    def __init__(self, threshold: float = 0.8) -> None:
+    def __init__(self, threshold: float = 0.8, whole: int | None = None) -> None:
         self.codes: dict[str, str] = {}
         self.novelty = Novelty(
-            threshold, interface=Knapsack.interface, direction="maximize", code=self.codes.__getitem__
+            threshold,
+            interface=Knapsack.interface,
+            direction="maximize",
+            code=self.codes.__getitem__,
+            whole=whole,
         )
         self.next = 0
 
@@ -131,6 +135,15 @@ def test_other_numbers_may_mend_what_ran_into_a_limit_and_nothing_else() -> None
         rules = Rules()
         rules.end(IDEA, outcome)  # type: ignore[arg-type]
         assert (rules.near(renumbered, PARENT) is not None) is refused
+        assert rules.near(IDEA.replace("slack", "room"), PARENT) is not None, "the same numbers end the same"
+
+
+def test_other_numbers_may_mend_what_did_not_keep_something_over_the_whole_set() -> None:
+    renumbered = IDEA.replace("0.3", "0.9")
+    for whole, m, refused in [(24, 24, False), (24, 23, True), (None, 24, True)]:
+        rules = Rules(whole=whole)
+        rules.end(IDEA, "rejected", m=m)
+        assert (rules.near(renumbered, PARENT) is not None) is refused, (whole, m)
         assert rules.near(IDEA.replace("slack", "room"), PARENT) is not None, "the same numbers end the same"
 
 

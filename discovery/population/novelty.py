@@ -69,12 +69,19 @@ class NearCopy:
 class Novelty:
     """The rejected ideas of a run. ``threshold`` is the likeness from which a candidate is a near-copy; at 1 only equal
     code is caught, and that is decided elsewhere. ``code`` gives the text of an integrated candidate by its hash.
-    Thread-safe."""
+    ``whole``: the instances of the search split where the task wants something kept over it
+    (:class:`evaluators.task.Keeping`); who was rejected for that has a score of each. Thread-safe."""
 
     def __init__(
-        self, threshold: float, *, interface: Interface, direction: Direction, code: Callable[[str], str]
+        self,
+        threshold: float,
+        *,
+        interface: Interface,
+        direction: Direction,
+        code: Callable[[str], str],
+        whole: int | None = None,
     ) -> None:
-        self._threshold = threshold
+        self._threshold, self._whole = threshold, whole
         self._interface, self._direction, self._code = interface, direction, code
         self._rejected: dict[int, Rejected] = {}
         self._shapes = Firsts()
@@ -166,7 +173,8 @@ class Novelty:
                 self._index = SimilarSets(KEPT, self._threshold)
             number, left = self._index.add(read.features)
             features = array("I", sorted(read.features))
-            numbers = read.numbers if entry.outcome in BY_LIMITS else None
+            mendable = entry.outcome in BY_LIMITS or (entry.outcome == "rejected" and entry.m == self._whole)
+            numbers = read.numbers if mendable else None
             self._rejected[number] = Rejected(g, hash_[:8], ended, features, numbers)
             if left is not None:
                 del self._rejected[left]

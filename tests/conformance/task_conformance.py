@@ -31,6 +31,7 @@ from evaluators.task import (
     Instance,
     InstanceSet,
     InvalidAnswer,
+    Keeping,
     Task,
     TaskError,
     ValueKind,
@@ -293,6 +294,24 @@ class TaskConformance:
         assert found and found == task.descriptors(instances, values)
         assert all(0.0 <= value <= 1.0 for value in found.values())
         assert set(found) == set(task.descriptors(instances[:1], values[:1]))
+
+    def test_who_a_run_begins_with_keeps_what_is_to_be_kept(self, task: Task, executor: Executor) -> None:
+        """Also where the champion of the start is compared: a seed that does not lets nobody pass the gate."""
+        if not isinstance(task, Keeping):
+            pytest.skip("the task wants nothing kept")
+        for made in (task.instances("search"), task.gate(0)):
+            blank = replace(made, instances=tuple(replace(i, reference=None) for i in made))
+            for name in dict.fromkeys(("trivial", *task.seeds, "random")):
+                result = executor.submit(StageJob(self.code(task, name), made, {})).result()
+                assert len(result.values) == len(made), f"{name}: {result.outcome}: {result.reason}"
+                said = [task.breach(given, result.values) for given in (made, made, blank)]
+                assert said[0] == said[1], "it is a pure function"
+                assert said[0] == said[2], "instances of a user's have no reference yet"
+                if name != "random":
+                    assert said[0] is None and result.outcome == "scored", f"{name} on {made.name}: {said[0]}"
+                elif said[0] is not None:
+                    assert (result.outcome, result.reason) == ("rejected", said[0])
+                    assert said[0].strip() and said[0].isprintable() and len(said[0]) <= 300
 
     def test_figures_are_finite(self, task: Task, answers: list[tuple[Instance, bytes]]) -> None:
         values = [task.judge(i, a).value for i, a in answers]

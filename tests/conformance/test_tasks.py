@@ -186,6 +186,15 @@ class TestRatios(TaskConformance):
     factory = "toy.ratios:Ratios"
 
 
+class TestGlance(TaskConformance):
+    factory = "toy.glance:Glance"
+
+    def file_of(self, folder: Path) -> tuple[Path, list[str]]:
+        path = folder / "mine.jsonl"
+        path.write_text('{"id": "b", "weights": [3, 4]}\n{"id": "a", "weights": [7]}\n')
+        return path, ["b", "a"]
+
+
 class TestStopwatch(TestRatios):
     factory = "toy.stopwatch:Stopwatch"
 
