@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -32,7 +32,7 @@ from discovery.report import RunReport
 from discovery.review.final import best_shipped
 from discovery.scoring import baselines_report
 from evaluators import registry
-from evaluators.task import Baseline, Instance, Judgement, ShippedScore, Task
+from evaluators.task import Baseline, Instance, InstanceSet, Judgement, ShippedScore, Task
 
 TASK = Glance({})
 SEARCH = TASK.instances("search")
@@ -321,8 +321,17 @@ def test_score(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert discover(capsys, *tuned, ends=1)["reason"] == SENTENCE
 
 
-def test_score_on_instances_of_the_user(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """They are a set as well; who does not keep it is no rival there, and gives no reference."""
+def test_score_on_instances_of_the_user(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are a set as well, and the probe of the baselines is none."""
+    judged, breach = list[int](), Glance.breach
+
+    def told_of(task: Glance, instances: InstanceSet, values: Sequence[float]) -> str | None:
+        judged.append(len(instances))
+        return breach(task, instances, values)
+
+    monkeypatch.setattr(Glance, "breach", told_of)
     (folder / "few.py").write_text(heaviest(0.3))
     rows = [{"id": str(k), "weights": [1, 2, 3, 4, 5, 6, 7, 8 + k]} for k in range(3)]
     (folder / "mine.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
@@ -332,6 +341,7 @@ def test_score_on_instances_of_the_user(folder: Path, capsys: pytest.CaptureFixt
     assert told["score"] == 100 and told["baseline"]["name"] in ("heavy", "trivial")
     told = discover(capsys, "score", "few.py", "--task", "glance", "--instances", "mine.jsonl", "-q", ends=1)
     assert told["outcome"] == "rejected" and "of the weight is seen" in told["reason"]
+    assert set(judged) == {3}
 
 
 @pytest.mark.parametrize("split", ["search", "gate"])
