@@ -95,7 +95,7 @@ def record(line: Line, text: str, expected: str, what: str) -> dict[str, Any]:
 
 def expected_numbers(what: str) -> str:
     """What a line's numbers must be."""
-    return "finite numbers" if what == "a coordinate" else "integers"
+    return "finite numbers" if what in ("a coordinate", "a feature") else "integers"
 
 
 def word(line: Line, values: dict[str, Any], name: str, default: str) -> str:

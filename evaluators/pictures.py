@@ -6,7 +6,8 @@ picture adds a dataclass here and a drawing of it to the pages (docs/web.md says
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -150,7 +151,53 @@ class Outline:
         return tuple(kind for kind in self.kinds if kind in there)
 
 
-Picture = Timeline | Tiles | Outline
+@dataclass(frozen=True)
+class Curve:
+    """A line through points (abscissa, ordinate), from left to right."""
+
+    name: str
+    points: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Lines over one horizontal axis that begins at 0, such as a rate over the steps of a run; at most five. The answer
+    is the first, and the others are what it is compared with. The vertical axis begins at 0 or, where it is
+    ``logarithmic``, at the least ordinate: all are then above 0. ``caption`` tells how to read it, ``across`` and
+    ``up`` what the axes are."""
+
+    title: str
+    caption: str
+    across: str
+    up: str
+    curves: tuple[Curve, ...]
+    logarithmic: bool = False
+
+    @property
+    def end(self) -> float:
+        """Where the horizontal axis ends."""
+        return max((x for curve in self.curves for x, _ in curve.points), default=0.0)
+
+    @property
+    def top(self) -> float:
+        """Where the vertical axis ends."""
+        return max((y for curve in self.curves for _, y in curve.points), default=0.0)
+
+    @property
+    def bottom(self) -> float:
+        """Where the vertical axis begins."""
+        least = min((y for curve in self.curves for _, y in curve.points), default=0.0)
+        return least if self.logarithmic else min(least, 0.0)
+
+    def placed(self, end: float, bottom: float, top: float) -> list[list[tuple[float, float]]]:
+        """The points of each curve as shares of axes that end at ``end`` and lie between ``bottom`` and ``top``."""
+        scale: Callable[[float], float] = math.log if self.logarithmic else float
+        low = scale(bottom)
+        height = scale(top) - low or 1.0
+        return [[(x / (end or 1.0), (scale(y) - low) / height) for x, y in c.points] for c in self.curves]
+
+
+Picture = Timeline | Tiles | Outline | Curves
 
 
 @dataclass(frozen=True)

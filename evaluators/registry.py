@@ -16,6 +16,7 @@ from evaluators.task import Option, Task, TaskError
 GROUP = "discover.tasks"
 BUILT_IN: dict[str, str] = {
     "cache-eviction": "evaluators.caching.task:CacheEviction",
+    "lr-schedule": "evaluators.schedules.task:LrSchedule",
     "memory-alloc": "evaluators.memory.alloc.task:MemoryAlloc",
     "memory-map": "evaluators.memory.mapping.task:MemoryMap",
     "online-bin-packing": "evaluators.binpacking.task:OnlineBinPacking",

@@ -14,6 +14,7 @@ from discovery.pictures.demo import Demo, seeded
 from discovery.pictures.distributions import against_reference, cumulative
 from discovery.pictures.gantt import gantt
 from discovery.pictures.lineage import lineage
+from discovery.pictures.lines import lines
 from discovery.pictures.outline import outline
 from discovery.pictures.pareto import pareto
 from discovery.pictures.parts import curves, parts
@@ -30,6 +31,7 @@ __all__ = [
     "curves",
     "gantt",
     "lineage",
+    "lines",
     "measured",
     "outline",
     "pareto",

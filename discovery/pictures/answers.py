@@ -14,10 +14,11 @@ from discovery.execution.base import StageJob, StageResult
 from discovery.execution.make import make_executor
 from discovery.pictures.canvas import GREY, Picture, panels
 from discovery.pictures.gantt import gantt
+from discovery.pictures.lines import lines, merged
 from discovery.pictures.outline import outline
 from discovery.pictures.tiling import tiling
 from discovery.review.stored import class_means
-from evaluators.pictures import Grid, Gridded, Lane, Outline, Pictured, Tiles, Timeline
+from evaluators.pictures import Curves, Grid, Gridded, Lane, Outline, Pictured, Tiles, Timeline
 from evaluators.pictures import Picture as Data
 from evaluators.task import Instance, InstanceSet, Task, mean_of
 
@@ -58,6 +59,8 @@ def answers(task: Task, instance: Instance, given: Mapping[str, bytes]) -> Pictu
         shown.append((plain(name, limit=40), score, task.pictures(instance, answer)[0]))
     if outlines := [(f"{name} {score}", c) for name, score, c in shown if isinstance(c, Outline)]:
         return outline(_merged(outlines))
+    if curves := [(f"{name} {score}", c) for name, score, c in shown if isinstance(c, Curves)]:
+        return lines(merged(curves))
     if areas := [replace(c, title=f"{name} {score}") for name, score, c in shown if isinstance(c, Tiles)]:
         return tiling(*areas)
     timelines = [(name, score, c) for name, score, c in shown if isinstance(c, Timeline)]
