@@ -32,7 +32,7 @@ from db.records import Edge, Integration, NewEntry, RunRecord
 from discovery import review
 from discovery.errors import UsageError
 from evaluators import registry
-from evaluators.pictures import Column, Line, Mark, Outline, Tile, Tiles
+from evaluators.pictures import Column, Curve, Curves, Line, Mark, Outline, Tile, Tiles
 from evaluators.smtt.problem import decode
 from evaluators.task import ShippedScore
 
@@ -257,8 +257,9 @@ def test_an_answer_is_drawn_beside_the_optimum(ledger: Ledger) -> None:
     assert undocumented("The data of pictures", plain(made.to_json())) == []
     tiles = Tiles("t", "", "j", "i", (Tile(0, 1, 0, 1, "1"),), (Mark("limit", 2),), ("tile",))
     lines = Outline("t", "", (Column("after", (Line(0, "for i", "tile"),), ("a step",)),), ("tile",))
-    others = replace(made, pictures=(tiles, lines)).to_json()
-    assert [p["kind"] for p in others["pictures"]] == ["tiles", "outline"]  # type: ignore[attr-defined]
+    rates = Curves("t", "", "steps", "rate", (Curve("own", ((0, 1.0),)),))
+    others = replace(made, pictures=(tiles, lines, rates)).to_json()
+    assert [p["kind"] for p in others["pictures"]] == ["tiles", "outline", "curves"]  # type: ignore[attr-defined]
     assert undocumented("The data of pictures", plain(others)) == []
     with pytest.raises(LedgerError, match="no instance"):
         review.pictures(ledger, keep.hash, "nowhere")

@@ -18,7 +18,7 @@ FOUND = {
 
 
 def test_there_are_some() -> None:
-    assert {"cache-eviction", "memory-alloc", "memory-map", "serving"} <= FOUND.keys()
+    assert {"cache-eviction", "lr-schedule", "memory-alloc", "memory-map", "serving"} <= FOUND.keys()
 
 
 @pytest.mark.parametrize("name", FOUND)

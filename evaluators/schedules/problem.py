@@ -153,7 +153,7 @@ def _product(weights: Floats, inputs: Floats) -> Floats:
 
 def _outer(inputs: Floats, slopes: Floats) -> Floats:
     """Sum over the examples of inputs times slopes, float64[inputs, outputs, replicas]."""
-    return total(inputs.transpose(1, 0, 2)[:, :, None] * slopes[:, None])
+    return total(np.multiply(inputs.transpose(1, 0, 2)[:, :, None], slopes[:, None], order="C"))
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """The referee: trains with a schedule at the base rate that suits it, and compares with linear decay.
 
-Multipliers count by their shape alone: they are divided by their mean. The base rate is the best on seeds of its own
-(:data:`TUNING`), first in steps of 2, then of the fourth root of 2; the grid goes on wherever the best one is at its
-edge. What counts is the mean gap on other seeds (:data:`SCORING`), the same for every schedule.
+Multipliers count by their shape alone: they are divided by their mean. The base rate is the best on seeds of its own,
+first in steps of 2 (:data:`COARSE`), then of the fourth root of 2 (:data:`TUNING`); the grid goes on wherever the best
+one is at its edge. What counts is the mean gap on other seeds (:data:`SCORING`), the same for every schedule.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from evaluators.schedules.problem import Posed, Problem, decode, single
 from evaluators.task import Figure, ImpossibleAnswer, Instance, InvalidAnswer, Judgement, in_classes
 
 TUNING = tuple(range(24))
+COARSE = TUNING[:12]
 SCORING = tuple(range(100, 148))
 PILOT = 1_000
 """Seed of the pilot run."""
 HIGHEST = 1e6
 """The largest multiplier."""
-AROUND = 3
+AROUND = 2
 """The first grid has so many rates, in steps of 2, on either side of the one that suits linear decay."""
 FARTHEST = 40
 """So many steps of 2 from there the search of a base rate ends."""
@@ -118,7 +119,7 @@ def tuned(posed: Posed, shape: Floats) -> float:
     def look(first: int, last: int) -> None:
         powers = range(max(first, -FARTHEST), min(last, FARTHEST) + 1)
         rates = [posed.rate * 2.0**k for k in powers]
-        known.update(zip(powers, gaps(posed, shape, rates, TUNING).tolist(), strict=True))
+        known.update(zip(powers, gaps(posed, shape, rates, COARSE).tolist(), strict=True))
 
     def best() -> int:
         return min(known, key=lambda k: (known[k], k))

@@ -24,7 +24,7 @@ DATA = Path(__file__).parent / "data"
 RUNS = {
     "screen": ((40, 8),),
     "search": ((100, 8), (150, 4), (200, 16), (300, 8)),
-    "gate": ((300, 8), (400, 16), (500, 4), (600, 8), (800, 16)),
+    "gate": ((300, 8), (200, 16), (400, 4), (600, 8)),
 }
 """Steps and batch of the problems of each family."""
 SEEDS = {"screen": 1, "search": 1_000, "look": 10_000, "report": 20_000}

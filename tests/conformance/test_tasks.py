@@ -57,6 +57,20 @@ class TestTspConstruct(TaskConformance):
         return path, ["b", "a"]
 
 
+class TestLrSchedule(TaskConformance):
+    factory = "evaluators.schedules.task:LrSchedule"
+
+    def file_of(self, folder: Path) -> tuple[Path, list[str]]:
+        path = folder / "mine.jsonl"
+        one = {"features": [[0.5, 1], [2, 0], [1, 1]], "labels": ["a", "b", "a"], "steps": 9}
+        path.write_text("".join(json.dumps({"id": name, **one}) + "\n" for name in ("second", "first")))
+        return path, ["second", "first"]
+
+
+class TestLrScheduleWithoutPilots(TestLrSchedule):
+    options: ClassVar[dict[str, str]] = {"pilot": "none"}
+
+
 class TestMemoryAlloc(TaskConformance):
     factory = "evaluators.memory.alloc.task:MemoryAlloc"
 

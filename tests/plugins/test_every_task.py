@@ -67,6 +67,7 @@ def run(
 @pytest.mark.parametrize(
     "name",
     [
+        "lr-schedule",
         "memory-alloc",
         "online-bin-packing",
         "smtt-index",

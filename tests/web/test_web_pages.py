@@ -33,7 +33,7 @@ from discovery.web.shown import (
 )
 from discovery.web.site import Site
 from evaluators import pictures
-from evaluators.pictures import Column, Lane, Line, Mark, Span, Tile, Tiles, Timeline
+from evaluators.pictures import Column, Curve, Curves, Lane, Line, Mark, Span, Tile, Tiles, Timeline
 from evaluators.serving.episode.recorder import KINDS
 from evaluators.task import Direction
 
@@ -407,6 +407,29 @@ def test_tiles_lie_where_they_are_beside_one_another_on_one_scale(
     lines = [float(str(a["y1"])) for tag, a in outline.tags if tag == "line" and a.get("class") == "mark"]
     assert lines == [200, 0] and "limit 8" in outline.text and outline.text.count("8 bytes") == 2
     assert "late &lt;i&gt;" in page and "<i>" not in page
+
+
+def test_curves_beside_one_another_share_both_axes(
+    client: TestClient, db: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = Curve("own <i>", ((0, 1.0), (4, 100.0)))
+    charts = [
+        Curves("gap", "c", "steps", "gap", curves, logarithmic=True)
+        for curves in ((own,), (own, Curve("other", ((0, 10.0), (8, 10_000.0)))))
+    ]
+    with Ledger.open(db) as ledger:
+        names = [kept(ledger, n, [1.0] * samples.SIZE).hash for n in (16, 17)]
+    drawn = iter(2 * charts)  # the instance is found first
+    monkeypatch.setattr(samples.Small, "pictures", lambda *_: (next(drawn),))
+    page = client.get(f"/compare?a={names[0]}&b={names[1]}").text
+    outline = Outline(page)
+    lines = [(a["class"], a["points"]) for tag, a in outline.tags if tag == "polyline"]
+    ours = ("line-0", "0.0,400.0 500.0,200.0")
+    assert lines == [ours, ours, ("line-1", "0.0,300.0 1000.0,0.0")], "from 1 to 10,000, to step 8"
+    assert "own &lt;i&gt;" in page and "<i>" not in page and outline.text.count("8 steps") == 2
+    style = client.get("/static/style.css").text
+    assert all(f".line-{n} {{" in style for n in range(len(KINDS)))
+    assert not any("style" in a for _, a in outline.tags), "the policy forbids inline styles"
 
 
 def test_tiles_are_coloured_by_their_kind(

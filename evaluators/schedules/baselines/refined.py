@@ -22,6 +22,8 @@ def schedule(step, total_steps, gradient_norms, left, norm, *, window=0.1, power
 
 
 def refined(norms, total_steps, window, power):
+    if total_steps == 1:
+        return np.ones(1)
     weights = np.ones(total_steps)
     if len(norms):
         half = min(int(window * total_steps) // 2, total_steps - 1)
