@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from discovery.errors import EnvironmentProblem
 from discovery.escape import plain
@@ -102,14 +102,17 @@ def panels(
     return Picture(figure, plain(text))
 
 
-def logarithmic(axes: Axes, steps: tuple[float, ...] = (1.0, 2.0, 5.0)) -> None:
-    """Make x logarithmic, with plain numbers: matplotlib's own are formulas."""
+def logarithmic(
+    axes: Axes, steps: tuple[float, ...] = (1.0, 2.0, 5.0), along: Literal["x", "y"] = "x"
+) -> None:
+    """Make an axis logarithmic, with plain numbers: matplotlib's own are formulas."""
     from matplotlib.ticker import FuncFormatter, LogLocator
 
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=steps))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
+    axis = axes.xaxis if along == "x" else axes.yaxis
+    axes.set(**{f"{along}scale": "log"})
+    axis.set_major_locator(LogLocator(subs=steps))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(FuncFormatter(lambda *_: ""))
 
 
 def _styled() -> AbstractContextManager[None]:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from discovery.escape import plain
-from discovery.pictures.canvas import Picture, panels
+from discovery.pictures.canvas import Picture, logarithmic, panels
 from discovery.pictures.gantt import COLOURS
 from evaluators.pictures import Curve, Curves
 
@@ -42,7 +42,7 @@ def _draw(axes: Axes, *, chart: Curves) -> None:
     for number, curve in enumerate(chart.curves):
         _line(axes, curve, COLOURS[number % len(COLOURS)], STYLES[number // len(COLOURS) % len(STYLES)])
     if chart.logarithmic:
-        axes.set_yscale("log")
+        logarithmic(axes, along="y")
         axes.set_ylim(0.9 * chart.bottom, 1.1 * chart.top)
     else:
         axes.set_ylim(chart.bottom, 1.02 * chart.top or 1.0)

@@ -48,9 +48,7 @@ INTERFACE = Interface(
             unit="gradient", low=1e-12,
         ),
     ),
-    returns=Value(
-        "multiplier", "scalar", "float64", "a number up to 1e6; below 0 counts as 0", high=referee.HIGHEST
-    ),
+    returns=Value("multiplier", "scalar", "float64", "a number up to 1e6; below 0 counts as 0"),
     facts=(
         "The function is called once for every step, in order; gradient_norms is read-only and always the whole run's.",
         "Multipliers are divided by their mean, so a factor that is the same at all steps changes nothing.",

@@ -264,6 +264,7 @@ def test_answers_of_a_task_of_curves_share_their_axes() -> None:
     assert len(axes.get_lines()) == 3 and "learning rate at the end" in drawn.text
     two = pictures.lines(*TASK.pictures(instance, given["cosine"]))  # type: ignore[attr-defined]
     assert [a.get_yscale() for a in two.figure.axes] == ["linear", "log"]
+    assert "mathdefault" not in two.svg(), "numbers are no formulas"
 
 
 def test_places_on_axes() -> None:
