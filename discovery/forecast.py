@@ -30,8 +30,8 @@ class Sample:
     """Estimates of one sample. ``prompt`` and ``reply`` are tokens of a request as expected, ``longest`` those reserved
     for it (0 without a model); ``price`` is (input, output) in US dollars a token, None when unknown; ``search`` is a
     candidate's processor time on the search split and ``look`` that of both sides of a gate look, s, which the report
-    on champion and seed takes once more. ``host`` is what a simulator outside the sandbox takes for each second of a
-    candidate, s, and ``started`` the wall time that the seeds took, s."""
+    on champion and seed takes once more. ``host`` is what simulator and referee outside the sandbox take for each second
+    of a candidate, s, and ``started`` the wall time that the seeds took, s."""
 
     prompt: int = 0
     reply: int = 0
@@ -91,7 +91,7 @@ def forecast(settings: Settings, shape: Shape, sample: Sample) -> Forecast:
     runs = TUNED * shape.tuned_a_batch * (settings.trials - 1) / shape.batch if shape.tune else 0.0
     looks = LOOKED / shape.batch
     cpu = sample.search * (1 + PRUNED * runs) + looks * sample.look
-    # Simulators are threads of one interpreter, of which one computes at a time.
+    # Simulators and referees are threads of one interpreter, of which one computes at a time.
     wall = OVERHEAD + max(cpu * (1 + sample.host) / max(1, settings.workers), cpu * sample.host)
     reach = {
         "--tokens": _reach(settings.tokens, tokens),

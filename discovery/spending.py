@@ -18,7 +18,6 @@ from discovery.pace import processor_time
 from discovery.seeds import Seed
 from discovery.tuning import GAINED, LIFTED
 from discovery.values import Price
-from evaluators.policy import PolicyTask
 from evaluators.task import Task
 
 
@@ -133,15 +132,15 @@ def forecast_of(
         price=_mean_price(settings),
         search=math.fsum(math.fsum(cpu) for cpu in times) / len(times),
         look=math.fsum(looks) / len(looks),
-        host=_host(task, seeds[0], executor) if isinstance(task, PolicyTask) else 0.0,
+        host=_host(task, seeds[0], executor),
         started=budget.seconds,
     )
     return forecast(settings, campaign.shape, sample)
 
 
 def _host(task: Task, seed: Seed, executor: Executor) -> float:
-    """What the simulator outside the sandbox takes for each second of a policy, s. It is tried on the screen: the
-    seeds' scores may be known from earlier runs, and nothing is kept of it."""
+    """What simulator and referee outside the sandbox take for each second of a candidate, s. It is tried on the screen:
+    the seeds' scores may be known from earlier runs, and nothing is kept of it."""
     result = executor.submit(StageJob(seed.candidate.code, task.instances("screen"), {})).result()
     return result.host / max(math.fsum(result.cpu), 1e-3)
 

@@ -21,7 +21,7 @@ def pictures(instance: Instance, answer: bytes) -> tuple[Curves, ...]:
     steps = posed.problem.steps
     shape = referee.shaped(np.frombuffer(answer, "<f8").astype(np.float64))
     named = {"the answer": shape, "linear decay": referee.shaped(referee.linear(steps))}
-    found = {name: (one, referee.judged(instance.payload, one)) for name, one in named.items()}
+    found = {name: (one, referee.trained(posed, one)) for name, one in named.items()}
     at = np.unique(np.linspace(1, steps, min(POINTS, steps)).round().astype(int)).tolist()
     rates = tuple(
         Curve(name, tuple((step, made.rate * float(one[step - 1])) for step in at))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 
@@ -55,7 +54,7 @@ def judge(instance: Instance, answer: bytes) -> Judgement:
     if len(answer) != instance.answer_bytes:
         raise InvalidAnswer(f"the answer has {len(answer)} bytes; {steps} steps need {instance.answer_bytes}")
     shape = shaped(np.frombuffer(answer, "<f8").astype(np.float64))
-    value = judged(instance.payload, shape).gap
+    value = trained(decode(instance.payload), shape).gap
     if instance.reference is None:
         raise ValueError(f"instance {instance.id!r} has no reference")
     if instance.reference_kind == "proved optimum" and value < instance.reference:
@@ -78,16 +77,6 @@ def shaped(multipliers: Floats) -> Floats:
     if whole <= 0:
         raise InvalidAnswer("all multipliers are 0, so that nothing is learned; some must be above 0")
     return multipliers / (whole / len(multipliers))
-
-
-def judged(payload: bytes, shape: Floats) -> Trained:
-    """As :func:`trained`; whoever judges and draws the same answer trains once."""
-    return _judged(payload, shape.tobytes())
-
-
-@lru_cache(maxsize=64)
-def _judged(payload: bytes, shape: bytes) -> Trained:
-    return trained(decode(payload), np.frombuffer(shape, np.float64))
 
 
 def trained(posed: Posed, shape: Floats) -> Trained:
