@@ -30,7 +30,7 @@ class Sample:
     """Estimates of one sample. ``prompt`` and ``reply`` are tokens of a request as expected, ``longest`` those reserved
     for it (0 without a model); ``price`` is (input, output) in US dollars a token, None when unknown; ``search`` is a
     candidate's processor time on the search split and ``look`` that of both sides of a gate look, s, which the report
-    on champion and seed takes once more. ``host`` is what simulator and referee outside the sandbox take for each second
+    on champion and seed takes once more. ``host`` is what simulator and referee outside the sandbox take for a second
     of a candidate, s, and ``started`` the wall time that the seeds took, s."""
 
     prompt: int = 0

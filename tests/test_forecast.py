@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from discovery.candidate import check
 from discovery.config import Settings
+from discovery.execution.base import StageResult
 from discovery.forecast import OVERHEAD, Sample, forecast, typical_reply
+from discovery.seeds import Seed
 from discovery.shape import Shape
+from discovery.spending import forecast_of
+from evaluators.task import Task
 
 MODEL = Sample(prompt=1000, reply=500, longest=5000, price=(1e-6, 4e-6), search=0.5, look=4.0, started=3.0)
 
@@ -53,6 +59,27 @@ def test_simulators_outside_take_wall_time_and_their_threads_take_turns() -> Non
     searched = without.cpu_seconds - MODEL.look
     assert some.seconds - without.seconds == pytest.approx(0.5 * searched / 2)
     assert many.seconds - without.seconds == pytest.approx(searched * 9 - searched / 2)
+
+
+def test_the_referee_of_any_task_counts(knapsack: Task) -> None:
+    """Of answer tasks too: one that trains a net takes a thousand times what the candidate does."""
+    told = StageResult("scored", "", (1.0,), (1.0,), (0.5, 0.5), host=3.0)
+    executor: Any = SimpleNamespace(submit=lambda _: SimpleNamespace(result=lambda: told))
+    evaluation = SimpleNamespace(stage=lambda _, of: SimpleNamespace(cpu=(0.01,) * len(of)))
+    shape = Shape(0, 80, 8, 2, 12, False)
+    campaign: Any = SimpleNamespace(
+        task=knapsack, evaluation=evaluation, shape=shape, first_prompt=lambda: ((), 0)
+    )
+    (code,) = (b.path for b in knapsack.baselines().values() if b.name == knapsack.seeds[0])
+    assert code is not None
+    seed = Seed("seed", check(code.read_text(encoding="utf-8"), knapsack.interface))
+    budget: Any = SimpleNamespace(seconds=0.0)
+    settings = replace(Settings(samples=80, workers=2), tune=False)
+    found = forecast_of(settings, campaign, [seed], budget, executor)
+    cpu = 0.01 * len(knapsack.instances("search")) + 0.5 / 8 * 2 * 0.01 * len(knapsack.gate(0))
+    assert found.seconds == pytest.approx(80 * (OVERHEAD + 3 * cpu), rel=0.2), (
+        "three seconds of the referee for one"
+    )
 
 
 def test_two_batches_learn_nothing() -> None:
