@@ -75,7 +75,7 @@ class LrSchedule:
     mean: Mean = "geometric"
     version: str = "1"
     interface: Interface = INTERFACE
-    seeds: tuple[str, ...] = ("linear",)
+    seeds: tuple[str, ...] = ("linear", "warmup-linear")
     options: tuple[Option, ...] = (
         Option("pilot", "recorded", "whether gradient norms of a pilot run are given", ("recorded", "none")),
     )
