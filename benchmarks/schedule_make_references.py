@@ -2,8 +2,7 @@
 
     python benchmarks/schedule_make_references.py [PART …]        then benchmarks/manifests.py lr-schedule
 
-Parts that are not named keep what they have. All of them take a quarter of an hour of one core, the data sets of the
-final split (extra ``learned``) a third of it.
+Parts that are not named keep what they have. The data sets of the final split need the extra ``learned``.
 """
 
 from __future__ import annotations

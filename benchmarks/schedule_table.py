@@ -3,7 +3,7 @@
     python benchmarks/schedule_table.py [SPLIT] [--option pilot=none] [--only NAME …] [--code FILE …]
 
 SPLIT is search (default), gate or final. Scores are ratios to linear decay's gap, geometric means; ``--code`` adds
-candidate files of one's own. Final takes a minute or two a row.
+candidate files of one's own. The final split takes several times as long as search.
 """
 
 from __future__ import annotations
