@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from discovery.cli import explain, people, plugins, review, run, score, system, tasks, training, ui
+from discovery.cli import explain, people, plugins, recording, review, run, score, system, tasks, training, ui
 from discovery.cli.output import mute, note
 from discovery.errors import DiscoverError
 from discovery.escape import plain
@@ -45,7 +45,7 @@ def _options(
     del version, debug  # the one ends by its callback; the other may stand anywhere on the line: see main
 
 
-for group in (tasks, score, training, run, people, review, explain, plugins, ui, system):
+for group in (tasks, score, training, recording, run, people, review, explain, plugins, ui, system):
     group.register(app)
 
 

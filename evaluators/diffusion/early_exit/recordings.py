@@ -13,7 +13,10 @@ fixed      int32 (N, L)   the pass, from 1, in which full decoding fixed each po
 quality    float32 (N, T) of the text that stopping after each pass gives, 0 to 1; the last is full decoding's
 margins    float16 (M,)   quantiles of the model's margins at masked positions, non-decreasing
 end        int            the token for what follows the text; -1: there is none
+origin     str            (may be missing) what the file was made from, so that recording can go on with it
 ========== ============== =====================================================================================
+
+The margins are taken from the texts of the file themselves (:func:`quantiles`).
 """
 
 from __future__ import annotations
@@ -35,6 +38,9 @@ Array = npt.NDArray[Any]
 FORMAT = 1
 MOST_PASSES = MOST_POSITIONS = 4096
 MOST_BYTES = 8 * 2**30
+MOST_NAME = 200
+"""Characters of an id or a family."""
+QUANTILES = 101
 NUMBERS = ("probability", "margin", "entropy", "drift")
 _KINDS = {
     "format": "iu",
@@ -59,29 +65,55 @@ class Recorded:
     trajectory: Trajectory
 
 
-def write(path: Path, recorded: Sequence[Recorded]) -> None:
-    """Write recordings of one model, all with the same passes and span; the margins and the end of the first stand
-    for all."""
+def write(path: Path, recorded: Sequence[Recorded], *, origin: str = "") -> None:
+    """Write recordings of one model, all with the same passes and span; the end of the first stands for all, the
+    margins are those of all. The file is there as a whole or not at all. Raises TaskError where it cannot be
+    written."""
     trajectories = [r.trajectory for r in recorded]
     readings = np.stack([t.readings for t in trajectories]).astype(np.float16)
-    with path.open("wb") as stream:
-        np.savez_compressed(
-            stream,
-            format=np.array(FORMAT),
-            ids=np.array([r.id for r in recorded]),
-            families=np.array([r.family for r in recorded]),
-            **dict(zip(NUMBERS, readings.swapaxes(0, 1), strict=True)),
-            best=np.stack([t.best for t in trajectories]).astype(np.int32),
-            fixed=np.stack([t.fixed for t in trajectories]).astype(np.int32),
-            quality=np.stack([t.quality for t in trajectories]).astype(np.float32),
-            margins=trajectories[0].margins.astype(np.float16),
-            end=np.array(trajectories[0].end),
-        )
+    unfinished = path.with_name(path.name + ".new")
+    try:
+        with unfinished.open("wb") as stream:
+            np.savez_compressed(
+                stream,
+                format=np.array(FORMAT),
+                ids=np.array([r.id for r in recorded]),
+                families=np.array([r.family for r in recorded]),
+                **dict(zip(NUMBERS, readings.swapaxes(0, 1), strict=True)),
+                best=np.stack([t.best for t in trajectories]).astype(np.int32),
+                fixed=np.stack([t.fixed for t in trajectories]).astype(np.int32),
+                quality=np.stack([t.quality for t in trajectories]).astype(np.float32),
+                margins=quantiles(trajectories),
+                end=np.array(trajectories[0].end),
+                origin=np.array(origin),
+            )
+        unfinished.replace(path)
+    except OSError as error:
+        raise TaskError(f"{path} cannot be written: {error.strerror or error}") from None
+
+
+def quantiles(trajectories: Sequence[Trajectory]) -> Array:
+    """Quantiles of the margins at masked positions in all passes, at QUANTILES equal steps from 0 to 1, float16: each
+    the smallest margin that enough others do not exceed."""
+    counts = np.zeros(2**16, np.int64)  # numbers not below 0 are in the order of their bits
+    for t in trajectories:
+        passes = np.arange(1, t.passes + 1)[:, None]
+        margins = t.readings[NUMBERS.index("margin")][t.fixed[None] >= passes].astype("<f2")
+        counts += np.bincount(np.abs(margins).view("<u2"), minlength=len(counts))
+    below = np.cumsum(counts)
+    ranks = np.maximum(np.ceil(np.linspace(0.0, 1.0, QUANTILES) * below[-1]), 1)
+    return np.asarray(np.searchsorted(below, ranks).astype("<u2").view("<f2").astype(np.float16))
+
+
+def origin(path: Path) -> str | None:
+    """What the recorder noted of where a file comes from; None where it notes nothing. Raises TaskError."""
+    found = _arrays(path, ("origin",)).get("origin")
+    return str(found) if found is not None and found.shape == () and found.dtype.kind == "U" else None
 
 
 def load(path: Path) -> tuple[Recorded, ...]:
     """The texts of a file, in order. Raises TaskError with what is wrong."""
-    arrays = _arrays(path)
+    arrays = _arrays(path, tuple(_KINDS))
 
     def refuse(reason: str) -> TaskError:
         return TaskError(f"{path}: {reason}; expected a file that `discover record` has written")
@@ -115,6 +147,12 @@ def load(path: Path) -> tuple[Recorded, ...]:
         if arrays[name].shape != shape:
             raise refuse(f"{name!r} has shape {arrays[name].shape}, but 'best' asks for {shape}")
     _check_numbers(arrays, passes, refuse)
+    for name in ("ids", "families"):
+        for text in arrays[name].tolist():
+            if not 1 <= len(text) <= MOST_NAME or not text.isprintable():
+                raise refuse(
+                    f"{name!r} holds {text[:MOST_NAME]!r}; 1 to {MOST_NAME} printable characters are expected"
+                )
     names = arrays["ids"].tolist()
     if len(set(names)) != len(names):
         raise refuse("two texts have the same id")
@@ -127,7 +165,7 @@ def load(path: Path) -> tuple[Recorded, ...]:
             Trajectory(
                 readings[n],
                 arrays["best"][n].astype(np.int32),
-                arrays["fixed"][n],
+                arrays["fixed"][n].astype(np.int32),
                 table,
                 end,
                 np.empty(0, np.uint8),
@@ -163,8 +201,8 @@ def _check_numbers(arrays: dict[str, Array], passes: int, refuse: Any) -> None:
         raise refuse(f"'end' is {int(arrays['end'])}, which is no token")
 
 
-def _arrays(path: Path) -> dict[str, Array]:
-    """The arrays of an npz file that are expected. Raises TaskError."""
+def _arrays(path: Path, names: tuple[str, ...]) -> dict[str, Array]:
+    """Those of the named arrays that an npz file has. Raises TaskError."""
     expected = "expected an npz file that `discover record` has written"
     try:
         with zipfile.ZipFile(path) as archive:
@@ -174,7 +212,7 @@ def _arrays(path: Path) -> dict[str, Array]:
                 f"{path} holds {size / 2**30:.1f} GB of numbers; at most {MOST_BYTES / 2**30:g} GB are read"
             )
         with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files if name in _KINDS}
+            return {name: file[name] for name in file.files if name in names}
     except OSError as error:
         raise TaskError(f"{path} cannot be read: {error.strerror or error}") from None
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile, MemoryError) as error:

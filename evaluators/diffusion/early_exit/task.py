@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from evaluators.diffusion.early_exit import instances, reader, referee
+from evaluators.diffusion.early_exit.recorder.session import record
 from evaluators.diffusion.early_exit.simulator import simulate
 from evaluators.diffusion.family import DiffusionTask
 from evaluators.diffusion.interface import STOP
@@ -50,6 +51,7 @@ class DiffusionExit(DiffusionTask):
     simulate = staticmethod(simulate)
     judge = staticmethod(referee.judge)
     replayed_figures = staticmethod(referee.replayed_figures)
+    record = staticmethod(record)
 
     def read(self, path: Path) -> InstanceSet:
         """The user's own recordings (``discover record``)."""

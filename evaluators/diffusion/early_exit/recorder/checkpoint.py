@@ -1,0 +1,243 @@
+"""A checkpoint in a local folder, loaded by transformers: the forward pass, the mask, prompts and texts.
+
+Two call shapes are known. LLaDA's model gives the logits for each position at that position, Dream's (adapted from
+an autoregressive model) one place before it. Other models that transformers knows as masked language models are
+called like LLaDA. Nothing is fetched, weights are read from safetensors files alone, and a checkpoint's own code runs only where
+the recipe trusts it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from evaluators.diffusion.early_exit.recorder.decoding import import_torch
+from evaluators.recordable import Recipe
+from evaluators.task import Missing, TaskError
+
+Array = npt.NDArray[Any]
+
+SHIFTED = "dream"
+"""The model type, in lower case, whose logits are one place before their position."""
+NO_END = -1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model ready to answer. ``mask`` and ``end`` are tokens (NO_END: there is none), ``ends`` all tokens that end
+    a text, ``places`` how many positions the model has (None: unknown)."""
+
+    model: Any
+    tokenizer: Any
+    mask: int
+    end: int
+    ends: frozenset[int]
+    shift: bool
+    chat: bool
+    places: int | None
+
+    def logits(self, tokens: Array, span: int) -> Any:
+        """One forward pass, a tensor (span, vocabulary). Raises TaskError where the model fails."""
+        torch = import_torch()
+        try:
+            with torch.no_grad():
+                asked = torch.from_numpy(tokens)[None].to(self.model.device)
+                logits = self.model(input_ids=asked).logits[0]
+        except Exception as error:  # it is the checkpoint's own code
+            raise _refusal(error, f"the model fails in a forward pass of {len(tokens)} tokens") from error
+        if logits.ndim != 2 or len(logits) != len(tokens):
+            raise TaskError(
+                f"the model gives logits of shape {tuple(logits.shape)} for {len(tokens)} tokens; "
+                "expected a row for each"
+            )
+        return logits[-span - 1 : -1] if self.shift else logits[-span:]
+
+    def prompt(self, text: str) -> Array:
+        """The tokens of a prompt, int64. Raises TaskError where the tokenizer fails or gives none."""
+        try:
+            if self.chat:
+                asked = [{"role": "user", "content": text}]
+                text = self.tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
+            found = self.tokenizer(text, add_special_tokens=not self.chat)["input_ids"]
+        except Exception as error:  # templates are code of the checkpoint
+            raise TaskError(f"the tokenizer fails on the prompt ({_told(error)})") from error
+        if not found:
+            raise TaskError("the tokenizer makes no token of the prompt")
+        return np.asarray(found, dtype=np.int64)
+
+    def text(self, tokens: Array) -> str:
+        """What the tokens of a span say: all before the first one that ends a text."""
+        ending = np.flatnonzero(np.isin(tokens, list(self.ends)))
+        kept = tokens[: ending[0]] if len(ending) else tokens
+        decoded = self.tokenizer.decode(
+            kept.tolist(), skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        return str(decoded)
+
+
+def load(folder: Path, recipe: Recipe) -> Checkpoint:
+    """The checkpoint of a folder. Raises TaskError with what is wrong, Missing for packages and devices that this
+    machine does not have."""
+    config = settings(folder)
+    transformers = _transformers()
+    device = _device(recipe.device)
+    kind = str(config.get("model_type"))
+    own = config.get("auto_map")
+    if own and not recipe.trust and kind not in transformers.CONFIG_MAPPING:
+        raise TaskError(
+            f"{folder} brings code of its own, without which it cannot be loaded; read it, and add --trust-remote-code "
+            "to run it with your rights"
+        )
+    model = _model(transformers, folder, recipe, own if recipe.trust and isinstance(own, dict) else {})
+    model = _foreign(folder, model.to, device).eval()
+    tokenizer = _foreign(
+        folder,
+        transformers.AutoTokenizer.from_pretrained,
+        str(folder),
+        local_files_only=True,
+        trust_remote_code=recipe.trust,
+    )
+    if recipe.chat and not getattr(tokenizer, "chat_template", None):
+        raise TaskError(f"the tokenizer of {folder} has no chat template; leave --chat out")
+    end, ends = _ends(model.config, tokenizer)
+    return Checkpoint(
+        model=model,
+        tokenizer=tokenizer,
+        mask=_mask(folder, recipe, model.config, tokenizer),
+        end=end,
+        ends=ends,
+        shift=kind.lower() == SHIFTED if recipe.shift is None else recipe.shift,
+        chat=bool(getattr(tokenizer, "chat_template", None)) if recipe.chat is None else recipe.chat,
+        places=_number(model.config, "max_position_embeddings")
+        or _number(model.config, "max_sequence_length"),
+    )
+
+
+def settings(folder: Path) -> dict[str, Any]:
+    """The checkpoint's config.json. Raises TaskError."""
+    path = folder / "config.json"
+    try:
+        found = json.loads(path.read_bytes())
+    except OSError as error:
+        raise TaskError(
+            f"{path} cannot be read ({error.strerror}); expected the folder of a checkpoint, downloaded before"
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise TaskError(f"{path} is not JSON ({error})") from None
+    if not isinstance(found, dict):
+        raise TaskError(f"{path} holds no object; expected the settings of a checkpoint")
+    return found
+
+
+def fingerprint(folder: Path) -> str:
+    """What tells checkpoints apart without reading their weights: SHA-256 of config.json and of the names and sizes of
+    the weights' files. Raises TaskError."""
+    found = hashlib.sha256(json.dumps(settings(folder), sort_keys=True).encode())
+    for path in sorted(folder.glob("*.safetensors")):
+        found.update(f"\0{path.name}\0{path.stat().st_size}".encode())
+    return found.hexdigest()
+
+
+def _transformers() -> Any:
+    import_torch()
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # the checkpoint is here: no library need ask elsewhere
+    try:
+        import transformers
+    except ImportError as error:
+        raise Missing(f"recording needs transformers ({error}); install the extra `hf`") from None
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    return transformers
+
+
+def _device(name: str) -> Any:
+    torch = import_torch()
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise TaskError(f"--device is {name!r}; expected auto, cpu, cuda or cuda:1") from None
+    if device.type not in ("cpu", "cuda"):
+        raise TaskError(f"--device is {name!r}; expected auto, cpu, cuda or cuda:1")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise Missing(f"--device is {name!r}, but PyTorch sees {torch.cuda.device_count()} such devices here")
+    return device
+
+
+def _model(transformers: Any, folder: Path, recipe: Recipe, own: dict[str, Any]) -> Any:
+    """The model with all its weights, of a class that it brings itself (``own``, by the name of transformers' class
+    that stands for it) or that transformers has. Raises TaskError."""
+    torch = import_torch()
+    names = ("AutoModel", "AutoModelForMaskedLM", "AutoModelForCausalLM")
+    name = next((n for n in names if n in own), "AutoModelForMaskedLM")
+    precise = "dtype" if int(transformers.__version__.split(".")[0]) >= 5 else "torch_dtype"
+    model, told = _foreign(
+        folder,
+        getattr(transformers, name).from_pretrained,
+        str(folder),
+        local_files_only=True,
+        trust_remote_code=recipe.trust,
+        use_safetensors=True,
+        output_loading_info=True,
+        **{precise: getattr(torch, recipe.precision)},
+    )
+    missing = sorted(told["missing_keys"])
+    if missing:
+        raise TaskError(
+            f"{folder} lacks weights of the model, among them {missing[0]!r}; what they would say is chance"
+        )
+    return model
+
+
+def _foreign(folder: Path, call: Any, *args: Any, **named: Any) -> Any:
+    """What a function of transformers gives. Raises TaskError for whatever it raises: its families of errors are many,
+    and a checkpoint's own code adds to them."""
+    try:
+        return call(*args, **named)
+    except Exception as error:
+        raise _refusal(error, f"{folder} cannot be loaded") from error
+
+
+def _refusal(error: Exception, what: str) -> TaskError:
+    """``what``, and why; Missing where a package or memory is."""
+    lacking = isinstance(error, ImportError | MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return (Missing if lacking else TaskError)(f"{what} ({_told(error)})")
+
+
+def _told(error: Exception) -> str:
+    """An error in one line."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text if len(text) <= 300 else text[:299] + '…'}"
+
+
+def _mask(folder: Path, recipe: Recipe, config: Any, tokenizer: Any) -> int:
+    for found in (
+        recipe.mask,
+        _number(config, "mask_token_id"),
+        _number(tokenizer, "mask_token_id"),
+    ):
+        if found is not None:
+            return found
+    raise TaskError(f"{folder} does not say which token the mask is; name it with --mask-id")
+
+
+def _ends(config: Any, tokenizer: Any) -> tuple[int, frozenset[int]]:
+    own = _number(tokenizer, "eos_token_id")
+    told = getattr(config, "eos_token_id", None)
+    ends = {t for t in (own, *(told if isinstance(told, list) else [told])) if isinstance(t, int) and t >= 0}
+    end = own if own is not None else min(ends, default=NO_END)
+    return end, frozenset(ends)
+
+
+def _number(holder: Any, name: str) -> int | None:
+    """A whole number not below 0 that an object of transformers may have."""
+    value = getattr(holder, name, None)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
