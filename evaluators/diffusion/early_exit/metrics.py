@@ -3,8 +3,8 @@ judged by.
 
 Each takes a text and one accepted answer; of several answers the best counts (:func:`quality`). Normalisation and
 token F1 are those of SQuAD (Rajpurkar et al. 2016): lower case, no punctuation (here Unicode's as well), no English
-articles, single spaces. chrF is that of Popović (2015) with beta 2. How a number or a letter is found in a text is our own reading of what
-GSM8K and multiple-choice benchmarks do.
+articles, single spaces. chrF is that of Popović (2015) with beta 2. How a number or a letter is found in a text is
+our own reading of what GSM8K and multiple-choice benchmarks do.
 """
 
 from __future__ import annotations
@@ -68,8 +68,10 @@ def number(text: str, answer: str) -> float:
 
 def letter(text: str) -> str | None:
     """The choice that a text names: the letter that it begins with, else the last one after "answer is", else the
-    last one in brackets; None where there is none. An ``A`` that begins a sentence is no choice."""
-    if (first := _FIRST.match(text)) and not (first[1] == "A" and re.match(r"\s+[a-z]", text[first.end() :])):
+    last one in brackets; None where there is none. An ``A`` or ``I`` that begins a sentence is no choice."""
+    if (first := _FIRST.match(text)) and not (
+        first[1] in "AI" and re.match(r"\s+[a-z]", text[first.end() :])
+    ):
         return first[1]
     for pattern in (_SAID, _BRACKETED):
         if found := pattern.findall(text):

@@ -215,5 +215,8 @@ def _arrays(path: Path, names: tuple[str, ...]) -> dict[str, Array]:
             return {name: file[name] for name in file.files if name in names}
     except OSError as error:
         raise TaskError(f"{path} cannot be read: {error.strerror or error}") from None
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, MemoryError) as error:
-        raise TaskError(f"{path} is damaged or no npz file ({error}); {expected}") from None
+    except TaskError:
+        raise
+    except Exception as error:  # zipfile, zlib, lzma and numpy each have their own for damaged files
+        told = " ".join(str(error).split())
+        raise TaskError(f"{path} is damaged or no npz file ({told}); {expected}") from None

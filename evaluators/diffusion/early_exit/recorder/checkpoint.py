@@ -2,8 +2,8 @@
 
 Two call shapes are known. LLaDA's model gives the logits for each position at that position, Dream's (adapted from
 an autoregressive model) one place before it. Other models that transformers knows as masked language models are
-called like LLaDA. Nothing is fetched, weights are read from safetensors files alone, and a checkpoint's own code runs only where
-the recipe trusts it.
+called like LLaDA. Nothing is fetched, weights are read from safetensors files alone, and a checkpoint's own code runs
+only where the recipe trusts it.
 """
 
 from __future__ import annotations
@@ -225,6 +225,12 @@ def _mask(folder: Path, recipe: Recipe, config: Any, tokenizer: Any) -> int:
         _number(tokenizer, "mask_token_id"),
     ):
         if found is not None:
+            known = _number(config, "vocab_size")
+            if known is not None and found >= known:
+                raise TaskError(
+                    f"the mask token is {found}, but the model knows the tokens 0 to {known - 1}; "
+                    "name the right one with --mask-id"
+                )
             return found
     raise TaskError(f"{folder} does not say which token the mask is; name it with --mask-id")
 

@@ -112,7 +112,7 @@ class Reader:
         ]
         exact, margin, entropy, drift, best = (torch.cat(p).cpu().numpy() for p in zip(*parts, strict=True))
         readings = np.stack([exact, margin, entropy, drift])
-        if not np.isfinite(readings).all():
+        if np.isnan(readings).any():
             raise TaskError("the model gives logits that are no numbers (NaN); try --dtype float32")
         return Seen(exact, np.clip(readings, 0.0, HIGHEST).astype(np.float16), best.astype(np.int32))
 
