@@ -391,12 +391,22 @@ def test_checkpoints_that_cannot_be_used(checkpoints: dict[str, Path], data: Pat
     assert "--mask-id" in refused(checkpoints["silent"])
     assert "--mask-id" in refused(checkpoints["llada"], replace(TRUSTED, mask=999))
     assert f"{PLACES} positions" in refused(checkpoints["llada"], replace(TRUSTED, length=60))
+    assert "--block-length" in refused(checkpoints["llada"], replace(TRUSTED, block=3))
     assert "--device" in refused(checkpoints["llada"], replace(TRUSTED, device="abacus"))
     assert "--device" in refused(checkpoints["llada"], replace(TRUSTED, device="meta"))
     assert "such devices" in refused(checkpoints["llada"], replace(TRUSTED, device="cuda:99"), Missing)
     pickled = copy("pickled", lambda f: torch.save({}, f / "pytorch_model.bin"))
     (pickled / "model.safetensors").unlink()
     assert "cannot be loaded" in refused(pickled)
+
+
+def test_more_than_a_file_holds(
+    checkpoints: dict[str, Path], data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "MOST_BYTES", 2 * SPAN * SPAN * 12)
+    with pytest.raises(TaskError, match="--limit"):
+        go(checkpoints["llada"], data, tmp_path / "r.npz")
+    assert go(checkpoints["llada"], data, tmp_path / "r.npz", replace(TRUSTED, limit=2)).texts == 2
 
 
 def test_the_mask_may_be_named(checkpoints: dict[str, Path], data: Path, tmp_path: Path) -> None:
