@@ -55,7 +55,7 @@ def start(folder: Path, *words: str) -> subprocess.Popen[str]:
 
 def run(folder: Path, *words: str) -> tuple[int, str, str]:
     process = start(folder, *words)
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=900)
     return process.returncode, out, err
 
 
@@ -98,7 +98,7 @@ def test_an_interruption_keeps_the_texts_and_the_next_run_goes_on(checkpoint: Pa
         if line.startswith("2 of"):
             process.send_signal(signal.SIGINT)
             break
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=900)
     assert process.returncode == 130, err
     told = json.loads(out)
     assert 2 <= told["texts"] < told["asked"] == 480 and "goes on" in err
