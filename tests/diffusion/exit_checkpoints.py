@@ -23,6 +23,7 @@ def required(name: str) -> Any:
 
 
 torch, transformers = required("torch"), required("transformers")
+torch.set_num_threads(1)  # threads that wait for each other on a busy machine cost more than these models do
 
 WORDS = ("0", "1", "2", "3", "4", "5", "6", "7", "yes", "no", "up", "down")
 SPECIAL = ("<eos>", "<mask>", "<unk>", "<user>", "<end>")

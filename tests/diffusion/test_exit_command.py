@@ -46,7 +46,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def start(folder: Path, *words: str) -> subprocess.Popen[str]:
     root = str(Path(__file__).parents[2])
-    environment = {**os.environ, "PYTHONPATH": root, "HF_HOME": str(folder / "hf")}
+    environment = {**os.environ, "PYTHONPATH": root, "HF_HOME": str(folder / "hf"), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         [sys.executable, "-c", MAIN, *words], cwd=folder, env=environment, text=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
