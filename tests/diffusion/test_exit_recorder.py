@@ -400,6 +400,14 @@ def test_checkpoints_that_cannot_be_used(checkpoints: dict[str, Path], data: Pat
     assert "cannot be loaded" in refused(pickled)
 
 
+def test_a_text_ends_before_the_first_end(checkpoints: dict[str, Path]) -> None:
+    model = session.load(checkpoints["llada"], TRUSTED)
+    up, down, unknown = TOKENS.index("up"), TOKENS.index("down"), len(TOKENS) + 1
+    assert model.text(np.array([up, unknown, down, EOS, up, EOS])) == "up down"
+    assert model.text(np.array([EOS, up])) == ""
+    assert model.text(np.array([up, up])) == "up up"
+
+
 def test_more_than_a_file_holds(
     checkpoints: dict[str, Path], data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
