@@ -16,6 +16,8 @@ from evaluators.task import Option, Task, TaskError
 GROUP = "discover.tasks"
 BUILT_IN: dict[str, str] = {
     "cache-eviction": "evaluators.caching.task:CacheEviction",
+    "diffusion": "evaluators.diffusion.unmasking.task:Diffusion",
+    "diffusion-exit": "evaluators.diffusion.early_exit.task:DiffusionExit",
     "lr-schedule": "evaluators.schedules.task:LrSchedule",
     "memory-alloc": "evaluators.memory.alloc.task:MemoryAlloc",
     "memory-map": "evaluators.memory.mapping.task:MemoryMap",

@@ -365,7 +365,8 @@ class Keeping(Protocol):
 
     def breach(self, instances: InstanceSet, values: Sequence[float]) -> str | None:
         """Why the raw objectives of a whole set do not keep it: one sentence for the proposer, None where they do. A
-        pure function of both, which asks for no references: instances of the user's own may have none yet."""
+        pure function of both. It may ask for references where ``read`` gives every instance one; else instances of the
+        user's own have none yet."""
         ...
 
 

@@ -18,7 +18,14 @@ FOUND = {
 
 
 def test_there_are_some() -> None:
-    assert {"cache-eviction", "lr-schedule", "memory-alloc", "memory-map", "serving"} <= FOUND.keys()
+    assert {
+        "cache-eviction",
+        "diffusion",
+        "lr-schedule",
+        "memory-alloc",
+        "memory-map",
+        "serving",
+    } <= FOUND.keys()
 
 
 @pytest.mark.parametrize("name", FOUND)

@@ -31,12 +31,15 @@ READABLE = 0.016
 def measured(
     task: Task, codes: Mapping[str, str], instances: InstanceSet, *, unsafe: bool = False
 ) -> dict[str, StageResult]:
-    """Each of ``codes`` on the instances, in the sandbox; answers and scores by name.
+    """Each of ``codes`` on the instances, in the sandbox; answers and scores by name. What a task wants kept over a
+    whole set is asked of none: these are to be looked at.
 
     Raises NothingValid for one that has no score, SandboxUnavailable when this machine cannot isolate."""
     executor = make_executor(task, "local", 1, unsafe=unsafe)
     try:
-        jobs = {name: executor.submit(StageJob(code, instances, {})) for name, code in codes.items()}
+        jobs = {
+            name: executor.submit(StageJob(code, instances, {}, part=True)) for name, code in codes.items()
+        }
         found = {name: job.result() for name, job in jobs.items()}
     finally:
         executor.close()

@@ -23,8 +23,9 @@ from evaluators.task import InstanceSet, Interface, Task
 
 INSIDE = Path(__file__).parent / "templates" / "inside.py.j2"
 """Appended to a candidate's text for the child; it has nothing to fill in."""
-CALL_BYTES = 1200
-"""Of one recorded call as JSON; larger ones are passed over."""
+CALL_BYTES, LARGE_BYTES = 1200, 3800
+"""Of one recorded call as JSON; larger ones are passed over. Where no call is that small, one of up to LARGE_BYTES
+is taken."""
 LIST_SECONDS = 5.0
 """Processor time, s, of the instances on which lists are tried against arrays, by the scores' own clock."""
 LEAST_TRIED = 20
@@ -84,17 +85,23 @@ def calls(candidate: Candidate, task: Task, executor: Executor, *, arrays: bool)
             f"candidate {candidate.hash[:8]} answers otherwise when its calls come in another order (it keeps "
             "something from call to call, or draws from an unseeded generator), so no test could hold in a package"
         )
-    return () if task.interface.objects else _recorded(first.output, task.interface)
+    if task.interface.objects:
+        return ()
+    found = _recorded(first.output, task.interface)
+    if found:
+        return found
+    text = wrapped(candidate.code, task.interface, arrays=arrays, most=LARGE_BYTES)
+    return _recorded(executor.submit(replace(job, code=text)).result().output, task.interface)
 
 
-def wrapped(code: str, interface: Interface, *, arrays: bool) -> str:
+def wrapped(code: str, interface: Interface, *, arrays: bool, most: int = CALL_BYTES) -> str:
     """The candidate's text for the sandbox's child, called as the package calls it and with its calls printed. With
     objects it is the text itself: they are handed over as they are, and no JSON holds them."""
     if interface.objects:
         return code
     name = interface.function
     inside = INSIDE.read_text(encoding="utf-8")
-    return f"{code}\n{inside}{name} = _discover_wrapped({name}, {not arrays}, {CALL_BYTES})\n"
+    return f"{code}\n{inside}{name} = _discover_wrapped({name}, {not arrays}, {most})\n"
 
 
 def _arrays(

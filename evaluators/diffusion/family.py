@@ -9,6 +9,7 @@ from typing import ClassVar
 from evaluators import shipped
 from evaluators.diffusion import quality
 from evaluators.diffusion.decoding import load
+from evaluators.diffusion.denoiser.model import WeightsError
 from evaluators.diffusion.problem import DECISION_SECONDS
 from evaluators.registry import bind
 from evaluators.splits import Splits
@@ -62,11 +63,12 @@ class DiffusionTask:
 
     def instances(self, split: Split) -> InstanceSet:
         """Instances in fixed order; ``gate`` gives the report block. Raises TaskError where the data is damaged."""
-        load()
+        _ready()
         return self.splits.instances(split)
 
     def gate(self, block: int) -> InstanceSet:
-        load()
+        """A block of the gate. Raises TaskError as :meth:`instances` does."""
+        _ready()
         return self.splits.gate(block)
 
     def breach(self, instances: InstanceSet, values: Sequence[float]) -> str | None:
@@ -81,3 +83,11 @@ class DiffusionTask:
             )
 
     figures = staticmethod(quality.figures)
+
+
+def _ready() -> None:
+    """Raises TaskError where what belongs to the denoisers cannot be used."""
+    try:
+        load()
+    except WeightsError as error:
+        raise TaskError(str(error)) from None

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from evaluators.diffusion.denoiser.shapes import SHAPES
 from evaluators.diffusion.families import FAMILIES, Family
 from evaluators.diffusion.tokens import decode
+from evaluators.task import ImpossibleAnswer, Instance, Judgement
 
 _BY_TAG = {family.tag: family for family in FAMILIES.values()}
 
@@ -23,3 +24,12 @@ def right(model: str, prompt: npt.NDArray[np.integer[Any]], answer: npt.NDArray[
     """1.0 where the tokens of the answer are one of the right texts for the prompt's tokens, else 0.0."""
     asked = decode(prompt)
     return float(family_of(asked).valid(asked[1:], decode(answer), SHAPES[model].scale))
+
+
+def beyond(instance: Instance, judgement: Judgement) -> Judgement:
+    """``judgement``. Raises ImpossibleAnswer where the quality is above what is proved to be the best."""
+    if instance.reference_kind == "proved optimum" and judgement.value > (instance.reference or 0.0):
+        raise ImpossibleAnswer(
+            f"a quality of {judgement.value:g}, where {instance.reference} is proved to be the best"
+        )
+    return judgement

@@ -15,14 +15,14 @@ DECISION_SECONDS = 0.02
 """Processor time of a decision, s. Inside the sandbox a forward pass of two to five milliseconds comes before each."""
 
 
-def payload(model: str, prompt: npt.NDArray[np.integer[Any]]) -> bytes:
-    """The number of the model, and the prompt's tokens."""
-    return bytes([MODELS.index(model), *prompt.tolist()])
+def payload(model: str, identity: bytes, prompt: npt.NDArray[np.integer[Any]]) -> bytes:
+    """The number of the model, its identity (eight bytes), and the prompt's tokens."""
+    return bytes([MODELS.index(model)]) + identity + bytes(prompt.tolist())
 
 
 def parse(data: bytes) -> tuple[str, npt.NDArray[np.int64]]:
     """The model's name and the prompt's tokens of :func:`payload`."""
-    return MODELS[data[0]], np.frombuffer(data, np.uint8, offset=1).astype(np.int64)
+    return MODELS[data[0]], np.frombuffer(data, np.uint8, offset=9).astype(np.int64)
 
 
 @dataclass(frozen=True)

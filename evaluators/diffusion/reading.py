@@ -1,7 +1,7 @@
 """What a forward pass says of each position, and what a policy sees of it.
 
-Numbers are rounded to float16, as recordings keep them, so that a replayed decoding shows exactly what a live one
-showed.
+Numbers are rounded, as recordings keep them: a replayed decoding shows exactly what a live one showed, and what differs
+between two machines in the last bits of an arithmetic does not show.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ View = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Reading:
-    """One forward pass, an entry a position of the span. All but ``best`` are float16.
+    """One forward pass, an entry a position of the span. All but ``best`` are float16, ``margin`` a multiple of 1/32,
+    the others, as far as they are below 2, of 1/1024.
 
     ``margin``: difference of the two highest logits. ``drift``: Kullback-Leibler divergence from the distribution
     of the pass before, nats; 0 in the first pass. ``best``: the most probable token, int64."""
@@ -46,14 +47,19 @@ def read(logits: Array, before: Array | None) -> tuple[Reading, Array]:
     drift = np.zeros(len(log)) if before is None else (share * (log - before)).sum(axis=-1)
     return (
         Reading(
-            probability=share.max(axis=-1).astype(np.float16),
-            margin=(top[:, 1] - top[:, 0]).astype(np.float16),
-            entropy=np.maximum(entropy, 0.0).astype(np.float16),
-            drift=np.maximum(drift, 0.0).astype(np.float16),
+            probability=_rounded(share.max(axis=-1), 1024),
+            margin=_rounded(top[:, 1] - top[:, 0], 32),
+            entropy=_rounded(entropy, 1024),
+            drift=_rounded(drift, 1024),
             best=shifted.argmax(axis=-1),
         ),
         log,
     )
+
+
+def _rounded(values: Array, parts: int) -> Array:
+    """Multiples of one over ``parts``, not below 0, as float16."""
+    return np.asarray(np.maximum(np.rint(values * parts) / parts, 0.0), dtype=np.float16)
 
 
 class Looking:
@@ -82,7 +88,7 @@ class Looking:
             masked.copy(),
             probability,
             margin,
-            np.interp(margin, self._margins, self._grid),
+            np.rint(np.interp(margin, self._margins, self._grid) * 1024) / 1024,
             reading.entropy.astype(np.float64),
             reading.drift.astype(np.float64),
             self._before,

@@ -23,7 +23,7 @@ def replying(value: Value, lengths: dict[str, int], number: int) -> Any:
     """Some reply of the interface's type."""
     low = int(value.low or 0)
     if value.length is None:
-        return {"int64": low, "float64": float(low), "bool": True}[value.dtype]
+        return {"int64": low, "float64": float(low), "bool": number % 2 == 0}[value.dtype]
     order = np.random.default_rng(number).permutation(lengths[value.length])
     return (order + low).astype({"int64": "i8", "float64": "f8", "bool": "?"}[value.dtype])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,7 +11,12 @@ import numpy as np
 
 from conformance.policy_conformance import PolicyConformance
 from conformance.task_conformance import TaskConformance
-from evaluators.task import Task
+from evaluators.diffusion.early_exit.recordings import Recorded, write
+from evaluators.diffusion.early_exit.trajectory import Trajectory
+from evaluators.diffusion.problem import parse
+from evaluators.diffusion.texts import part
+from evaluators.diffusion.tokens import decode
+from evaluators.task import InstanceSet, Task
 
 JOBS = [
     {"id": "b", "processing_times": [3, 5], "due_dates": [4, 6]},
@@ -178,6 +184,55 @@ class TestMemoryMap(PolicyConformance):
         one = {"compute": [9, 5], "buffers": [{"size": 4096, "producer": 0, "uses": [1]}]}
         path.write_text("".join(json.dumps({"id": name, **one}) + "\n" for name in ("second", "first")))
         return path, ["second", "first"]
+
+
+DECODING = tuple(
+    f"evaluators.diffusion.{m}"
+    for m in ("decoding", "denoiser.model", "denoiser.shapes", "problem", "reading", "tokens")
+)
+
+
+class TestDiffusion(PolicyConformance):
+    factory = "evaluators.diffusion.unmasking.task:Diffusion"
+    beside = DECODING
+
+    def file_of(self, folder: Path) -> tuple[Path, list[str]]:
+        path = folder / "mine.jsonl"
+        rows = [{"id": name, "family": "sort", "prompt": "402718"} for name in ("second", "first")]
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return path, ["second", "first"]
+
+    def kept_on(self, task: Task) -> list[InstanceSet]:
+        """A fifth of the search split: full decoding takes minutes for all of it and the gate."""
+        return [InstanceSet("a fifth", task.instances("search").instances[:160])]
+
+    def test_payloads_do_not_tell_the_reference(self, task: Task) -> None:
+        """It is 1 or 0, for which any bytes have room: a payload is the model and the prompt."""
+        for text, i in zip(part("search"), task.instances("search"), strict=True):
+            model, prompt = parse(i.payload)
+            assert (model, decode(prompt)) == (text.model, text.prompt)
+
+
+class TestDiffusionExit(TestDiffusion):
+    factory = "evaluators.diffusion.early_exit.task:DiffusionExit"
+    beside = (*DECODING, "evaluators.diffusion.early_exit.trajectory")
+
+    def file_of(self, folder: Path) -> tuple[Path, list[str]]:
+        path = folder / "mine.npz"
+        task = self.make()
+        shown = [Trajectory.from_bytes(i.payload) for i in task.instances("search").instances[:2]]
+        graded = [replace(t, quality=np.linspace(0, 1, t.passes, dtype=np.float32)) for t in shown]
+        write(path, [Recorded(n, "mine", t) for n, t in zip(("second", "first"), graded, strict=True)])
+        return path, ["second", "first"]
+
+    def kept_on(self, task: Task) -> list[InstanceSet]:
+        return [task.instances("search")]
+
+    def test_payloads_do_not_tell_the_reference(self, task: Task) -> None:
+        """Recordings of ours hold the prompt and what the model said, not what the text is worth."""
+        for text, i in zip(part("search"), task.instances("search"), strict=True):
+            recorded = Trajectory.from_bytes(i.payload)
+            assert decode(recorded.prompt) == text.prompt and not len(recorded.quality)
 
 
 class TestClerk(PolicyConformance):

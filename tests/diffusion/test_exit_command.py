@@ -15,12 +15,6 @@ from exit_checkpoints import own_code
 
 from evaluators.diffusion.early_exit import recordings
 
-MAIN = """
-from evaluators import registry
-registry.BUILT_IN.setdefault("diffusion-exit", "evaluators.diffusion.early_exit.task:DiffusionExit")
-from discovery.cli.main import main
-main()
-"""
 KINDS = (("sums", "6", "number"), ("words", "down yes no up", "chrf"))
 QUESTIONS = [
     {
@@ -48,7 +42,7 @@ def start(folder: Path, *words: str) -> subprocess.Popen[str]:
     root = str(Path(__file__).parents[2])
     environment = {**os.environ, "PYTHONPATH": root, "HF_HOME": str(folder / "hf"), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
-        [sys.executable, "-c", MAIN, *words], cwd=folder, env=environment, text=True,
+        [sys.executable, "-m", "discovery.cli", *words], cwd=folder, env=environment, text=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
 

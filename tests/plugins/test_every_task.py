@@ -73,6 +73,8 @@ def run(
         "smtt-index",
         "tsp-construct",
         pytest.param("cache-eviction", marks=pytest.mark.campaign),
+        "diffusion-exit",
+        pytest.param("diffusion", marks=pytest.mark.campaign),
         pytest.param("memory-map", marks=pytest.mark.campaign),
         pytest.param("serving", marks=pytest.mark.campaign),
         pytest.param("serving-admission", marks=pytest.mark.campaign),
@@ -93,7 +95,10 @@ def test_a_built_in_task(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with Ledger.open(tmp_path / "l.sqlite") as ledger:
         made = plugins.export(ledger, idle(ledger, load(name)), tmp_path / "p", wheel=True)
     module = made.provenance["package"]["module"]
-    assert made.calls >= 4 or (load(name).interface.objects and made.calls == 0), "no file holds objects"
+    least = (
+        0 if load(name).interface.objects else 1 if name == "diffusion-exit" else 4
+    )  # nine arrays are a large call
+    assert made.calls >= least and (least or made.calls == 0), "no file holds objects"
     assert made.wheel_bytes < 200_000 and made.wheel is not None
     ended = run(tmp_path / "p", "-B", "-m", "unittest", f"{module}.test_golden")
     assert ended.returncode == 0, ended.stderr

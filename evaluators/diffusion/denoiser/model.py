@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+import zlib
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -20,13 +21,16 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluators.diffusion.denoiser.shapes import EPSILON, SHAPES, SHARPNESS, Shape
-from evaluators.task import TaskError
 
 Floats = npt.NDArray[np.float64]
 FOLDER = Path(__file__).parent / "weights"
 
 
-class WeightsError(TaskError):
+UNREADABLE = (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+"""What reading a damaged npz file raises."""
+
+
+class WeightsError(Exception):
     """Weights that cannot be used: one clear sentence."""
 
 
@@ -73,15 +77,26 @@ def _norm(x: Floats) -> Floats:
     return np.asarray(x / np.sqrt(np.square(x).mean(axis=-1, keepdims=True) + EPSILON))
 
 
+def digest_of(name: str) -> bytes:
+    """The SHA-256 that is recorded for a denoiser's weights. Raises WeightsError where it cannot be read."""
+    path = FOLDER / "manifest.json"
+    try:
+        return bytes.fromhex(json.loads(path.read_text(encoding="utf-8"))[name])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WeightsError(
+            f"the list {path.name} of the weights cannot be read ({error}): reinstall"
+        ) from None
+
+
 @cache
 def shipped(name: str) -> Model:
     """The denoiser of this name as it ships. Raises WeightsError where its weights are not those that belong to this
     version, or cannot be used."""
     path = FOLDER / f"{name}.npz"
+    recorded = digest_of(name)
     try:
-        recorded = json.loads((FOLDER / "manifest.json").read_text(encoding="utf-8"))[name]
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
-    except (OSError, ValueError, KeyError) as error:
+        found = hashlib.sha256(path.read_bytes()).digest()
+    except OSError as error:
         raise WeightsError(
             f"the weights {path.name} cannot be read ({error}): reinstall the package"
         ) from None
@@ -100,7 +115,7 @@ def load(shape: Shape, path: Path) -> Model:
     try:
         with np.load(path, allow_pickle=False) as file:
             found = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise WeightsError(
             f"the weights {path.name} cannot be read ({error}): a damaged file; reinstall the package, or train "
             "them again"

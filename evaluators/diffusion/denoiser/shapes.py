@@ -29,13 +29,23 @@ class Shape:
     heads: int
     batch: int
     """Texts a training step."""
-    steps: int
+    stretches: tuple[int, int, int]
+    """Steps of the stretches of training."""
     seed: int
 
     @property
     def length(self) -> int:
         """Tokens of prompt and span."""
         return self.scale.prompt + self.scale.span
+
+    @property
+    def steps(self) -> int:
+        """Training steps in all."""
+        return sum(self.stretches)
+
+    def stretch(self, step: int) -> int:
+        """In which stretch of training a step is."""
+        return sum(step >= sum(self.stretches[: k + 1]) for k in range(len(self.stretches) - 1))
 
     def arrays(self) -> dict[str, tuple[int, ...]]:
         """The weights by name and their shapes: rows are outputs."""
@@ -67,7 +77,25 @@ class Shape:
 SHAPES = {
     shape.name: shape
     for shape in (
-        Shape("small", Scale(prompt=16, span=32, items=4), 128, 4, 4, batch=64, steps=9000, seed=8),
-        Shape("long", Scale(prompt=20, span=44, items=5), 128, 6, 4, batch=48, steps=6500, seed=9),
+        Shape(
+            "small",
+            Scale(prompt=16, span=32, items=4),
+            128,
+            4,
+            4,
+            batch=64,
+            stretches=(7000, 2000, 700),
+            seed=8,
+        ),
+        Shape(
+            "long",
+            Scale(prompt=20, span=44, items=5),
+            128,
+            6,
+            4,
+            batch=48,
+            stretches=(5000, 1500, 500),
+            seed=9,
+        ),
     )
 }

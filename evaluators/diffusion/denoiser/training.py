@@ -21,11 +21,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from evaluators.diffusion.denoiser.shapes import EPSILON, SHAPES, SHARPNESS, Shape
-from evaluators.diffusion.families import FAMILIES, prompt_of, sample
-from evaluators.diffusion.tokens import MASK, encode
+from evaluators.diffusion.denoiser.training_texts import texts
+from evaluators.diffusion.tokens import MASK
 
 WARM_UP = 200
 MATRIX_RATE, OTHER_RATE = 0.02, 3e-3
+HEIGHTS = (1.0, 0.5, 0.35)
+"""The highest rates of each stretch of training relative to those of the first."""
 
 
 class Denoiser(nn.Module):
@@ -41,7 +43,7 @@ class Denoiser(nn.Module):
             last = name.endswith(("out", "down", "head"))
             factor = 0.0 if last else 0.5 if name in ("tokens", "places") else columns**-0.5
             self.weights[name.replace(".", "_")] = nn.Parameter(values * factor)
-        angles = torch.from_numpy(shape.angles()).float()
+        angles = torch.from_numpy(shape.angles())
         self.register_buffer("turns", torch.stack([angles.cos(), angles.sin()]), persistent=False)
 
     def weight(self, name: str) -> Tensor:
@@ -76,24 +78,6 @@ def _norm(x: Tensor) -> Tensor:
     return functional.rms_norm(x, x.shape[-1:], eps=EPSILON)
 
 
-def texts(shape: Shape, step: int) -> tuple[np.ndarray, np.ndarray]:
-    """Tokens int64 (batch, length) of a step and the mask bool (batch, length), drawn from the seed and the step."""
-    draw = np.random.default_rng([shape.seed, step])
-    families = list(FAMILIES.values())
-    shares = np.array([f.share for f in families])
-    scale = shape.scale
-    tokens = np.empty((shape.batch, shape.length), dtype=np.int64)
-    for row, which in enumerate(draw.choice(len(families), shape.batch, p=shares / shares.sum())):
-        prompt, answer = sample(families[which], draw, scale, training=True)
-        tokens[row, : scale.prompt] = encode(prompt_of(families[which], prompt), scale.prompt)
-        tokens[row, scale.prompt :] = encode(answer, scale.span)
-    mask = np.zeros(tokens.shape, dtype=bool)
-    counts = 1 + (np.arange(shape.batch) + draw.random()) / shape.batch * scale.span
-    for row, count in enumerate(counts.astype(int)):
-        mask[row, scale.prompt + draw.permutation(scale.span)[:count]] = True
-    return tokens, mask
-
-
 def loss_of(model: nn.Module, tokens: np.ndarray, mask: np.ndarray) -> Tensor:
     target, hidden = torch.from_numpy(tokens), torch.from_numpy(mask)
     with torch.autocast("cpu", torch.bfloat16):
@@ -115,10 +99,14 @@ def train(shape: Shape, folder: Path, minutes_between: float = 2.0) -> Path:
         torch.optim.Muon(matrices, lr=MATRIX_RATE, weight_decay=0.0, momentum=0.95),
         torch.optim.AdamW(others, lr=OTHER_RATE, weight_decay=0.0, betas=(0.9, 0.98)),
     )
-    schedulers = [torch.optim.lr_scheduler.LambdaLR(o, lambda s: _rate(s, shape.steps)) for o in optimisers]
+    schedulers = [torch.optim.lr_scheduler.LambdaLR(o, lambda s: _rate(s, shape)) for o in optimisers]
     first, rows = 0, []
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
+        if state["shape"] != repr(shape):
+            raise SystemExit(
+                f"{checkpoint} is of another training ({state['shape']}); remove it to begin anew"
+            )
         model.load_state_dict(state["model"])
         for o, s, saved in zip(optimisers, schedulers, state["optimisers"], strict=True):
             o.load_state_dict(saved["optimiser"])
@@ -143,6 +131,7 @@ def train(shape: Shape, folder: Path, minutes_between: float = 2.0) -> Path:
             sys.stderr.write(f"step {step + 1} of {shape.steps}: loss {rows[-1][1]}, {rows[-1][2]} s\n")
             if time.monotonic() - saved_at > 60 * minutes_between or step + 1 == shape.steps:
                 state = {
+                    "shape": repr(shape),
                     "step": step + 1,
                     "rows": rows,
                     "model": model.state_dict(),
@@ -167,8 +156,11 @@ def save(model: Denoiser, path: Path) -> Path:
     return path
 
 
-def _rate(step: int, steps: int) -> float:
-    return min((step + 1) / WARM_UP, (steps - step) / (steps - WARM_UP))
+def _rate(step: int, shape: Shape) -> float:
+    """The rates of a step relative to the highest: they fall linearly to zero in each stretch, and rise at first."""
+    now = shape.stretch(step)
+    done = (step - sum(shape.stretches[:now])) / max(1, shape.stretches[now])
+    return min((step + 1) / WARM_UP, HEIGHTS[now] * (1 - done))
 
 
 def main() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evaluators.diffusion.decoding import margins
+from evaluators.diffusion.decoding import identity, margins
+from evaluators.diffusion.denoiser.model import UNREADABLE
 from evaluators.diffusion.denoiser.shapes import SHAPES
 from evaluators.diffusion.early_exit.trajectory import LIVE, Trajectory
 from evaluators.diffusion.problem import DECISION_SECONDS, MODELS, payload
@@ -39,7 +39,7 @@ def instance(id_: str, group: str, payload: bytes, span: int, total: int, full: 
 def live(text: Text) -> Instance:
     """A text that a shipped denoiser decodes while the policy is asked."""
     scale = SHAPES[text.model].scale
-    data = bytes([LIVE]) + payload(text.model, encode(text.prompt, scale.prompt))
+    data = bytes([LIVE]) + payload(text.model, identity(text.model), encode(text.prompt, scale.prompt))
     return instance(text.id, group_of(text.model, text.family), data, scale.span, scale.span, text.full)
 
 
@@ -55,7 +55,7 @@ def part(name: str) -> tuple[Instance, ...]:
     made = []
     for at, text in enumerate(texts):
         recorded = Trajectory(
-            arrays["readings"][at],
+            arrays["readings"][at].swapaxes(1, 2),  # positions first is half the size in the file
             arrays["best"][at],
             arrays["fixed"][at],
             table,
@@ -74,7 +74,7 @@ def _recordings() -> dict[str, npt.NDArray[Any]]:
     try:
         with np.load(RECORDINGS, allow_pickle=False) as file:
             return {name: file[name] for name in ("readings", "best", "fixed")}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise TaskError(
             f"the file {RECORDINGS.name} cannot be read ({error}): reinstall the package"
         ) from None

@@ -190,11 +190,18 @@ def _check_numbers(arrays: dict[str, Array], passes: int, refuse: Any) -> None:
         if arrays[name].max() > 1:
             raise refuse(f"{name!r} holds {arrays[name].max()}; it cannot be above 1")
     table = arrays["margins"]
-    if table.ndim != 1 or len(table) < 2 or (np.diff(table.astype(np.float64)) < 0).any():
-        raise refuse("'margins' must hold at least two quantiles that do not fall")
+    if (
+        table.ndim != 1
+        or not 2 <= len(table) <= MOST_POSITIONS
+        or (np.diff(table.astype(np.float64)) < 0).any()
+    ):
+        raise refuse(f"'margins' must hold 2 to {MOST_POSITIONS} quantiles that do not fall")
     fixed = arrays["fixed"]
     if fixed.min() < 1 or fixed.max() > passes:
         raise refuse(f"'fixed' holds {fixed.min()} to {fixed.max()}; passes run from 1 to {passes}")
+    if (fixed.max(axis=1) < passes).any():
+        text = arrays["ids"][int((fixed.max(axis=1) < passes).argmax())]
+        raise refuse(f"'fixed' of text {str(text)[:MOST_NAME]!r} has nothing left for the last pass")
     if arrays["best"].min() < 0 or int(arrays["best"].max()) > 2**31 - 1:
         raise refuse("'best' holds numbers that are no tokens")
     if not -1 <= int(arrays["end"]) <= 2**31 - 1:

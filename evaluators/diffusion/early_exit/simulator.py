@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evaluators.diffusion.decoding import begin, load
+from evaluators.diffusion.decoding import Decoding, load
 from evaluators.diffusion.denoiser.model import WeightsError
 from evaluators.diffusion.early_exit.trajectory import LIVE, Trajectory
 from evaluators.diffusion.problem import parse
@@ -33,7 +33,7 @@ def simulate(payload: bytes) -> Asked:
 
 
 def _live(payload: bytes) -> Asked:
-    text = begin(*parse(payload))
+    text = Decoding(*parse(payload))
     while True:
         view = text.look()
         if text.passes == text.total or (yield view):

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from evaluators.diffusion.early_exit import instances, reader, referee
+from evaluators.diffusion.early_exit.pictures import pictures
 from evaluators.diffusion.early_exit.recorder.session import record
 from evaluators.diffusion.early_exit.simulator import simulate
 from evaluators.diffusion.family import DiffusionTask
@@ -38,7 +39,7 @@ class DiffusionExit(DiffusionTask):
     )
     version = "1"
     interface = INTERFACE
-    seeds = ("sched_linear", "least_standing")
+    seeds = ("least-probability", "sched-standing")
     home = HERE
     adapter = HERE / "simulator.py"
     splits = Splits("diffusion-exit", HERE / "data" / "manifest.json", instances.part, looks=LOOKS, reports=1)
@@ -52,6 +53,7 @@ class DiffusionExit(DiffusionTask):
     judge = staticmethod(referee.judge)
     replayed_figures = staticmethod(referee.replayed_figures)
     record = staticmethod(record)
+    pictures = staticmethod(pictures)
 
     def read(self, path: Path) -> InstanceSet:
         """The user's own recordings (``discover record``)."""

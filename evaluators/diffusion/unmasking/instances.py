@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from evaluators.diffusion.decoding import identity
 from evaluators.diffusion.denoiser.shapes import SHAPES
 from evaluators.diffusion.problem import DECISION_SECONDS, log_bytes, payload
 from evaluators.diffusion.texts import Text, group_of
@@ -10,14 +11,14 @@ from evaluators.diffusion.tokens import encode
 from evaluators.task import Instance
 
 
-def instance(text: Text, group: str | None = None) -> Instance:
+def instance(text: Text) -> Instance:
     """A text, whose reference is the quality that full decoding gives it."""
     scale = SHAPES[text.model].scale
     return Instance(
         id=text.id,
-        group=group or group_of(text.model, text.family),
+        group=group_of(text.model, text.family),
         size=scale.span,
-        payload=payload(text.model, encode(text.prompt, scale.prompt)),
+        payload=payload(text.model, identity(text.model), encode(text.prompt, scale.prompt)),
         answer_bytes=log_bytes(scale.span),
         limit=2 * scale.span * DECISION_SECONDS,
         reference=text.full,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from evaluators.diffusion.denoiser.shapes import SHAPES
 from evaluators.diffusion.families import FAMILIES, prompt_of
 from evaluators.diffusion.full import decoded
 from evaluators.diffusion.judging import right
-from evaluators.diffusion.texts import Text
+from evaluators.diffusion.texts import Text, prompts
 from evaluators.diffusion.tokens import encode
 from evaluators.diffusion.unmasking.instances import instance
 from evaluators.lines import Line, lines, record, shown, word
@@ -62,12 +63,19 @@ def _prompt(line: Line, values: dict[str, Any], model: str, family: str) -> str:
     prompt = values.get("prompt")
     if not isinstance(prompt, str) or not prompt:
         line.refuse(f"'prompt' is {shown(prompt)}; expected a text")
+    if not re.fullmatch(FAMILIES[family].form, prompt):
+        line.refuse(
+            f"'prompt' is {shown(prompt)}, which is none of the family {family!r}; an example: {_example(family)}"
+        )
     try:
         encode(prompt_of(FAMILIES[family], prompt), SHAPES[model].scale.prompt)
-        FAMILIES[family].valid(prompt, "", SHAPES[model].scale)
     except ValueError as error:
-        line.refuse(f"'prompt' is {shown(prompt)}, which is none of the family {family!r} ({error})")
+        line.refuse(f"'prompt' is {shown(prompt)}, which the model {model!r} cannot read: {error}")
     return prompt
+
+
+def _example(family: str) -> str:
+    return prompts("small", family, 0, 1)[0]
 
 
 def _full(asked: list[tuple[str, str, str]]) -> list[float]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from evaluators.diffusion.decoding import begin
+from evaluators.diffusion.decoding import Decoding
 from evaluators.diffusion.full import decoded
 from evaluators.diffusion.problem import Log, parse
 from evaluators.task import Instance
@@ -16,9 +14,9 @@ def clairvoyant(instance: Instance) -> bytes:
     what follows a pass of the second kind."""
     model, prompt = parse(instance.payload)
     wanted = decoded(model, prompt[None])[0]
-    text = begin(model, prompt)
+    text = Decoding(model, prompt)
     while not text.done:
         text.look()
         agreeing = text.masked & (text.reading.best == wanted)
         text.unmask(agreeing if agreeing.any() else text.most_probable())
-    return Log(text.passes, 0, 0, text.when, text.tokens.astype(np.uint8)).to_bytes()
+    return Log(text.passes, 0, 0, text.when, text.tokens).to_bytes()

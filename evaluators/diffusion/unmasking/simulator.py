@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from evaluators.diffusion.decoding import begin, load
+from evaluators.diffusion.decoding import Decoding, load
 from evaluators.diffusion.denoiser.model import WeightsError
 from evaluators.diffusion.problem import Log, parse
 
@@ -24,7 +24,7 @@ def simulate(payload: bytes, hooks: Collection[str]) -> Generator[tuple[str, tup
     """Decode one text. Asks ``stop`` where there is one, then ``commit`` with the same view, after each forward
     pass. At least one position is unmasked in each pass (the most probable one where none is chosen), and the last
     of as many passes as there are positions unmasks all, so that every decoding ends. Gives :class:`Log`."""
-    text = begin(*parse(payload))
+    text = Decoding(*parse(payload))
     refused = idle = 0
     while not text.done:
         view = text.look()
@@ -38,4 +38,4 @@ def simulate(payload: bytes, hooks: Collection[str]) -> Generator[tuple[str, tup
             idle += 1
             wanted = text.most_probable()
         text.unmask(wanted)
-    return Log(text.passes, refused, idle, text.when, text.tokens.astype(np.uint8)).to_bytes()
+    return Log(text.passes, refused, idle, text.when, text.tokens).to_bytes()

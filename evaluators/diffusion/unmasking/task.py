@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from evaluators.diffusion.family import DiffusionTask
 from evaluators.diffusion.interface import FACTS, STOP, VIEW
 from evaluators.diffusion.texts import LOOKS
 from evaluators.diffusion.unmasking import instances, reader, referee, reference
+from evaluators.diffusion.unmasking.pictures import pictures
 from evaluators.diffusion.unmasking.simulator import simulate
 from evaluators.splits import Splits
 from evaluators.task import Baseline, Instance, InstanceSet, Interface, Judgement, Value
@@ -30,7 +32,7 @@ INTERFACE = Interface(
         "Known rules: unmask where probability is 0.9 or more; where the entropies, added from the least, stay "
         "under a bound.",
     ),
-    hooks=(STOP,),
+    hooks=(replace(STOP, facts=()),),
 )  # fmt: skip
 
 
@@ -44,7 +46,7 @@ class Diffusion(DiffusionTask):
     )
     version = "1"
     interface = INTERFACE
-    seeds = ("threshold", "entropy_bound")
+    seeds = ("margin", "endings")
     home = HERE
     adapter = HERE / "simulator.py"
     splits = Splits("diffusion", HERE / "data" / "manifest.json", instances.part, looks=LOOKS, reports=1)
@@ -57,6 +59,7 @@ class Diffusion(DiffusionTask):
     simulate = staticmethod(simulate)
     judge = staticmethod(referee.judge)
     replayed_figures = staticmethod(referee.replayed_figures)
+    pictures = staticmethod(pictures)
 
     def read(self, path: Path) -> InstanceSet:
         """The user's own prompts."""
