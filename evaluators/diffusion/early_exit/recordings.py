@@ -199,9 +199,6 @@ def _check_numbers(arrays: dict[str, Array], passes: int, refuse: Any) -> None:
     fixed = arrays["fixed"]
     if fixed.min() < 1 or fixed.max() > passes:
         raise refuse(f"'fixed' holds {fixed.min()} to {fixed.max()}; passes run from 1 to {passes}")
-    if (fixed.max(axis=1) < passes).any():
-        text = arrays["ids"][int((fixed.max(axis=1) < passes).argmax())]
-        raise refuse(f"'fixed' of text {str(text)[:MOST_NAME]!r} has nothing left for the last pass")
     if arrays["best"].min() < 0 or int(arrays["best"].max()) > 2**31 - 1:
         raise refuse("'best' holds numbers that are no tokens")
     if not -1 <= int(arrays["end"]) <= 2**31 - 1:
