@@ -35,7 +35,8 @@ FACTS = (
     "The score is full decoding's forward passes divided by yours, averaged geometrically over texts and "
     "families of texts.",
     "It counts only when the quality is kept: over all texts at least 98 % of that of full decoding (lower end of a "
-    "one-sided 95 % bootstrap interval), and in each family at least 96 %.",
+    "one-sided 95 % bootstrap interval), and at least 96 % in each family that full "
+    "decoding answers in half of the cases or more.",
     "Positions after the text's end are part of it: they are masked, and ready early.",
     "Full decoding unmasks the most probable position in each pass. The module is loaded anew for each text.",
     "At positions that are no longer masked the numbers are the model's as well, but mean little.",

@@ -17,6 +17,9 @@ from evaluators.diffusion.tokens import MASK
 Array = npt.NDArray[Any]
 View = tuple[Any, ...]
 
+PARTS, MARGIN_PARTS = 1024, 32
+"""Readings are multiples of one over so many: margins coarser ones, since they have no bound."""
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -47,10 +50,10 @@ def read(logits: Array, before: Array | None) -> tuple[Reading, Array]:
     drift = np.zeros(len(log)) if before is None else (share * (log - before)).sum(axis=-1)
     return (
         Reading(
-            probability=_rounded(share.max(axis=-1), 1024),
-            margin=_rounded(top[:, 1] - top[:, 0], 32),
-            entropy=_rounded(entropy, 1024),
-            drift=_rounded(drift, 1024),
+            probability=_rounded(share.max(axis=-1), PARTS),
+            margin=_rounded(top[:, 1] - top[:, 0], MARGIN_PARTS),
+            entropy=_rounded(entropy, PARTS),
+            drift=_rounded(drift, PARTS),
             best=shifted.argmax(axis=-1),
         ),
         log,
@@ -88,7 +91,7 @@ class Looking:
             masked.copy(),
             probability,
             margin,
-            np.rint(np.interp(margin, self._margins, self._grid) * 1024) / 1024,
+            np.rint(np.interp(margin, self._margins, self._grid) * PARTS) / PARTS,
             reading.entropy.astype(np.float64),
             reading.drift.astype(np.float64),
             self._before,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -98,6 +100,14 @@ def test_a_policy_never_sees_a_pass_before_its_time():
     views = [played(t.to_bytes(), lambda *view: view[10] >= 6)[2] for t in (recorded, other)]
     for one, same in zip(*views, strict=True):
         assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
+
+
+def test_nothing_is_asked_once_nothing_is_masked():
+    recorded = Trajectory.from_bytes(SEARCH[0].payload)
+    early = replace(recorded, fixed=np.minimum(recorded.fixed, 5))
+    passes, tokens, views = played(early.to_bytes(), lambda masked, *_: masked.sum() < 0)
+    assert (passes, len(views)) == (SPAN, 5)
+    assert np.array_equal(tokens, early.text(SPAN))
 
 
 def test_logs_that_no_decoding_gives_are_refused():

@@ -45,6 +45,9 @@ QUESTIONS = [
     {"family": "words", "prompt": "4 yes 7 down 1", "answer": "down down 3 yes 2", "metric": "chrf"},
 ]
 
+STEPS = (1 / 1024, 1 / 32, 1 / 1024, 1 / 1024)
+"""What probability, margin, entropy and drift are rounded to."""
+
 
 @pytest.fixture(scope="module")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
@@ -164,7 +167,9 @@ def test_a_recording_is_what_a_slow_decoding_does(
                 )
                 told = (reading.probability, reading.margin, reading.entropy, reading.drift)
                 wanted = (first, math.log(first / second), entropy, drift)
-                assert [float(v[k]) for v in told] == pytest.approx(wanted, rel=2e-3, abs=1 / 60)
+                assert [float(v[k]) for v in told] == [
+                    pytest.approx(w, rel=2e-3, abs=0.51 * step) for w, step in zip(wanted, STEPS, strict=True)
+                ]
             before = shares
 
 
@@ -224,7 +229,8 @@ def test_logits_are_read_as_those_of_the_shipped_denoisers(logits: np.ndarray) -
         seen = reader.look(torch.from_numpy(one))
         expected, before = read_logits(one, before)
         wanted = [expected.probability, expected.margin, expected.entropy, expected.drift]
-        np.testing.assert_allclose(seen.readings, wanted, rtol=1e-3, atol=1 / 32)
+        for own, other, step in zip(seen.readings, wanted, STEPS, strict=True):
+            np.testing.assert_allclose(own, other, rtol=1e-3, atol=1.01 * step)  # either side of a half
         peak = np.sort(np.delete(one, OWN_MASK, axis=1), axis=1)
         clear = peak[:, -1] > peak[:, -2]
         assert (seen.best == expected.best)[clear].all()

@@ -29,16 +29,19 @@ def judge(instance: Instance, answer: bytes) -> Judgement:
             f"no decoding gives this event log: it tells of {passes} passes; expected 1 to {total}"
         )
     if instance.payload[0] == LIVE:
-        model, prompt = parse(instance.payload[1:])
-        wanted = stopped(Decoding(model, prompt), passes)
-        value = right(model, prompt, wanted)
+        wanted = stopped(Decoding(*parse(instance.payload[1:])), passes)
     else:
-        recorded = Trajectory.from_bytes(instance.payload)
-        wanted = recorded.text(passes)
-        value = worth(recorded, passes, MODELS[0])
+        wanted = Trajectory.from_bytes(instance.payload).text(passes)
     if not np.array_equal(tokens, wanted):
         raise InvalidAnswer("no decoding gives this event log: the text is another one after these passes")
-    return beyond(instance, Judgement(value, total / passes))
+    return beyond(instance, Judgement(quality_of(instance, passes, tokens), total / passes))
+
+
+def quality_of(instance: Instance, passes: int, tokens: Array) -> float:
+    """The quality of the text that stopping after so many passes gives."""
+    if instance.payload[0] == LIVE:
+        return right(*parse(instance.payload[1:]), tokens)
+    return worth(Trajectory.from_bytes(instance.payload), passes, MODELS[0])
 
 
 def stopped(text: Decoding, passes: int) -> Array:
@@ -86,10 +89,12 @@ def oracle(instance: Instance) -> Judgement:
 
 
 def replayed_figures(instances: Sequence[Instance], answers: Sequence[bytes]) -> tuple[Figure, ...]:
-    """Speeds and QPS."""
-    values = [judge(i, a).value for i, a in zip(instances, answers, strict=True)]
-    return quality.speeds(instances, values, [told(a)[0] for a in answers], [total_of(i) for i in instances])
+    """Speeds and QPS, of logs that :func:`judge` took."""
+    logs = [told(a) for a in answers]
+    values = [quality_of(i, *log) for i, log in zip(instances, logs, strict=True)]
+    return quality.speeds(instances, values, [passes for passes, _ in logs], [total_of(i) for i in instances])
 
 
 def told(answer: bytes) -> tuple[int, np.ndarray[tuple[int], np.dtype[np.int32]]]:
+    """The passes and the tokens of an event log."""
     return int(np.frombuffer(answer, "<u2", 1)[0]), np.frombuffer(answer, "<i4", offset=2)

@@ -45,7 +45,10 @@ def _live(payload: bytes) -> Asked:
 def _replayed(recorded: Trajectory) -> Asked:
     looking = Looking(recorded.span, recorded.passes, recorded.margins.astype(np.float64), recorded.end)
     for number in range(1, recorded.passes):
-        if (yield looking.look(recorded.reading(number), recorded.masked(number))):
+        masked = recorded.masked(number)
+        if not masked.any():  # its last passes fixed nothing: there is nothing left to decide
+            break
+        if (yield looking.look(recorded.reading(number), masked)):
             return log(number, recorded.text(number))
     return log(recorded.passes, recorded.text(recorded.passes))
 

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluators.diffusion.early_exit.recordings import MOST_PASSES, MOST_POSITIONS
+from evaluators.diffusion.reading import MARGIN_PARTS, PARTS
 from evaluators.recordable import Recipe
 from evaluators.task import Missing, TaskError
 
@@ -27,6 +28,7 @@ ROWS = 32
 LEAST_LOG = -1e4
 """Log-probability of what cannot be, so that 0 · log 0 is 0."""
 HIGHEST = float(np.finfo(np.float16).max)
+ROUNDING = (PARTS, MARGIN_PARTS, PARTS, PARTS)
 
 
 @dataclass(frozen=True)
@@ -114,8 +116,8 @@ class Reader:
         readings = np.stack([exact, margin, entropy, drift])
         if np.isnan(readings).any():
             raise TaskError("the model gives logits that are no numbers (NaN); try --dtype float32")
-        parts = np.array([1024, 32, 1024, 1024])[:, None]  # as evaluators.diffusion.reading.read rounds
-        rounded = np.rint(readings * parts) / parts
+        rounding = np.array(ROUNDING)[:, None]
+        rounded = np.rint(readings * rounding) / rounding
         return Seen(exact, np.clip(rounded, 0.0, HIGHEST).astype(np.float16), best.astype(np.int32))
 
     def _part(self, torch: Any, logits: Any, before: Any, first: bool) -> tuple[Any, ...]:
