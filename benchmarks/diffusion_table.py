@@ -14,7 +14,6 @@ tuned with as many trials.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -219,49 +218,32 @@ def main() -> None:
             WORK[name] = (task, sets_of(task, pool, chosen.sets))
         print(f"{name}: sets after {time.monotonic() - started:.0f} s", file=sys.stderr)
         jobs = [(name, baseline, chosen.trials) for baseline in task.baselines()]
-        found: dict[str, dict[str, Any]] = {}
         rows: list[Row] = []
         with get_context("fork").Pool(chosen.workers, initializer=remember) as pool:
             for baseline, numbers, own in pool.imap_unordered(entry, jobs):
-                found[baseline] = {"numbers": numbers}
                 rows += own
+                if chosen.write:
+                    baseline_scores.store(task, baseline, scored(task, WORK[name][1], numbers, own))
                 print(f"{baseline} after {time.monotonic() - started:.0f} s: {numbers}", file=sys.stderr)
-        if chosen.write:
-            write(task, WORK[name][1], found, rows)
         told(task, WORK[name][1], rows)
         if name == "diffusion-exit":
             finding(WORK[name][1], rows)
 
 
-def write(task: Any, sets: Sets, found: Mapping[str, Any], rows: Sequence[Row]) -> None:
-    """The shipped scores of what was run."""
-    by = {(r.name, r.kind, r.set_name): r.judged for r in rows}
-    baselines = {}
-    for name in task.baselines():
-        made: dict[str, dict[str, float]] = {}
-        for kind in ("published", "tuned"):
-            scores = {
-                s: score(task, sets[s], by[name, of, s])
-                for s in ("search", "gate")
-                for of in ((kind, "") if kind == "published" else (kind,))
-                if (name, of, s) in by
-            }
-            made[kind] = baseline_scores.there(scores)
-        own = [(made[k]["search"], k) for k in made if "search" in made[k]]
-        classes = {}
-        if own and (name, max(own)[1], "search") in by:
-            judged = by[name, max(own)[1], "search"]
-            classes = baseline_scores.class_means(sets["search"], [j.score for j in judged], "geometric")
-        baselines[name] = {
-            "published": made["published"],
-            "tuned": made["tuned"],
-            "tuned_parameters": found[name]["numbers"],
-            "classes": classes,
-        }
-    entry_of = {"version": task.version, "settings": dict(task.settings), "baselines": baselines}
-    path = task.home / "data" / f"scores-{task.name}.json"
-    path.write_text(json.dumps(entry_of, indent=1) + "\n", encoding="utf-8")
-    print(f"wrote {path.name}", file=sys.stderr)
+def scored(task: Any, sets: Sets, numbers: Mapping[str, Any], rows: Sequence[Row]) -> dict[str, Any]:
+    """What ships of a baseline."""
+    made: dict[str, Any] = {"published": {}, "tuned": {}}
+    classes: dict[str, float] = {}
+    best = 0.0
+    for row in rows:
+        found = score(task, sets[row.set_name], row.judged) if row.set_name != LONG else None
+        if found is None:
+            continue
+        made[row.kind or "published"][row.set_name] = found
+        if row.set_name == "search" and row.kind and found >= best:
+            best = found
+            classes = baseline_scores.class_means(sets["search"], [j.score for j in row.judged], "geometric")
+    return {**made, "tuned_parameters": dict(numbers), "classes": classes}
 
 
 if __name__ == "__main__":

@@ -4,18 +4,24 @@ import { dots, fetched, number, rows, scale, svg, ticks, whenSized } from "./dra
 import { explorable } from "./points.js";
 
 const HEIGHT = 320;
+const AGAIN = 2000; // ms until data that could not be read are asked for once more
 const EDGE = { top: 14, right: 16, bottom: 30, left: 52 };
 
-/** Draws into `element` and returns a function that reads the data anew. */
+/** Draws into `element` and returns a function that reads the data anew, and tries until there are some. */
 export function curve(element, readout) {
   let data = null;
+  let waits = null;
   const draw = () => data && element.clientWidth && element.replaceChildren(drawn(data, element.clientWidth, readout));
   const load = async () => {
+    clearTimeout(waits);
     try {
       data = await fetched(element.dataset.source);
       draw();
+      if (waits !== null) readout.textContent = "";
+      waits = null;
     } catch (error) {
       readout.textContent = error.message;
+      waits = setTimeout(load, AGAIN);
     }
   };
   whenSized(element, draw);

@@ -38,6 +38,10 @@ async function on(path, act, options = {}) {
     const given = await act(page, context);
     assert.deepEqual(wrong, []);
     return given;
+  } catch (error) {
+    const shown = await page.locator("main").innerText({ timeout: 1000 }).catch((e) => String(e));
+    error.message += `\nthe page complains: ${JSON.stringify(wrong)}\nand shows: ${shown.slice(0, 1500)}`;
+    throw error;
   } finally {
     await context.close();
   }
@@ -59,6 +63,26 @@ test("a live run moves by itself", async () => {
     const [before_, after_] = [first, await seen()].map((s) => parseInt(s.samples, 10));
     assert.ok(after_ > before_, `${before_} → ${after_}`);
   });
+});
+
+test("a curve that could not be read at first is there a little later", async () => {
+  const context = await browser.newContext({ viewport: DESK });
+  context.setDefaultTimeout(PATIENCE);
+  try {
+    const page = await context.newPage();
+    let asked = 0;
+    await page.route("**/api/runs/*/curve", (route) => {
+      asked += 1;
+      return asked > 1 ? route.continue() : route.fulfill({ status: 503, json: { error: "it is busy" } });
+    });
+    await page.goto(`${BASE}/runs/${RUN}`);
+    await page.waitForFunction(() => document.getElementById("curve-readout").textContent === "it is busy");
+    await page.waitForSelector("#curve svg");
+    assert.equal(asked, 2);
+    assert.equal(await page.textContent("#curve-readout"), "");
+  } finally {
+    await context.close();
+  }
 });
 
 test("a browser that goes away in the middle harms nobody", async () => {
