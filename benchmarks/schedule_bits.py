@@ -16,7 +16,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from baseline_scores import scores
+from baseline_scores import judgements
 
 from evaluators.registry import load
 from evaluators.task import InstanceSet
@@ -30,5 +30,5 @@ for instances in (task.instances("screen"), half):
     for name in ("cosine", "refined"):
         path = task.baselines()[name].path
         assert path is not None
-        found.update(np.array(scores(task, path, instances, {}), "<f8").tobytes())
+        found.update(np.array([j.score for j in judgements(task, path, instances, {})], "<f8").tobytes())
 print(found.hexdigest())

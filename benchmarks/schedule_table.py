@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from baseline_scores import scores
+from baseline_scores import judgements
 
 from evaluators.registry import load
 from evaluators.task import Task, average, in_classes
@@ -51,7 +51,7 @@ def main() -> None:
     found = {}
     for name, path, parameters in rows(task, asked.only, asked.code):
         start = time.process_time()
-        own = scores(task, path, instances, parameters)
+        own = [j.score for j in judgements(task, path, instances, parameters)]
         found[name] = in_classes(instances.instances, own, "geometric"), time.process_time() - start
         print(f"{name}: {found[name][1]:.1f} s of processor time", file=sys.stderr)
     groups = list(dict.fromkeys(i.group for i in instances))
