@@ -26,7 +26,7 @@ found = hashlib.sha256()
 half = InstanceSet("half", task.instances("search").instances[:14])
 for instances in (task.instances("screen"), half):
     for instance in instances:
-        found.update(instance.payload)
+        found.update(instance.payload + instance.withheld)
     for name in ("cosine", "refined"):
         path = task.baselines()[name].path
         assert path is not None

@@ -119,7 +119,8 @@ class Option:
 class Instance:
     """One problem. ``payload`` is all that crosses into the sandbox; ``answer_bytes`` is the exact length of
     the answer; ``limit`` is the hard limit of one call in seconds of processor time; ``group`` is the class
-    (cell) by which scores are averaged and tests are stratified."""
+    (cell) by which scores are averaged and tests are stratified. ``withheld`` is what the referee needs besides
+    and no candidate may see."""
 
     id: str
     group: str
@@ -129,6 +130,7 @@ class Instance:
     limit: float
     reference: float | None
     reference_kind: ReferenceKind
+    withheld: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,9 @@ class InstanceSet:
             h.update(head.encode())
             h.update(len(i.payload).to_bytes(8, "little"))
             h.update(i.payload)
+            if i.withheld:
+                h.update(b"withheld" + len(i.withheld).to_bytes(8, "little"))
+                h.update(i.withheld)
         return h.hexdigest()
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from evaluators.registry import BUILT_IN, load
 from evaluators.splits import Splits
-from evaluators.task import TaskError
+from evaluators.task import Instance, InstanceSet, TaskError
 
 FOUND = {
     name: splits for name in BUILT_IN if isinstance(splits := getattr(load(name), "splits", None), Splits)
@@ -56,3 +56,9 @@ def test_what_there_is_not() -> None:
     for block in (-1, splits.looks):
         with pytest.raises(TaskError, match="no gate block"):
             splits.gate(block)
+
+
+def test_what_is_withheld_counts_in_the_digest() -> None:
+    plain = Instance("a", "g", 1, b"payload", 8, 1.0, 1.0, "baseline")
+    sets = [InstanceSet("s", (replace(plain, withheld=w),)) for w in (b"", b"x", b"y")]
+    assert len({s.digest for s in sets}) == 3

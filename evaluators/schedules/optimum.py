@@ -21,6 +21,9 @@ from evaluators.task import TaskError
 ENOUGH = 1e-7
 """The certificate's largest share of what there is to gain, start less optimum."""
 
+LEAST = 1e-6
+"""The least that there must be to gain, as a share of the objective at the start."""
+
 
 @dataclass(frozen=True)
 class Optimum:
@@ -37,6 +40,11 @@ def least(problem: Problem) -> float:
         return 0.0
     found = solve(problem)
     start = float(problem.objective(problem.start(1))[0])
+    if not start - found.value > LEAST * start:
+        raise TaskError(
+            f"the least {problem.loss} objective is where training begins, at weights 0, so that there is nothing to "
+            "learn; tell features that say something of the labels"
+        )
     if not found.off <= ENOUGH * (start - found.value):
         raise TaskError(
             f"the least {problem.loss} objective is known to {found.off:.1g} only, where training begins "

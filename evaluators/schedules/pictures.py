@@ -17,7 +17,7 @@ SEEDS = referee.SCORING[:16]
 
 def pictures(instance: Instance, answer: bytes) -> tuple[Curves, ...]:
     """Two pictures: rates over the steps, and mean gaps over the steps. Raises InvalidAnswer."""
-    posed = decode(instance.payload)
+    posed = decode(instance.withheld)
     steps = posed.problem.steps
     shape = referee.shaped(np.frombuffer(answer, "<f8").astype(np.float64))
     named = {"the answer": shape, "linear decay": referee.shaped(referee.linear(steps))}

@@ -11,8 +11,7 @@ in its features, or come from a net with one hidden layer of rectified units. Lo
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -158,47 +157,41 @@ def _outer(inputs: Floats, slopes: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Posed:
-    """A problem with what is known of it: its ``optimum`` (0, a bound, for a net), the base ``rate`` that suits linear
-    decay, from which the search of others' begins, and the gradient ``norms`` of a pilot run, float64[steps], or
-    none."""
+    """A problem with what is known of it: its ``optimum`` (0, a bound, for a net), and the base ``rate`` that suits
+    linear decay, from which the search of others' begins."""
 
     problem: Problem
     optimum: float
     rate: float
-    norms: Floats
-
-    def silent(self) -> Posed:
-        """The same without a pilot run."""
-        return replace(self, norms=np.zeros(0))
 
 
 HEADER = ("loss", "classes", "l2", "hidden", "batch", "steps", "seed")
 
 
 def encode(posed: Posed) -> bytes:
-    """u32 length of a JSON header, the header, features and targets and norms as little-endian float32, which they
-    are: who makes a problem rounds them (:func:`single`)."""
+    """u32 length of a JSON header, the header, features and targets as little-endian float32, which they are: who
+    makes a problem rounds them (:func:`single`)."""
     problem = posed.problem
     header = {name: getattr(problem, name) for name in HEADER}
     d, n = problem.features.shape
-    header.update(d=d, n=n, norms=len(posed.norms), optimum=posed.optimum, rate=posed.rate)
+    header.update(d=d, n=n, optimum=posed.optimum, rate=posed.rate)
     text = json.dumps(header).encode()
-    arrays: Sequence[Floats] = (problem.features, problem.targets, posed.norms)
-    return len(text).to_bytes(4, "little") + text + b"".join(a.astype("<f4").tobytes() for a in arrays)
+    arrays = b"".join(a.astype("<f4").tobytes() for a in (problem.features, problem.targets))
+    return len(text).to_bytes(4, "little") + text + arrays
 
 
-def decode(payload: bytes) -> Posed:
-    """The problem in a payload."""
-    at = 4 + int.from_bytes(payload[:4], "little")
-    header = json.loads(payload[4:at])
+def decode(encoded: bytes) -> Posed:
+    """The problem in what :func:`encode` gives."""
+    at = 4 + int.from_bytes(encoded[:4], "little")
+    header = json.loads(encoded[4:at])
     d, n = header["d"], header["n"]
-    numbers = np.frombuffer(payload, "<f4", offset=at).astype(np.float64)
+    numbers = np.frombuffer(encoded, "<f4", offset=at).astype(np.float64)
     problem = Problem(
         features=numbers[: d * n].reshape(d, n),
-        targets=numbers[d * n : d * n + n],
+        targets=numbers[d * n :],
         **{name: header[name] for name in HEADER},
     )
-    return Posed(problem, header["optimum"], header["rate"], numbers[d * n + n :])
+    return Posed(problem, header["optimum"], header["rate"])
 
 
 def single(values: Floats) -> Floats:

@@ -98,4 +98,6 @@ def standardised(features: Floats) -> Floats:
     columns = np.ascontiguousarray(features.T, dtype=np.float64)
     centred = columns - total(columns) / len(columns)
     spread = np.sqrt(total(centred * centred) / len(columns))
-    return np.asarray((centred / np.where(spread > 0, spread, 1.0)).T, np.float64)
+    constant = columns.min(axis=0) == columns.max(axis=0)  # though the mean be rounded
+    spread[constant | (spread == 0)] = np.inf
+    return np.asarray((centred / spread).T, np.float64)

@@ -30,6 +30,9 @@ MAX_FEATURES = 200
 MAX_CLASSES = 20
 MAX_BATCH = 256
 MAX_NUMBER = 1e9
+MAX_STEP = 200_000
+"""Products of a step in one of the referee's 120 replicas: 200 MB."""
+MAX_WORK = 100_000_000
 EXPECTED = (
     'expected {"features": [[0.5, 1], [2, 0]], "labels": ["a", "b"]}, optionally with "loss", "steps", "batch", "l2", '
     '"id" and "class"'
@@ -68,7 +71,7 @@ def _problem(line: Line, entry: dict[str, Any]) -> Problem:
     if not _number(l2) or not (1e-6 <= l2 <= 1e3 if loss == "logistic" else l2 == 0):
         wanted = "a number from 1e-06 to 1000" if loss == "logistic" else f"0, as {loss} has no penalty here"
         line.refuse(f"'l2' is {shown(l2)}; expected {wanted}")
-    return Problem(
+    found = Problem(
         loss,
         single(with_constant(standardised(features))),
         single(targets),
@@ -77,6 +80,13 @@ def _problem(line: Line, entry: dict[str, Any]) -> Problem:
         batch=_whole(line, entry, "batch", 8, MAX_BATCH),
         steps=_whole(line, entry, "steps", 500, MAX_STEPS),
     )
+    step = found.batch * len(found.features) * classes
+    if step > MAX_STEP or step * found.steps > MAX_WORK:
+        line.refuse(
+            f"a step takes batch × features × classes = {step:,} products, and there are {found.steps:,} steps; at "
+            f"most {MAX_STEP:,} a step and {MAX_WORK:,} in all are trained, some two minutes a candidate"
+        )
+    return found
 
 
 def _features(line: Line, rows: object) -> Floats:
@@ -114,13 +124,14 @@ def _targets(line: Line, loss: Loss, labels: object, count: int) -> tuple[Floats
     for at, value in enumerate(labels):
         if not isinstance(value, str) and integer(value) is None:
             line.refuse(f"labels[{at}] is {shown(value)}; expected a word or a whole number")
-    kinds = sorted({str(value) for value in labels})
+    names = [value if isinstance(value, str) else str(integer(value)) for value in labels]
+    kinds = sorted(set(names))
     most = 2 if loss == "hinge" else MAX_CLASSES
     if not 2 <= len(kinds) <= most:
         wanted = "2" if most == 2 else f"2 to {most}"
         line.refuse(f"the labels are of {len(kinds)} kinds; expected {wanted}")
     place = {kind: number for number, kind in enumerate(kinds)}
-    numbers = np.array([place[str(value)] for value in labels], np.float64)
+    numbers = np.array([place[name] for name in names], np.float64)
     return (2.0 * numbers - 1.0, 1) if loss == "hinge" else (numbers, len(kinds))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -54,7 +54,7 @@ def judge(instance: Instance, answer: bytes) -> Judgement:
     if len(answer) != instance.answer_bytes:
         raise InvalidAnswer(f"the answer has {len(answer)} bytes; {steps} steps need {instance.answer_bytes}")
     shape = shaped(np.frombuffer(answer, "<f8").astype(np.float64))
-    value = trained(decode(instance.payload), shape).gap
+    value = trained(decode(instance.withheld), shape).gap
     if instance.reference is None:
         raise ValueError(f"instance {instance.id!r} has no reference")
     if instance.reference_kind == "proved optimum" and value < instance.reference:
@@ -151,15 +151,16 @@ def figures(instances: Sequence[Instance], values: Sequence[float]) -> tuple[Fig
 
 
 def posed(problem: Problem, optimum: float) -> tuple[Posed, float]:
-    """A problem with the base rate of linear decay and its pilot run, and linear decay's gap, which scores are
-    measured against. It is found from that rate, so that linear decay scores exactly 1."""
+    """A problem with the base rate of linear decay, and linear decay's gap, which scores are measured against. It is
+    found from that rate, so that linear decay scores exactly 1. Raises InvalidAnswer when linear decay diverges."""
     shape = shaped(linear(problem.steps))
-    rate = tuned(Posed(problem, optimum, first_rate(problem), np.zeros(0)), shape)
-    bare = Posed(problem, optimum, rate, np.zeros(0))
-    return piloted(bare), trained(bare, shape).gap
+    rate = tuned(Posed(problem, optimum, first_rate(problem)), shape)
+    found = Posed(problem, optimum, rate)
+    return found, trained(found, shape).gap
 
 
-def piloted(bare: Posed) -> Posed:
-    """With the gradient norms of a run of linear decay at its base rate; at least a millionth of the largest."""
-    found = sgd.norms(bare.problem, shaped(linear(bare.problem.steps)), bare.rate, PILOT)
-    return replace(bare, norms=single(np.maximum(found, 1e-6 * found.max())))
+def pilot(posed: Posed) -> Floats:
+    """The gradient norms of a run of linear decay at its base rate, float64[steps]; at least a millionth of the
+    largest."""
+    found = sgd.norms(posed.problem, shaped(linear(posed.problem.steps)), posed.rate, PILOT)
+    return single(np.maximum(found, 1e-6 * found.max()))

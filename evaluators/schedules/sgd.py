@@ -17,6 +17,8 @@ from evaluators.schedules.problem import Problem, Weights
 
 BATCHES = 1
 """First word of the streams that draw batches."""
+AT_ONCE = 100
+"""So many steps' batches are drawn at once."""
 
 
 def final(problem: Problem, multipliers: Floats, rates: Sequence[float], seeds: Sequence[int]) -> Floats:
@@ -69,8 +71,10 @@ def descend(
 
 
 def batches(problem: Problem, seeds: Sequence[int]) -> Iterator[npt.NDArray[np.int64]]:
-    """The examples of each step, int64[batch, seeds]."""
-    count = problem.steps * problem.batch
+    """The examples of each step, int64[batch, seeds]; drawn for some steps at a time."""
     n = np.uint64(len(problem.targets))
-    drawn = [draws(stream(BATCHES, problem.seed, seed), 0, count) % n for seed in seeds]
-    yield from np.stack(drawn, axis=-1).astype(np.int64).reshape(problem.steps, problem.batch, len(seeds))
+    streams = [stream(BATCHES, problem.seed, seed) for seed in seeds]
+    for first in range(0, problem.steps, AT_ONCE):
+        steps = min(AT_ONCE, problem.steps - first)
+        drawn = [draws(s, first * problem.batch, steps * problem.batch) % n for s in streams]
+        yield from np.stack(drawn, axis=-1).astype(np.int64).reshape(steps, problem.batch, len(seeds))

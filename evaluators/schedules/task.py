@@ -10,7 +10,6 @@ from evaluators.pictures import Picture
 from evaluators.registry import bind
 from evaluators.schedules import catalogue, reader, referee, splits
 from evaluators.schedules.pictures import pictures
-from evaluators.schedules.problem import decode, encode
 from evaluators.splits import Splits
 from evaluators.task import (
     Baseline,
@@ -108,7 +107,7 @@ class LrSchedule:
     def _told(self, instances: InstanceSet) -> InstanceSet:
         if self.settings["pilot"] == "recorded":
             return instances
-        return replace(instances, instances=tuple(_silent(i) for i in instances))
+        return replace(instances, instances=tuple(splits.silent(i) for i in instances))
 
     def pictures(self, instance: Instance, answer: bytes) -> tuple[Picture, ...]:
         """The schedule over the steps, and the gap over the steps."""
@@ -116,7 +115,3 @@ class LrSchedule:
 
     judge = staticmethod(referee.judge)
     figures = staticmethod(referee.figures)
-
-
-def _silent(instance: Instance) -> Instance:
-    return replace(instance, payload=encode(decode(instance.payload).silent()))

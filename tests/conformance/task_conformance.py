@@ -69,8 +69,8 @@ print(json.dumps([callable(getattr(module, sys.argv[2])), sorted(new - (set(ours
 """
 
 
-def payloads(instances: InstanceSet) -> set[bytes]:
-    return {i.payload for i in instances}
+def problems(instances: InstanceSet) -> set[tuple[bytes, bytes]]:
+    return {(i.payload, i.withheld) for i in instances}
 
 
 class TaskConformance:
@@ -217,9 +217,9 @@ class TaskConformance:
         """Screen may be a part of search; everything else is seen once only."""
         apart = [s for s in self.sets(task) if s.name != "screen"]
         for a, b in combinations(apart, 2):
-            assert not payloads(a) & payloads(b), (a.name, b.name)
+            assert not problems(a) & problems(b), (a.name, b.name)
         for other in apart:
-            shared = payloads(task.instances("screen")) & payloads(other)
+            shared = problems(task.instances("screen")) & problems(other)
             assert other.name == "search" or not shared, other.name
 
     def test_blocks_end_somewhere(self, task: Task) -> None:

@@ -16,7 +16,7 @@ from evaluators.registry import load
 from evaluators.schedules import optimum, referee, sgd, splits
 from evaluators.schedules.instances import Spec, generate
 from evaluators.schedules.portable import Floats
-from evaluators.schedules.problem import Posed, decode
+from evaluators.schedules.problem import decode
 from evaluators.task import Instance, InvalidAnswer
 
 TASK = load("lr-schedule")
@@ -59,7 +59,7 @@ def test_the_level_of_a_schedule_changes_nothing(multipliers: list[float], power
 
 def test_a_schedule_is_trained_at_the_best_base_rate() -> None:
     """Against all rates of a finer and wider grid, on the seeds for tuning."""
-    posed = decode(one().payload)
+    posed = decode(one().withheld)
     for shape in (np.ones(40), np.linspace(2, 0, 40), np.repeat([1.9, 0.1], 20)):
         shape = referee.shaped(shape)
         rate = referee.tuned(posed, shape)
@@ -72,7 +72,7 @@ def test_a_schedule_is_trained_at_the_best_base_rate() -> None:
 @pytest.mark.parametrize("factor", [2.0**-15, 2.0**9])
 def test_the_search_of_a_rate_goes_on_at_the_edge(factor: float) -> None:
     """Wherever it begins it comes to the same rate."""
-    posed = decode(one().payload)
+    posed = decode(one().withheld)
     shape = referee.shaped(referee.linear(40))
     astray = replace(posed, rate=posed.rate * factor)
     assert referee.tuned(astray, shape) == referee.tuned(posed, shape)
@@ -81,7 +81,7 @@ def test_the_search_of_a_rate_goes_on_at_the_edge(factor: float) -> None:
 def test_what_is_tuned_and_what_counts_are_other_seeds() -> None:
     seeds = (*referee.TUNING, *referee.SCORING, referee.PILOT)
     assert len(set(seeds)) == len(seeds) and set(referee.COARSE) <= set(referee.TUNING)
-    posed = decode(one().payload)
+    posed = decode(one().withheld)
     shape = referee.shaped(np.ones(40))
     found = referee.trained(posed, shape)
     ends = sgd.final(posed.problem, shape, [found.rate], referee.SCORING)
@@ -98,12 +98,12 @@ def test_good_schedules_are_better_than_bad_ones() -> None:
 
 
 def test_the_pilot_run_is_linear_decays() -> None:
-    posed = decode(one().payload)
+    posed = decode(one().withheld)
     shape = referee.shaped(referee.linear(40))
     wanted = sgd.norms(posed.problem, shape, posed.rate, referee.PILOT)
-    assert posed.norms == pytest.approx(wanted, rel=1e-6) and len(posed.norms) == 40
-    bare = Posed(posed.problem, posed.optimum, posed.rate, np.zeros(0))
-    assert referee.piloted(bare).norms.tolist() == posed.norms.tolist()
+    assert referee.pilot(posed) == pytest.approx(wanted, rel=1e-6)
+    told = np.frombuffer(one().payload, "<f4", offset=4)
+    assert told.tolist() == referee.pilot(posed).tolist() and len(told) == 40
 
 
 # -- gaps that are none -----------------------------------------------------------------------------------------------
@@ -111,7 +111,7 @@ def test_the_pilot_run_is_linear_decays() -> None:
 
 def test_gaps_stay_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """A gap of 0 counts as a little above, one without end as ten times the start."""
-    posed = decode(one().payload)
+    posed = decode(one().withheld)
     start = referee.start_gap(posed)
     ends = {0.0: posed.optimum, 1.0: math.nan, 2.0: math.inf, 3.0: posed.optimum + 99 * start}
     monkeypatch.setattr(
@@ -127,13 +127,13 @@ def test_no_gap_of_a_split_is_near_the_floor() -> None:
     """So that it decides nothing but the scores of what cannot be."""
     for i in (*TASK.instances("search"), *TASK.instances("gate")):
         assert i.reference is not None
-        assert i.reference > 50 * referee.FLOOR * referee.start_gap(decode(i.payload)), i.id
+        assert i.reference > 50 * referee.FLOOR * referee.start_gap(decode(i.withheld)), i.id
 
 
 def test_a_schedule_that_diverges_at_every_rate_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sgd, "final", lambda _, __, rates, seeds: np.full((len(rates), len(seeds)), np.nan))
     with pytest.raises(InvalidAnswer, match="diverges"):
-        referee.trained(decode(one().payload), np.ones(40))
+        referee.trained(decode(one().withheld), np.ones(40))
 
 
 def test_a_schedule_of_one_step_has_a_score() -> None:

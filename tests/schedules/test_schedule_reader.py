@@ -27,19 +27,19 @@ def written(folder: Path, *entries: dict[str, Any]) -> Path:
 
 def problem(folder: Path, **changed: Any) -> Problem:
     (found,) = TASK.read(written(folder, {**ONE, **changed}))
-    return decode(found.payload).problem
+    return decode(found.withheld).problem
 
 
 def test_a_problem_is_read(tmp_path: Path) -> None:
     (found,) = TASK.read(written(tmp_path, {**ONE, "id": "mine", "class": "x"}))
-    posed = decode(found.payload)
+    posed = decode(found.withheld)
     assert (found.id, found.group, found.size, found.answer_bytes) == ("mine", "x", 20, 160)
     assert posed.problem.targets.tolist() == [0, 1, 1, 0] and posed.problem.classes == 2
     rows = np.array(ROWS)
     wanted = (rows - rows.mean(axis=0)) / rows.std(axis=0)
     np.testing.assert_allclose(posed.problem.features[:2].T, wanted, atol=1e-6)
     assert posed.problem.features[2].tolist() == [1.0] * 4
-    assert (posed.problem.l2, posed.problem.batch, len(posed.norms)) == (1e-3, 8, 20)
+    assert (posed.problem.l2, posed.problem.batch, len(found.payload)) == (1e-3, 8, 4 + 4 * 20)
     assert found.reference_kind == "baseline"
     assert TASK.judge(found, referee.linear(20).astype("<f8").tobytes()).score == 1.0
 
@@ -52,8 +52,11 @@ def test_settings_are_taken(tmp_path: Path) -> None:
     found = problem(tmp_path, loss="absolute", labels=[1, 2, 3, 4.5])
     assert found.loss == "absolute" and found.targets.mean() == pytest.approx(0, abs=1e-6)
     assert problem(tmp_path, labels=[10, 2, 10, "2"]).targets.tolist() == [0, 1, 0, 1], "kinds are words"
-    same = problem(tmp_path, features=[[1, 5], [2, 5], [3, 5], [4, 5]])
+    same = problem(tmp_path, features=[[1, 5], [2, 5], [3, 5], [4, 5]], labels=list("aabb"))
     assert same.features[1].tolist() == [0, 0, 0, 0], "what is constant tells nothing"
+    rounded = problem(tmp_path, features=[[1, 0.1], [2, 0.1], [4, 0.1]], labels=["a", "b", "b"])
+    assert rounded.features[1].tolist() == [0, 0, 0], "nor where its mean is rounded"
+    assert problem(tmp_path, labels=[1, 1.0, 2, 2]).classes == 2
 
 
 def test_several_problems_keep_their_order(tmp_path: Path) -> None:
@@ -63,7 +66,7 @@ def test_several_problems_keep_their_order(tmp_path: Path) -> None:
 
 def test_a_pilot_run_can_be_left_out(tmp_path: Path) -> None:
     (found,) = load("lr-schedule", {"pilot": "none"}).read(written(tmp_path, ONE))
-    assert len(decode(found.payload).norms) == 0
+    assert found.payload == (20).to_bytes(4, "little")
 
 
 @pytest.mark.parametrize(
@@ -92,6 +95,20 @@ def test_a_pilot_run_can_be_left_out(tmp_path: Path) -> None:
         ({"steps": 0}, "'steps' is 0; expected a whole number from 1 to 10000"),
         ({"batch": 1.5}, "'batch' is 1.5"),
         ({"epochs": 3}, 'there is no "epochs"'),
+        ({"features": [[0, 0], [0, 1], [1, 0], [1, 1]], "labels": list("abba")}, "there is nothing to learn"),
+        (
+            {"loss": "absolute", "features": [[1]] * 5, "labels": [0, 0, 0, -1, 1]},
+            "there is nothing to learn",
+        ),
+        ({"features": [[k] * 200 for k in range(4)], "batch": 256, "steps": 10_000}, "102,912 products"),
+        (
+            {
+                "features": [[k] * 200 for k in range(20)],
+                "labels": list("abcdefghijklmnopqrst"),
+                "batch": 256,
+            },
+            "at most 200,000 a step",
+        ),
         ({"id": ""}, "'id' is"),
     ],
 )

@@ -59,14 +59,21 @@ def test_a_candidate_is_asked_for_every_step() -> None:
         return weight * views[0]
 
     instance = first()
-    steps, posed = instance.size, decode(instance.payload)
+    steps, norms = instance.size, referee.pilot(decode(instance.withheld)).tolist()
     found = np.frombuffer(answer(schedule, instance.payload, {"weight": 2.0}))
     assert found.tolist() == [2.0 * t for t in range(1, steps + 1)]
     assert [c[0] for c in calls] == [*range(1, steps + 1)]
     assert [c[3] for c in calls] == [*range(steps, 0, -1)] and {c[1] for c in calls} == {steps}
     assert all(type(v) is int for c in calls for v in (c[0], c[1], c[3]))
-    assert all(c[2].tolist() == posed.norms.tolist() for c in calls)
-    assert [c[4] for c in calls] == smoothed(posed.norms).tolist()
+    assert all(c[2].tolist() == norms for c in calls)
+    assert [c[4] for c in calls] == smoothed(np.array(norms)).tolist()
+
+
+def test_a_candidate_is_told_steps_and_norms_alone() -> None:
+    """One that had the examples could train on them itself, and pick the schedule that does best."""
+    for split in ("screen", "search"):
+        for instance in TASK.instances(split):
+            assert len(instance.payload) == 4 + 4 * instance.size
 
 
 def test_without_a_pilot_run_there_are_no_norms() -> None:
@@ -146,10 +153,10 @@ def test_final_is_of_other_data_horizons_and_a_net() -> None:
     final = TASK.instances("final")
     assert {i.group for i in final}.isdisjoint({i.group for i in TASK.instances("search")})
     assert max(i.size for i in final) > max(i.size for i in TASK.gate(0))
-    net = [decode(i.payload).problem for i in final if i.group == "digits-net"]
+    net = [decode(i.withheld).problem for i in final if i.group == "digits-net"]
     assert len(net) == 3 and {p.hidden for p in net} == {16} and net[0].features.shape == (17, 1797)
     for i in final:
-        features = decode(i.payload).problem.features
+        features = decode(i.withheld).problem.features
         assert np.abs(features[:-1].mean(axis=1)).max() < 1e-6 and features[-1].min() == 1.0
         spread = features[:-1].std(axis=1)
         assert (np.isclose(spread, 1.0, atol=1e-5) | (spread == 0)).all()
@@ -244,7 +251,7 @@ def test_pictures_show_rates_and_gaps() -> None:
     assert (
         gaps.curves[0].points[0]
         == gaps.curves[1].points[0]
-        == (0, referee.start_gap(decode(instance.payload)))
+        == (0, referee.start_gap(decode(instance.withheld)))
     )
     last = gaps.curves[1].points[-1]
     assert last[0] == instance.size and last[1] == pytest.approx(instance.reference, rel=0.3)

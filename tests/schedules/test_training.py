@@ -101,18 +101,15 @@ def test_what_diverges_is_no_number() -> None:
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.sampled_from(oracle.KINDS), st.integers(0, 99), st.integers(0, 9))
-def test_payloads_hold_everything(kind: str, seed: int, norms: int) -> None:
+@given(st.sampled_from(oracle.KINDS), st.integers(0, 99))
+def test_what_is_encoded_holds_everything(kind: str, seed: int) -> None:
     problem = oracle.small(kind, seed)
-    posed = Posed(problem, 0.1 + seed / 7, 2.0 / 3.0, np.arange(norms) / 4.0)
+    posed = Posed(problem, 0.1 + seed / 7, 2.0 / 3.0)
     found = decode(encode(posed))
     assert (found.optimum, found.rate) == (posed.optimum, posed.rate)
-    assert np.array_equal(found.norms, posed.norms)
     assert np.array_equal(found.problem.features, problem.features)
     assert np.array_equal(found.problem.targets, problem.targets)
     assert replace(found.problem, features=problem.features, targets=problem.targets) == problem
-    silent = decode(encode(posed.silent()))
-    assert len(silent.norms) == 0 and np.array_equal(silent.problem.features, problem.features)
 
 
 # -- families ---------------------------------------------------------------------------------------------------------
