@@ -1,14 +1,16 @@
 """Makes what ships of the denoisers once they are trained:
 
-    python benchmarks/diffusion_data.py FOLDER        # small.npz, long.npz and their curves from the training
+    python benchmarks/diffusion_data.py FOLDER [NAME …]   # small.npz, long.npz and their curves from the training
 
-Weights with their SHA-256, the quantiles of their margins, which texts of the splits full decoding answers well,
+With names, only what depends on those denoisers is made anew. Weights with their SHA-256, the quantiles of their
+margins, which texts of the splits full decoding answers well,
 and the recordings of the search split. Texts are decoded in processes of their own; a quarter of an hour on two
 cores. Prints the quality of each family, of full decoding and of all positions at once.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import os
@@ -16,6 +18,7 @@ import shutil
 import sys
 from multiprocessing import Pool
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -38,15 +41,22 @@ CALIBRATION = 20
 QUANTILES = 101
 
 
-def install(folder: Path) -> None:
+def install(folder: Path, names: list[str]) -> None:
     """Copy weights and curves, and note the SHA-256 of the weights."""
     model.FOLDER.mkdir(exist_ok=True)
-    digests = {}
-    for name in SHAPES:
+    manifest = model.FOLDER / "manifest.json"
+    digests = kept(manifest)
+    for name in names:
         for kind in ("npz", "csv"):
             shutil.copy(folder / f"{name}.{kind}", model.FOLDER / f"{name}.{kind}")
         digests[name] = hashlib.sha256((model.FOLDER / f"{name}.npz").read_bytes()).hexdigest()
-    (model.FOLDER / "manifest.json").write_text(json.dumps(digests, indent=1) + "\n")
+    manifest.write_text(json.dumps(digests, indent=1) + "\n")
+
+
+def kept(path: Path) -> dict[str, Any]:
+    """What a file of ours says already."""
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return found
 
 
 def decoded(job: tuple[str, str, list[str]]) -> tuple[list[bool], list[bool]]:
@@ -96,32 +106,42 @@ def record() -> None:
 
 
 def main() -> None:
-    install(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(SHAPES)} (default: all)")
+    asked = parser.parse_args()
+    names = [n for n in SHAPES if n in asked.names or not asked.names]
+    install(asked.folder, names)
     with Pool() as pool:
-        tables = dict(zip(SHAPES, pool.map(calibrated, list(SHAPES)), strict=True))
+        tables = {n: decoding.margins(n) for n in SHAPES if n not in names}
+        tables |= zip(names, pool.map(calibrated, names), strict=True)
         with decoding.MARGINS.open("wb") as stream:
-            np.savez(stream, **tables)
+            np.savez(stream, **{n: tables[n].astype(np.float16) for n in SHAPES})
         jobs = []
-        for name in SHAPES:
-            for family in FAMILIES.values():
-                known = texts.prompts(name, family.name, 0, texts.known(name, family.name))
-                asked = [prompt_of(family, p) for p in known]
-                jobs += [(name, family.name, asked[k : k + BATCH]) for k in range(0, len(asked), BATCH)]
-        found: dict[str, dict[str, list[list[bool]]]] = {n: {f: [[], []] for f in FAMILIES} for n in SHAPES}
+        for name in names:
+            for family in FAMILIES:
+                known = texts.prompts(name, family, 0, texts.known(name, family))
+                prompts = [prompt_of(FAMILIES[family], p) for p in known]
+                jobs += [(name, family, prompts[k : k + BATCH]) for k in range(0, len(prompts), BATCH)]
+        found: dict[str, dict[str, list[list[bool]]]] = {n: {f: [[], []] for f in FAMILIES} for n in names}
         for (name, family, _), judged in zip(jobs, pool.imap(decoded, jobs), strict=True):
-            for kept, more in zip(found[name][family], judged, strict=True):
-                kept += more
-    packed = {
+            for rows, more in zip(found[name][family], judged, strict=True):
+                rows += more
+    path = texts.DATA / "full.json"
+    packed = kept(path) | {
         n: {f: np.packbits(np.array(rows[0])).tobytes().hex() for f, rows in of.items()}
         for n, of in found.items()
     }
-    (texts.DATA / "full.json").write_text(json.dumps(packed, indent=1) + "\n")
+    path.write_text(json.dumps({n: packed[n] for n in SHAPES}, indent=1) + "\n")
     for name, of in found.items():
         for family, (full, once) in of.items():
             print(
                 f"{name:6} {family:10} {len(full):5} texts  full {np.mean(full):.3f}  at once {np.mean(once):.3f}"
             )
-    record()
+    if any(t.model in names for t in texts.part("search")):
+        record()
 
 
 if __name__ == "__main__":

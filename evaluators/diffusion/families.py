@@ -52,9 +52,9 @@ class Family:
 
     name: str
     tag: str
-    shares: tuple[float, float, float]
+    shares: tuple[float, float, float, float, float]
     """Of the training texts in each stretch of training, before normalisation. The second leaves out what the first
-    has not begun to learn, and the third has most of what is not good enough yet."""
+    has not begun to learn, and the later ones have most of what is not good enough yet."""
     draw: Callable[[Draw, Scale], tuple[str, str]]
     valid: Callable[[str, str, Scale], bool]
     form: str
@@ -265,30 +265,42 @@ _CAST = f"({'|'.join(NAMES)}) ({'|'.join(ANIMALS)}) ({'|'.join(PLACES)})"
 FAMILIES: dict[str, Family] = {
     family.name: family
     for family in (
-        Family("story", "A", (1.0, 2.0, 4.0), _story, _one_of(lambda p, s: _tales_at(s, p)), _CAST),
-        Family("brackets", "B", (1.5, 2.0, 1.0), _brackets, _balanced, r"[()\[\]{}]{1,10}"),
-        Family("run", "C", (2.0, 0.0, 0.0), _run, _one_of(_runs), r"[1-9]\d{2} [1-9]\d?"),
+        Family("story", "A", (1.0, 2.0, 4.0, 3.0, 6.0), _story, _one_of(lambda p, s: _tales_at(s, p)), _CAST),
+        Family("brackets", "B", (1.5, 2.0, 1.0, 1.0, 1.5), _brackets, _balanced, r"[()\[\]{}]{1,10}"),
+        Family("run", "C", (2.0, 0.0, 0.0, 0.0, 0.0), _run, _one_of(_runs), r"[1-9]\d{2} [1-9]\d?"),
         Family(
-            "sum", "D", (2.0, 0.0, 0.0), _sum, _one_of(lambda p, _: _sums(p)), r"[1-9]\d{1,2}\+[1-9]\d{1,2}"
+            "sum",
+            "D",
+            (2.0, 0.0, 0.0, 0.0, 0.0),
+            _sum,
+            _one_of(lambda p, _: _sums(p)),
+            r"[1-9]\d{1,2}\+[1-9]\d{1,2}",
         ),
-        Family("sort", "E", (1.5, 1.0, 0.3), _sort, _one_of(lambda p, _: _orders(p)), r"\d{2,7}"),
+        Family("sort", "E", (1.5, 1.0, 0.3, 0.3, 0.2), _sort, _one_of(lambda p, _: _orders(p)), r"\d{2,7}"),
         Family(
             "translate",
             "F",
-            (1.0, 0.5, 0.2),
+            (1.0, 0.5, 0.2, 0.3, 0.2),
             _translate,
             _one_of(lambda p, _: (" ".join(map(_translated, p.split(" "))),)),
             _words(THINGS),
         ),
-        Family("list", "G", (1.5, 1.5, 0.5), _list, _listed, f"[{''.join(LISTED)}]{{1,5}}"),
-        Family("verse", "H", (1.0, 0.5, 0.7), _verse, _one_of(_verses), _CAST),
-        Family("copy", "I", (0.5, 0.5, 0.2), _copy, _one_of(lambda p, _: (p,)), r"[a-z]{1,12}"),
-        Family("mirror", "J", (1.0, 2.0, 0.3), _mirror, _one_of(lambda p, _: _mirrors(p)), r"[a-z]{1,7}"),
-        Family("shuffle", "K", (1.5, 1.5, 0.5), _shuffle, _shuffled, r"[a-z]{2,6}"),
+        Family("list", "G", (1.5, 1.5, 0.5, 3.0, 0.7), _list, _listed, f"[{''.join(LISTED)}]{{1,5}}"),
+        Family("verse", "H", (1.0, 0.5, 0.7, 0.6, 0.4), _verse, _one_of(_verses), _CAST),
+        Family("copy", "I", (0.5, 0.5, 0.2, 0.2, 0.2), _copy, _one_of(lambda p, _: (p,)), r"[a-z]{1,12}"),
+        Family(
+            "mirror",
+            "J",
+            (1.0, 2.0, 0.3, 0.7, 0.7),
+            _mirror,
+            _one_of(lambda p, _: _mirrors(p)),
+            r"[a-z]{1,7}",
+        ),
+        Family("shuffle", "K", (1.5, 1.5, 0.5, 0.4, 0.3), _shuffle, _shuffled, r"[a-z]{2,6}"),
         Family(
             "choice",
             "L",
-            (0.5, 1.0, 1.5),
+            (0.5, 1.0, 1.5, 1.0, 0.5),
             _choice,
             _one_of(lambda p, _: tuple(w for w in p.split(" ") if w in ANIMALS)),
             _words([*THINGS, *ANIMALS]),

@@ -29,7 +29,7 @@ class Shape:
     heads: int
     batch: int
     """Texts a training step."""
-    stretches: tuple[int, int, int]
+    stretches: tuple[int, ...]
     """Steps of the stretches of training."""
     seed: int
 
@@ -94,7 +94,7 @@ SHAPES = {
             6,
             4,
             batch=48,
-            stretches=(5000, 1500, 500),
+            stretches=(5000, 1500, 500, 2500, 2000),
             seed=9,
         ),
     )

@@ -26,7 +26,7 @@ from evaluators.diffusion.tokens import MASK
 
 WARM_UP = 200
 MATRIX_RATE, OTHER_RATE = 0.02, 3e-3
-HEIGHTS = (1.0, 0.5, 0.35)
+HEIGHTS = (1.0, 0.5, 0.35, 0.35, 0.35)
 """The highest rates of each stretch of training relative to those of the first."""
 
 
