@@ -33,8 +33,26 @@ words = st.text(alphabet="ab,A. é1", max_size=12)
         ("number", "1,2,3", "3", 1),
         ("number", "12.", "12", 1),
         ("number", "nothing", "0", 0),
+        ("number", "x = .5", "5", 0),
+        ("number", "x = .5", "0.5", 1),
+        ("number", ".5", "1/2 = 0.50", 1),
+        ("number", "-.5", "-0.5", 1),
+        ("number", "costs $.50.", "0.5", 1),
+        ("number", "so it is 4...5", "5", 1),
+        ("number", "see 1.2.3", "3", 1),
+        ("number", "in (a).5", "5", 1),
+        ("number", "about 1e5", "5", 0),
+        ("number", "about 1e5.", "100,000", 1),
+        ("number", "2.5E-3", "0.0025", 1),
+        ("number", "1,234e+1", "12340", 1),
+        ("number", "3e", "3", 1),
+        ("number", "7 e5x", "5", 1),
+        ("number", "3, then " + "9" * 5000, "3", 0),
+        ("number", "1e999999999", "1", 0),
+        ("number", "1e" + "9" * 5000, "1", 0),
+        ("number", "9" * 1000, "9" * 1000, 1),
         ("choice", "B", "B", 1),
-        ("choice", "(c) no: C. because", "C", 0),
+        ("choice", "(c) no: D. because", "C", 1),
         ("choice", "C. because A is wrong", "(c)", 1),
         ("choice", "A dog would say B. The answer is (D).", "D", 1),
         ("choice", "The answer is a dog", "A", 0),
@@ -43,6 +61,22 @@ words = st.text(alphabet="ab,A. é1", max_size=12)
         ("choice", "**D**", "D", 1),
         ("choice", "Because", "B", 0),
         ("choice", "", "A", 0),
+        ("choice", "b) 12", "B", 1),
+        ("choice", "a. a cat", "A", 1),
+        ("choice", "(b)", "B", 1),
+        ("choice", "b", "B", 1),
+        ("choice", "**d**", "D", 1),
+        ("choice", "I take (b), not (c)", "C", 1),
+        ("choice", "The answer is b.", "B", 1),
+        ("choice", "The answer is c because it is", "C", 1),
+        ("choice", "the answer is **a**", "A", 1),
+        ("choice", "the answer is a", "A", 1),
+        ("choice", "The answer is a, as told", "A", 1),
+        ("choice", "D is wrong. The answer is B.", "B", 1),
+        ("choice", "D is wrong. **Answer**: option (b)", "B", 1),
+        ("choice", "D, since option A is wrong", "D", 1),
+        ("choice", "The answer is A? No, the answer is C", "C", 1),
+        ("choice", "Clearly, option E fits", "E", 1),
         # 2 common words of 3 and 4: 2·2/7
         ("f1", "red blue blue", "blue red green grey", 4 / 7),
         # only one "blue" is in common: 2·1/4
@@ -59,6 +93,17 @@ words = st.text(alphabet="ab,A. é1", max_size=12)
 )  # fmt: skip
 def test_by_hand(metric: str, text: str, answer: str, expected: float) -> None:
     assert METRICS[metric](text, answer) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a cat", "A cat", "I think so", "i. e. none", "i.e. none", "(i) one, (ii) two", "e.g. that", "a.m. or p.m.",
+     "b is the one", "f(b) = 3", "P(A)", "B-roll", "The answer is a dog", "The answer is a (small) dog",
+     "The answer is e-mail", "The answer is J.K. Rowling", "The answer is i.e. none", "The answer is d'Artagnan",
+     "an option a day"],
+)  # fmt: skip
+def test_texts_that_name_no_choice(text: str) -> None:
+    assert metrics.letter(text) is None
 
 
 def test_of_several_answers_the_best_counts() -> None:
@@ -84,7 +129,8 @@ def test_chrf_with_beta_one_would_not_tell_the_two_apart(text: str, answer: str)
 
 @pytest.mark.parametrize(
     "metric, answer, expected",
-    [("number", "none", "number"), ("choice", "K", "letter"), ("choice", "AB", "letter"), ("choice", "", "letter"),
+    [("number", "none", "number"), ("number", "1" * 1001, "1000 digits"), ("number", "1e1000", "1000 digits"),
+     ("choice", "K", "letter"), ("choice", "AB", "letter"), ("choice", "", "letter"),
      ("exact", "the …", "empty"), ("contains", "?!", "empty"), ("f1", "a", "empty"), ("chrf", " ", "empty"),
      ("chrf", "?", None), ("choice", "(j)", None), ("number", "#### 5", None)],
 )  # fmt: skip

@@ -53,6 +53,7 @@ def test_questions_are_read_in_order(tmp_path: Path) -> None:
         ({**GOOD, "answers": ["2"]}, '"answers"'),
         ({**GOOD, "answer": 2}, "'answer' is 2"),
         ({**GOOD, "answer": "two"}, "holds no number"),
+        ({**GOOD, "answer": "1" * 5000}, "holds no number of at most 1000 digits"),
         ({**GOOD, "metric": "choice"}, "is no letter"),
         ({**{k: v for k, v in GOOD.items() if k != "answer"}, "answers": []}, "1 to 100"),
         ({**{k: v for k, v in GOOD.items() if k != "answer"}, "answers": ["2", None]}, "'answers' is null"),

@@ -22,13 +22,28 @@ ORDER, BETA = 6, 2
 LETTERS = "ABCDEFGHIJ"
 """The letters of choices."""
 
+MOST_DIGITS, MOST_EXPONENT = 1000, 999
+"""Of a number: longer ones are none, so that a text of digits costs nothing."""
+
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
-_NUMBER = re.compile(r"(?:(?<![\w.)%])-)?(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9,])|[0-9]+)(?:\.[0-9]+)?")
-_FIRST = re.compile(rf"\W*([{LETTERS}])(?![\w'’])")
-_SAID = re.compile(
-    rf"\b(?i:answer|choice|option)\b(?:\s+(?i:is))?[\s:*(]*(?:(?i:option|choice)\s+)?\(?([{LETTERS}])(?![\w'’])"
+_ALONE = r"(?<![\w.)%])"
+_NUMBER = re.compile(
+    rf"((?:{_ALONE}-)?(?:(?:[0-9]{{1,3}}(?:,[0-9]{{3}})+(?![0-9,])|[0-9]+)(?:\.[0-9]+)?|{_ALONE}\.[0-9]+))"
+    r"(?:[eE]([+-]?[0-9]+)(?!\w))?"
 )
-_BRACKETED = re.compile(rf"\(([{LETTERS}])\)")
+
+_LOWER = "bcdefghj"
+"""Letters in lower case that may be choices: "a" only where it cannot be the article, "i" never."""
+_ENDED = r"(?![\w'’]|-\w|\.[A-Za-z]\b)"
+"""What follows a letter that is no part of a word, a name or an abbreviation."""
+_FIRST = re.compile(rf"\A\W*(?![AI]\s+[a-z])([{LETTERS}]|[a{_LOWER}](?=[).]|\W*\Z)){_ENDED}")
+_ASKED = r"\b(?i:answer|choice|option)\b"
+_SAID = re.compile(
+    rf"{_ASKED}[\s*]*(?:(?i:is)\b|:)[\s:*(]*(?:(?i:option|choice)\s+)?\(?"
+    rf"([{LETTERS}{_LOWER}]|a(?=[).,;:!*]|\s*\Z)){_ENDED}"
+)
+_NAMED = re.compile(rf"{_ASKED}[\s:*(]*([{LETTERS}]){_ENDED}")
+_BRACKETED = re.compile(rf"(?<!\w)\(([{LETTERS}a{_LOWER}])\)")
 
 
 def quality(metric: str, text: str, answers: Sequence[str]) -> float:
@@ -55,9 +70,15 @@ def contains(text: str, answer: str) -> float:
 
 
 def last_number(text: str) -> Fraction | None:
-    """The last number of a text, with thousands set off by commas or not; None where there is none."""
+    """The last number of a text, with thousands set off by commas or not; None where there is none, or where it has
+    more than MOST_DIGITS or its exponent is beyond MOST_EXPONENT."""
     found = _NUMBER.findall(text.replace("−", "-"))
-    return Fraction(found[-1].replace(",", "")) if found else None
+    if not found:
+        return None
+    digits, exponent = found[-1][0].replace(",", ""), found[-1][1] or "0"
+    if len(digits) > MOST_DIGITS or len(exponent) > MOST_DIGITS or abs(int(exponent)) > MOST_EXPONENT:
+        return None
+    return Fraction(digits) * Fraction(10) ** int(exponent)
 
 
 def number(text: str, answer: str) -> float:
@@ -67,15 +88,12 @@ def number(text: str, answer: str) -> float:
 
 
 def letter(text: str) -> str | None:
-    """The choice that a text names: the letter that it begins with, else the last one after "answer is", else the
-    last one in brackets; None where there is none. An ``A`` or ``I`` that begins a sentence is no choice."""
-    if (first := _FIRST.match(text)) and not (
-        first[1] in "AI" and re.match(r"\s+[a-z]", text[first.end() :])
-    ):
-        return first[1]
-    for pattern in (_SAID, _BRACKETED):
+    """The choice that a text names, in upper case: the last one after "answer is", else the letter that the text
+    begins with, else the last one after "option", else the last one in brackets; None where there is none. An ``A`` or
+    ``I`` that begins a sentence is no choice."""
+    for pattern in (_SAID, _FIRST, _NAMED, _BRACKETED):
         if found := pattern.findall(text):
-            return str(found[-1])
+            return str(found[-1]).upper()
     return None
 
 
@@ -132,7 +150,8 @@ METRICS: Mapping[str, Callable[[str, str], float]] = {
 def fault(metric: str, answer: str) -> str | None:
     """Why no text could be measured against this answer, or None."""
     if metric == "number":
-        return None if last_number(answer) is not None else "holds no number"
+        known = last_number(answer) is not None
+        return None if known else f"holds no number of at most {MOST_DIGITS} digits"
     if metric == "choice":
         known = _letter_of(answer) in tuple(LETTERS)
         return None if known else f"is no letter from {LETTERS[0]} to {LETTERS[-1]}"
