@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from evaluators.diffusion.early_exit import recordings
 from evaluators.diffusion.early_exit.recorder.decoding import Schedule
 from evaluators.diffusion.early_exit.recorder.questions import Question, digest, read
 from evaluators.recordable import Recipe
@@ -46,6 +47,7 @@ def test_questions_are_read_in_order(tmp_path: Path) -> None:
         ({k: v for k, v in GOOD.items() if k != "family"}, "'family' is missing"),
         ({**GOOD, "family": "a\nb"}, "printable"),
         ({**GOOD, "id": ""}, "printable"),
+        ({**{k: v for k, v in GOOD.items() if k != "id"}, "family": "f" * 199}, "201 characters"),
         ({**GOOD, "metric": "bleu"}, "exact, contains, number"),
         ({**GOOD, "metric": ["f1"]}, "'metric' is list"),
         ({k: v for k, v in GOOD.items() if k != "metric"}, "'metric' is null"),
@@ -67,6 +69,14 @@ def test_refusals_name_the_line(tmp_path: Path, line: object, told: str) -> None
     with pytest.raises(TaskError) as raised:
         read(written(tmp_path / "q.jsonl", good, line))
     assert told in str(raised.value) and "line 2" in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_the_longest_names_that_are_read_can_be_written(tmp_path: Path) -> None:
+    long, family = {**GOOD, "id": "i" * 200, "family": "f" * 200}, "f" * 198
+    bare = {**{k: v for k, v in GOOD.items() if k != "id"}, "family": family}
+    found = read(written(tmp_path / "q.jsonl", long, bare))
+    assert [len(q.id) for q in found] == [200, 200]
+    assert max(len(q.family) for q in found) == recordings.MOST_NAME
 
 
 def test_other_refusals(tmp_path: Path) -> None:

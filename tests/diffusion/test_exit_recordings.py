@@ -227,6 +227,17 @@ def test_other_files(data: bytes, file: Path) -> None:
         load(file)
 
 
+@pytest.mark.parametrize("name, reading", [("best", load), ("ids", load), ("origin", origin)])
+def test_members_that_are_no_arrays(name: str, reading: Callable[[Path], object], file: Path) -> None:
+    with zipfile.ZipFile(file) as archive:
+        held = {entry: archive.read(entry) for entry in archive.namelist()}
+    with zipfile.ZipFile(file, "w") as archive:
+        for entry, data in {**held, f"{name}.npy": b"hello"}.items():
+            archive.writestr(entry, data)
+    with pytest.raises(TaskError, match=f"no npz file .*'{name}' is no array"):
+        reading(file)
+
+
 def test_one_array_alone_and_no_file(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.zeros(3))
     for path in (tmp_path / "a.npy", tmp_path / "nowhere.npz", tmp_path):
@@ -262,6 +273,22 @@ def test_damage_is_refused_or_harmless(
         for recorded in found:
             assert np.isfinite(recorded.trajectory.readings).all()
             recorded.trajectory.text(recorded.trajectory.passes)
+
+
+@pytest.mark.parametrize(
+    "ids, family, told",
+    [
+        ("ab", "f" * 201, "'families' holds"),
+        ("ab", "", "'families' holds"),
+        ("a\n", "f", "'ids' holds"),
+        ("aa", "f", "same id"),
+    ],
+)
+def test_what_could_not_be_read_again_is_not_written(ids: str, family: str, told: str, file: Path) -> None:
+    before = file.read_bytes()
+    with pytest.raises(TaskError, match=f"cannot be written: .*{told}"):
+        write(file, [Recorded(name, family, trajectory(k)) for k, name in enumerate(ids)])
+    assert file.read_bytes() == before and not list(file.parent.glob("*.new"))
 
 
 def test_a_file_that_cannot_be_written_leaves_the_old_one(file: Path, tmp_path: Path) -> None:

@@ -68,7 +68,10 @@ class Recorded:
 def write(path: Path, recorded: Sequence[Recorded], *, origin: str = "") -> None:
     """Write recordings of one model, all with the same passes and span; the end of the first stands for all, the
     margins are those of all. The file is there as a whole or not at all. Raises TaskError where it cannot be
-    written."""
+    written, or could not be read again for its names."""
+    ids, families = [r.id for r in recorded], [r.family for r in recorded]
+    if (fault := _misnamed(ids, families)) is not None:
+        raise TaskError(f"{path} cannot be written: {fault}")
     trajectories = [r.trajectory for r in recorded]
     readings = np.stack([t.readings for t in trajectories]).astype(np.float16)
     unfinished = path.with_name(path.name + ".new")
@@ -77,8 +80,8 @@ def write(path: Path, recorded: Sequence[Recorded], *, origin: str = "") -> None
             np.savez_compressed(
                 stream,
                 format=np.array(FORMAT),
-                ids=np.array([r.id for r in recorded]),
-                families=np.array([r.family for r in recorded]),
+                ids=np.array(ids),
+                families=np.array(families),
                 **dict(zip(NUMBERS, readings.swapaxes(0, 1), strict=True)),
                 best=np.stack([t.best for t in trajectories]).astype(np.int32),
                 fixed=np.stack([t.fixed for t in trajectories]).astype(np.int32),
@@ -147,21 +150,15 @@ def load(path: Path) -> tuple[Recorded, ...]:
         if arrays[name].shape != shape:
             raise refuse(f"{name!r} has shape {arrays[name].shape}, but 'best' asks for {shape}")
     _check_numbers(arrays, passes, refuse)
-    for name in ("ids", "families"):
-        for text in arrays[name].tolist():
-            if not 1 <= len(text) <= MOST_NAME or not text.isprintable():
-                raise refuse(
-                    f"{name!r} holds {text[:MOST_NAME]!r}; 1 to {MOST_NAME} printable characters are expected"
-                )
-    names = arrays["ids"].tolist()
-    if len(set(names)) != len(names):
-        raise refuse("two texts have the same id")
+    names, families = arrays["ids"].tolist(), arrays["families"].tolist()
+    if (fault := _misnamed(names, families)) is not None:
+        raise refuse(fault)
     readings = np.stack([arrays[name].astype(np.float16) for name in NUMBERS], axis=1)
     table, end = arrays["margins"].astype(np.float16), int(arrays["end"])
     return tuple(
         Recorded(
             names[n],
-            str(arrays["families"][n]),
+            families[n],
             Trajectory(
                 readings[n],
                 arrays["best"][n].astype(np.int32),
@@ -174,6 +171,17 @@ def load(path: Path) -> tuple[Recorded, ...]:
         )
         for n in range(texts)
     )
+
+
+def _misnamed(ids: Sequence[str], families: Sequence[str]) -> str | None:
+    """Why texts cannot be called so, or None."""
+    for name, texts in (("ids", ids), ("families", families)):
+        for text in texts:
+            if not 1 <= len(text) <= MOST_NAME or not text.isprintable():
+                return (
+                    f"{name!r} holds {text[:MOST_NAME]!r}; 1 to {MOST_NAME} printable characters are expected"
+                )
+    return None if len(set(ids)) == len(ids) else "two texts have the same id"
 
 
 def _check_numbers(arrays: dict[str, Array], passes: int, refuse: Any) -> None:
@@ -214,7 +222,11 @@ def _arrays(path: Path, names: tuple[str, ...]) -> dict[str, Array]:
                 f"{path} holds {size / 2**30:.1f} GB of numbers; at most {MOST_BYTES / 2**30:g} GB are read"
             )
         with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files if name in names}
+            found = {name: file[name] for name in file.files if name in names}
+        for name, array in found.items():
+            if not isinstance(array, np.ndarray):  # numpy gives the bytes of other members
+                raise ValueError(f"its member {name!r} is no array")
+        return found
     except OSError as error:
         raise TaskError(f"{path} cannot be read: {error.strerror or error}") from None
     except TaskError:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluators.diffusion.early_exit import metrics
-from evaluators.lines import Line, lines, record, shown, word
+from evaluators.lines import MAX_ID, Line, lines, record, shown, word
 from evaluators.task import TaskError
 
 MOST = 20_000
@@ -76,7 +76,13 @@ def _question(line: Line, values: dict[str, Any]) -> Question:
         if (fault := metrics.fault(metric, answer)) is not None:
             line.refuse(f"the answer {shown(answer)} {fault}; the metric {metric!r} cannot compare with it")
     prompt = _text(line, "prompt", values.get("prompt"))
-    return Question(word(line, values, "id", f"{family}-{line.number}"), family, prompt, answers, metric)
+    name = word(line, values, "id", f"{family}-{line.number}")
+    if len(name) > MAX_ID:
+        line.refuse(
+            f"without an 'id' the text is called by its family and line, in {len(name)} characters; expected at most "
+            f"{MAX_ID}: give it an 'id', or the family a shorter name"
+        )
+    return Question(name, family, prompt, answers, metric)
 
 
 def _answers(line: Line, values: dict[str, Any]) -> tuple[str, ...]:
