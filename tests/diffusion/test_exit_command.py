@@ -84,6 +84,8 @@ def test_record_then_score(checkpoint: Path, tmp_path: Path) -> None:
     assert [i["score"] for i in scored] == [4.0] * 12
     assert [i["reference"] for i in scored] == pytest.approx(full)
     assert [i["value"] for i in scored] == pytest.approx([float(r.trajectory.quality[3]) for r in found])
+    code, out, err = run(tmp_path, *command(checkpoint), "--limit", "5")
+    assert code == 2 and out == "" and "holds 12 texts, which is more than --limit 5" in err.splitlines()[-1]
 
 
 def test_an_interruption_keeps_the_texts_and_the_next_run_goes_on(checkpoint: Path, tmp_path: Path) -> None:

@@ -314,14 +314,48 @@ def test_a_file_of_another_origin_is_not_touched(
         ("llada", changed, recipe),
         ("llada", data, replace(recipe, block=4)),
         ("llada", data, replace(recipe, precision="bfloat16")),
-        ("llada", data, replace(recipe, limit=1)),
     ):
         with pytest.raises(TaskError, match="delete it"):
             go(checkpoints[checkpoint], questions, out, other)
+    with pytest.raises(
+        TaskError, match="holds 2 texts, which is more than --limit 1; leave --limit out"
+    ) as raised:
+        go(checkpoints["llada"], data, out, replace(recipe, limit=1))
+    assert "delete" not in str(raised.value) and out.read_bytes() == before
+    shorter = tmp_path / "shorter.jsonl"
+    shorter.write_text(data.read_text().splitlines()[0] + "\n")
+    with pytest.raises(TaskError, match="delete it"):
+        go(checkpoints["llada"], shorter, out)
     out.write_bytes(b"PK something else")
     with pytest.raises(TaskError, match="no npz file"):
         go(checkpoints["llada"], data, out, recipe)
     assert out.read_bytes() == b"PK something else" != before
+
+
+def test_saves_take_a_small_part_of_the_time(
+    checkpoints: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A text takes 100 s of a clock that only texts and saves move, a save 40 s."""
+    clock, saved = [0.0], []
+    decode, write = session.decode, recordings.write
+
+    def decoding(*arguments: Any) -> Any:
+        clock[0] += 100
+        return decode(*arguments)
+
+    def writing(path: Path, recorded: Any, **named: Any) -> None:
+        saved.append(clock[0])
+        clock[0] += 40
+        write(path, recorded, **named)
+
+    monkeypatch.setattr(session.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(session, "decode", decoding)
+    monkeypatch.setattr(recordings, "write", writing)
+    data = tmp_path / "many.jsonl"
+    data.write_text("".join(json.dumps({**QUESTIONS[0], "id": str(k)}) + "\n" for k in range(15)))
+    go(checkpoints["llada"], data, tmp_path / "r.npz", replace(TRUSTED, steps=1))
+    # after more than 300 s, after more than 20 · 40 s from 440 on, and at the end
+    assert saved == [400, 1340, 1580]
 
 
 def test_what_was_recorded_is_kept_when_the_model_fails(

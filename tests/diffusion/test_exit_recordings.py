@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -273,6 +274,31 @@ def test_damage_is_refused_or_harmless(
         for recorded in found:
             assert np.isfinite(recorded.trajectory.readings).all()
             recorded.trajectory.text(recorded.trajectory.passes)
+
+
+def test_writing_holds_the_numbers_once_more_and_no_oftener(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes = span = 256
+    long = Trajectory(
+        np.zeros((4, passes, span), np.float16),
+        np.zeros((passes, span), np.int32),
+        np.ones(span, np.int32),
+        np.empty(0, np.float16),
+        7,
+        np.empty(0, np.uint8),
+        np.zeros(passes, np.float32),
+    )
+    made = [Recorded(str(k), "f", long) for k in range(40)]
+    monkeypatch.setattr(np, "savez_compressed", lambda *_, **__: None)  # has a buffer of fixed size
+    tracemalloc.start()
+    try:
+        write(tmp_path / "long.npz", made)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    held = len(made) * (long.readings.nbytes + long.best.nbytes)
+    assert peak < 1.2 * held
 
 
 @pytest.mark.parametrize(

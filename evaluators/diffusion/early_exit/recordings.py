@@ -73,7 +73,7 @@ def write(path: Path, recorded: Sequence[Recorded], *, origin: str = "") -> None
     if (fault := _misnamed(ids, families)) is not None:
         raise TaskError(f"{path} cannot be written: {fault}")
     trajectories = [r.trajectory for r in recorded]
-    readings = np.stack([t.readings for t in trajectories]).astype(np.float16)
+    readings = np.stack([t.readings for t in trajectories]).astype(np.float16, copy=False)
     unfinished = path.with_name(path.name + ".new")
     try:
         with unfinished.open("wb") as stream:
@@ -83,9 +83,9 @@ def write(path: Path, recorded: Sequence[Recorded], *, origin: str = "") -> None
                 ids=np.array(ids),
                 families=np.array(families),
                 **dict(zip(NUMBERS, readings.swapaxes(0, 1), strict=True)),
-                best=np.stack([t.best for t in trajectories]).astype(np.int32),
-                fixed=np.stack([t.fixed for t in trajectories]).astype(np.int32),
-                quality=np.stack([t.quality for t in trajectories]).astype(np.float32),
+                best=np.stack([t.best for t in trajectories]).astype(np.int32, copy=False),
+                fixed=np.stack([t.fixed for t in trajectories]).astype(np.int32, copy=False),
+                quality=np.stack([t.quality for t in trajectories]).astype(np.float32, copy=False),
                 margins=quantiles(trajectories),
                 end=np.array(trajectories[0].end),
                 origin=np.array(origin),
@@ -153,7 +153,7 @@ def load(path: Path) -> tuple[Recorded, ...]:
     names, families = arrays["ids"].tolist(), arrays["families"].tolist()
     if (fault := _misnamed(names, families)) is not None:
         raise refuse(fault)
-    readings = np.stack([arrays[name].astype(np.float16) for name in NUMBERS], axis=1)
+    readings = np.stack([arrays[name].astype(np.float16, copy=False) for name in NUMBERS], axis=1)
     table, end = arrays["margins"].astype(np.float16), int(arrays["end"])
     return tuple(
         Recorded(
@@ -161,7 +161,7 @@ def load(path: Path) -> tuple[Recorded, ...]:
             families[n],
             Trajectory(
                 readings[n],
-                arrays["best"][n].astype(np.int32),
+                arrays["best"][n].astype(np.int32, copy=False),
                 arrays["fixed"][n].astype(np.int32),
                 table,
                 end,
@@ -188,7 +188,7 @@ def _check_numbers(arrays: dict[str, Array], passes: int, refuse: Any) -> None:
     """Raises TaskError for numbers that no recording has."""
     for name in (*NUMBERS, "quality", "margins"):
         with np.errstate(over="ignore"):
-            found = arrays[name].astype(np.float16)
+            found = arrays[name].astype(np.float16, copy=False)
         if not np.isfinite(found).all():
             place = tuple(int(k) for k in np.argwhere(~np.isfinite(found))[0])
             raise refuse(f"{name!r} holds {arrays[name][place]} at {place}; finite numbers are expected")

@@ -20,8 +20,9 @@ from evaluators.diffusion.early_exit.trajectory import Trajectory
 from evaluators.recordable import Recipe, Recording
 from evaluators.task import Figure, TaskError
 
-SAVE_SECONDS = 300.0
-"""What is recorded is written at least this often, between two texts, s."""
+SAVE_SECONDS, SAVE_TIMES = 300.0, 20
+"""What is recorded is written this often, s, between two texts; less often where that would take more than a part in
+so many of the time, since all of it is compressed anew."""
 POSITION_BYTES = 12
 """Of a position in a pass: four float16 and a token."""
 
@@ -38,7 +39,8 @@ def record(
     say: Say,
 ) -> Recording:
     """As :meth:`evaluators.recordable.Recordable.record`. What was recorded is kept whatever ends it."""
-    asked = data_file.read(data)[: recipe.limit]
+    questions = data_file.read(data)
+    asked = questions[: recipe.limit]
     schedule = Schedule.of(recipe)
     size = len(asked) * schedule.steps * schedule.length * POSITION_BYTES
     if size > MOST_BYTES:
@@ -46,7 +48,7 @@ def record(
             f"{len(asked)} texts of {schedule.steps} passes and {schedule.length} positions are {size / 2**30:.1f} GB; "
             f"at most {MOST_BYTES / 2**30:g} GB fit into a file: record fewer (--limit), or shorter ones"
         )
-    session = _Session(checkpoint, out, asked, schedule, recipe)
+    session = _Session(checkpoint, out, questions, schedule, recipe)
     if len(session.done) < len(asked):
         say(f"loading {checkpoint}")
         model = load(checkpoint, recipe)
@@ -56,12 +58,14 @@ def record(
 
 
 class _Session:
-    """What is recorded so far, in memory and in the file. Raises TaskError where the file is of another origin."""
+    """What is recorded so far, in memory and in the file. Raises TaskError where the file is of another origin, or
+    holds more texts than are asked for."""
 
     def __init__(
-        self, checkpoint: Path, out: Path, asked: Sequence[Question], schedule: Schedule, recipe: Recipe
+        self, checkpoint: Path, out: Path, questions: Sequence[Question], schedule: Schedule, recipe: Recipe
     ) -> None:
-        self._out, self._asked, self._schedule = out, asked, schedule
+        self._out, self._questions, self._schedule = out, questions, schedule
+        self._asked = questions[: recipe.limit]
         self._made = {
             "checkpoint": fingerprint(checkpoint),
             "length": schedule.length,
@@ -76,7 +80,9 @@ class _Session:
         self._saved = len(self.done)
 
     def _origin(self, texts: int) -> str:
-        return json.dumps({**self._made, "questions": data_file.digest(self._asked[:texts])}, sort_keys=True)
+        return json.dumps(
+            {**self._made, "questions": data_file.digest(self._questions[:texts])}, sort_keys=True
+        )
 
     def _earlier(self) -> tuple[Recorded, ...]:
         if not self._out.exists():
@@ -87,13 +93,19 @@ class _Session:
                 f"{self._out} exists and was recorded from another checkpoint, other data or with other settings; "
                 "name another file with --out, or delete it"
             )
+        if len(found) > len(self._asked):
+            raise TaskError(
+                f"{self._out} holds {len(found)} texts, which is more than --limit {len(self._asked)}; "
+                "leave --limit out or raise it"
+            )
         return found
 
     def run(self, model: Checkpoint, prompts: list[np.ndarray], over: Callable[[], bool], say: Say) -> None:
         """Record what is not recorded yet, until it is over."""
         if self.done:
             say(f"going on after {len(self.done)} texts that are in {self._out}")
-        saved_at = started = time.monotonic()
+        started = time.monotonic()
+        due = started + SAVE_SECONDS
         first = len(self.done)
         try:
             for number in range(first, len(self._asked)):
@@ -111,9 +123,10 @@ class _Session:
                 say(
                     f"{number + 1} of {len(self._asked)}: {question.id}, quality {worth:.3g}, {left:.0f} s left"
                 )
-                if now - saved_at > SAVE_SECONDS:
+                if now > due:
                     self.save()
-                    saved_at = now
+                    saved = time.monotonic()
+                    due = saved + max(SAVE_SECONDS, SAVE_TIMES * (saved - now))
         finally:
             self.save()
 
