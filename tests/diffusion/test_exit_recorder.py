@@ -383,6 +383,54 @@ def test_what_was_recorded_is_kept_when_the_model_fails(
     assert [r.id for r in recordings.load(tmp_path / "r.npz")] == ["a"]
 
 
+@pytest.mark.parametrize(
+    "error, kind", [(torch.OutOfMemoryError("no\nroom"), Missing), (RuntimeError("no\nroom"), TaskError)]
+)
+@pytest.mark.parametrize("where", ["reduction", "decode", "prompt"])
+def test_failures_beside_the_forward_pass_are_told_in_one_line(
+    where: str, error: Exception, kind: type[TaskError], checkpoints: dict[str, Path], data: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    def fail(*_: Any, **__: Any) -> Any:
+        raise error
+
+    load = session.load
+
+    def failing(*arguments: Any) -> Any:
+        model = load(*arguments)
+        if where == "reduction":
+            monkeypatch.setattr(torch, "log_softmax", fail)
+        elif where == "decode":
+            monkeypatch.setattr(model.tokenizer, "decode", fail)
+        else:
+            model = replace(model, tokenizer=fail)
+        return model
+
+    monkeypatch.setattr(session, "load", failing)
+    with pytest.raises(TaskError, match=r"text 'a': .* \(\w+: no room\)$") as raised:
+        go(checkpoints["llada"], data, tmp_path / "r.npz")
+    assert raised.type is kind and not (tmp_path / "r.npz").exists()
+
+
+def test_of_several_classes_the_one_for_masked_language_models_is_taken(
+    checkpoints: dict[str, Path], data: Path, tmp_path: Path
+) -> None:
+    """A checkpoint's AutoModel may well be the one without a head."""
+    go(checkpoints["llada"], data, tmp_path / "expected.npz")
+    wanted = [i.payload for i in read_recordings(tmp_path / "expected.npz")]
+    for names in (
+        ("AutoModelForMaskedLM", "AutoModelForCausalLM", "AutoModel"),
+        ("AutoModelForCausalLM", "AutoModel"),
+    ):
+        folder = own_code(tmp_path / names[0], "llada")
+        config = json.loads((folder / "config.json").read_text())
+        own, other = "modeling_tiny.TinyModel", "modeling_tiny.Headless"
+        config["auto_map"] |= dict.fromkeys(names, other) | {names[0]: own}
+        (folder / "config.json").write_text(json.dumps(config))
+        go(folder, data, tmp_path / f"{names[0]}.npz")
+        assert [i.payload for i in read_recordings(tmp_path / f"{names[0]}.npz")] == wanted
+
+
 def test_checkpoints_that_cannot_be_used(checkpoints: dict[str, Path], data: Path, tmp_path: Path) -> None:
     def refused(checkpoint: Path, recipe: Recipe = TRUSTED, kind: type[TaskError] = TaskError) -> str:
         with pytest.raises(kind) as raised:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evaluators.diffusion.early_exit.recorder.decoding import import_torch
+from evaluators.diffusion.early_exit.recorder.decoding import import_torch, refusal
 from evaluators.recordable import Recipe
 from evaluators.task import Missing, TaskError
 
@@ -51,7 +51,7 @@ class Checkpoint:
                 asked = torch.from_numpy(tokens)[None].to(self.model.device)
                 logits = self.model(input_ids=asked).logits[0]
         except Exception as error:  # it is the checkpoint's own code
-            raise _refusal(error, f"the model fails in a forward pass of {len(tokens)} tokens") from error
+            raise refusal(error, f"the model fails in a forward pass of {len(tokens)} tokens") from error
         if logits.ndim != 2 or len(logits) != len(tokens):
             raise TaskError(
                 f"the model gives logits of shape {tuple(logits.shape)} for {len(tokens)} tokens; "
@@ -67,19 +67,24 @@ class Checkpoint:
                 text = self.tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
             found = self.tokenizer(text, add_special_tokens=not self.chat)["input_ids"]
         except Exception as error:  # templates are code of the checkpoint
-            raise TaskError(f"the tokenizer fails on the prompt ({_told(error)})") from error
+            raise refusal(error, "the tokenizer fails on the prompt") from error
         if not found:
             raise TaskError("the tokenizer makes no token of the prompt")
         return np.asarray(found, dtype=np.int64)
 
     def text(self, tokens: Array) -> str:
-        """What the tokens of a span say: all before the first one that ends a text."""
+        """What the tokens of a span say: all before the first one that ends a text. Raises TaskError where the
+        tokenizer fails."""
         ending = np.flatnonzero(np.isin(tokens, list(self.ends)))
         kept = tokens[: ending[0]] if len(ending) else tokens
-        decoded = self.tokenizer.decode(
-            kept.tolist(), skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
-        return str(decoded)
+        try:
+            return str(
+                self.tokenizer.decode(
+                    kept.tolist(), skip_special_tokens=True, clean_up_tokenization_spaces=False
+                )
+            )
+        except Exception as error:  # tokenizers may be code of the checkpoint
+            raise refusal(error, f"the tokenizer fails on a text of {len(kept)} tokens") from error
 
 
 def load(folder: Path, recipe: Recipe) -> Checkpoint:
@@ -176,7 +181,7 @@ def _model(transformers: Any, folder: Path, recipe: Recipe, own: dict[str, Any])
     """The model with all its weights, of a class that it brings itself (``own``, by the name of transformers' class
     that stands for it) or that transformers has. Raises TaskError."""
     torch = import_torch()
-    names = ("AutoModel", "AutoModelForMaskedLM", "AutoModelForCausalLM")
+    names = ("AutoModelForMaskedLM", "AutoModelForCausalLM", "AutoModel")  # the last may be without a head
     name = next((n for n in names if n in own), "AutoModelForMaskedLM")
     precise = "dtype" if int(transformers.__version__.split(".")[0]) >= 5 else "torch_dtype"
     model, told = _foreign(
@@ -203,19 +208,7 @@ def _foreign(folder: Path, call: Any, *args: Any, **named: Any) -> Any:
     try:
         return call(*args, **named)
     except Exception as error:
-        raise _refusal(error, f"{folder} cannot be loaded") from error
-
-
-def _refusal(error: Exception, what: str) -> TaskError:
-    """``what``, and why; Missing where a package or memory is."""
-    lacking = isinstance(error, ImportError | MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    return (Missing if lacking else TaskError)(f"{what} ({_told(error)})")
-
-
-def _told(error: Exception) -> str:
-    """An error in one line."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text if len(text) <= 300 else text[:299] + '…'}"
+        raise refusal(error, f"{folder} cannot be loaded") from error
 
 
 def _mask(folder: Path, recipe: Recipe, config: Any, tokenizer: Any) -> int:

@@ -98,13 +98,25 @@ class Reader:
         self._before: Any = None
 
     def look(self, logits: Any) -> Seen:
-        """The reading of logits (span, vocabulary). Raises TaskError where they are not numbers."""
-        torch = import_torch()
+        """The reading of logits (span, vocabulary). Raises TaskError where they are no numbers or too many."""
         if not 0 <= self._mask < logits.shape[-1]:
             raise TaskError(
                 f"the mask token is {self._mask}, but the model knows the tokens 0 to {logits.shape[-1] - 1}; "
                 "name the right one with --mask-id"
             )
+        try:
+            exact, margin, entropy, drift, best = self._reduced(logits)
+        except Exception as error:  # mostly the device's memory
+            raise refusal(error, f"logits of shape {tuple(logits.shape)} cannot be reduced") from error
+        readings = np.stack([exact, margin, entropy, drift])
+        if np.isnan(readings).any():
+            raise TaskError("the model gives logits that are no numbers (NaN); try --dtype float32")
+        rounding = np.array(ROUNDING)[:, None]
+        rounded = np.rint(readings * rounding) / rounding
+        return Seen(exact, np.clip(rounded, 0.0, HIGHEST).astype(np.float16), best.astype(np.int32))
+
+    def _reduced(self, logits: Any) -> tuple[Array, ...]:
+        torch = import_torch()
         first = self._before is None
         if first:
             self._before = torch.zeros(logits.shape, dtype=torch.float64, device=logits.device)
@@ -112,13 +124,7 @@ class Reader:
             self._part(torch, part, before, first)
             for part, before in zip(logits.split(ROWS), self._before.split(ROWS), strict=True)
         ]
-        exact, margin, entropy, drift, best = (torch.cat(p).cpu().numpy() for p in zip(*parts, strict=True))
-        readings = np.stack([exact, margin, entropy, drift])
-        if np.isnan(readings).any():
-            raise TaskError("the model gives logits that are no numbers (NaN); try --dtype float32")
-        rounding = np.array(ROUNDING)[:, None]
-        rounded = np.rint(readings * rounding) / rounding
-        return Seen(exact, np.clip(rounded, 0.0, HIGHEST).astype(np.float16), best.astype(np.int32))
+        return tuple(torch.cat(p).cpu().numpy() for p in zip(*parts, strict=True))
 
     def _part(self, torch: Any, logits: Any, before: Any, first: bool) -> tuple[Any, ...]:
         """The rows of a part; leaves the log-probabilities in ``before``."""
@@ -172,3 +178,16 @@ def import_torch() -> Any:
     except ImportError as error:
         raise Missing(f"recording needs PyTorch ({error}); install the extra `hf`") from None
     return torch
+
+
+def refusal(error: Exception, what: str) -> TaskError:
+    """``what`` failed, and why, for an error of a package, a device or a checkpoint's own code; Missing where a
+    package or memory is."""
+    lacking = isinstance(error, ImportError | MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return (Missing if lacking else TaskError)(f"{what} ({_told(error)})")
+
+
+def _told(error: Exception) -> str:
+    """An error in one line."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text if len(text) <= 300 else text[:299] + '…'}"

@@ -112,11 +112,11 @@ class _Session:
                 question = self._asked[number]
                 try:
                     decoded = decode(model, prompts[number], self._schedule, over)
+                    if decoded is None:
+                        return
+                    self.done.append(_recorded(model, question, decoded))
                 except TaskError as error:
                     raise type(error)(f"text {question.id!r}: {error}") from error
-                if decoded is None:
-                    return
-                self.done.append(_recorded(model, question, decoded))
                 now = time.monotonic()
                 left = (now - started) / (number + 1 - first) * (len(self._asked) - number - 1)
                 worth = float(self.done[-1].trajectory.quality[-1])
@@ -153,7 +153,7 @@ def _prompt(model: Checkpoint, question: Question, schedule: Schedule) -> np.nda
     try:
         found = model.prompt(question.prompt)
     except TaskError as error:
-        raise TaskError(f"text {question.id!r}: {error}") from error
+        raise type(error)(f"text {question.id!r}: {error}") from error
     if model.places is not None and len(found) + schedule.length > model.places:
         raise TaskError(
             f"text {question.id!r}: a prompt of {len(found)} tokens and --gen-length {schedule.length} are more than "
