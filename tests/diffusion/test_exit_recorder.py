@@ -28,6 +28,7 @@ from hypothesis.extra import numpy as arrays
 from evaluators.diffusion.early_exit import metrics, recordings
 from evaluators.diffusion.early_exit.reader import read as read_recordings
 from evaluators.diffusion.early_exit.recorder import session
+from evaluators.diffusion.early_exit.recorder.checkpoint import fingerprint
 from evaluators.diffusion.early_exit.recorder.decoding import ROWS, Reader, Schedule
 from evaluators.diffusion.early_exit.recorder.session import record
 from evaluators.diffusion.early_exit.referee import judge
@@ -298,6 +299,56 @@ def test_recording_goes_on_where_it_was_stopped(
     assert parts.read_bytes() == whole.read_bytes()
     assert not list(tmp_path.glob("*.new"))
     assert go(checkpoints["llada"], data, whole, say=told.append).texts == 3 and "loading" not in told[-1]
+
+
+def test_weights_and_tokenizers_tell_checkpoints_apart(data: Path, tmp_path: Path) -> None:
+    """All of the same config, sizes and names."""
+    from safetensors.torch import load_file, save_file
+
+    folder, out = own_code(tmp_path / "model", "llada", chat=True), tmp_path / "r.npz"
+    go(folder, data, out)
+    before = out.read_bytes()
+    assert go(folder, data, out).texts == 3
+
+    def other_weights(path: Path) -> None:
+        weights = load_file(path)
+        weights["head.bias"][-1] += 1
+        save_file(weights, path, metadata={"format": "pt"})
+
+    def other_words(path: Path) -> None:
+        path.write_text(path.read_text().replace("down", "dawn"))
+
+    for name, change in (
+        ("model.safetensors", other_weights),
+        ("tokenizer.json", other_words),
+        ("chat_template.jinja", lambda path: path.write_text("{{ messages[0]['content'] }}")),
+        ("vocab.txt", lambda path: path.write_text("up")),
+    ):
+        path = folder / name
+        held = path.read_bytes() if path.exists() else None
+        change(path)
+        with pytest.raises(TaskError, match="another checkpoint"):
+            go(folder, data, out)
+        path.unlink() if held is None else path.write_bytes(held)
+    assert out.read_bytes() == before and go(folder, data, out).texts == 3
+    (folder / "part.safetensors").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(TaskError, match=r"part\.safetensors cannot be read"):
+        go(folder, data, out)
+
+
+def test_large_weights_are_known_by_a_sample(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    path, table = tmp_path / "model.safetensors", 300_000
+    weights = bytearray(table.to_bytes(8, "little") + bytes(8_000_000))
+    found = []
+    for place in (None, 7 + table, 0, len(weights) // 15, len(weights) - 1, 500_000):
+        if place is not None:
+            weights[place] ^= 1
+        path.write_bytes(weights)
+        found.append(fingerprint(tmp_path))
+    assert len(set(found)) == 5 and found[-1] == found[-2]  # the last place is in no sample
+    path.write_bytes(b"\xff" * 2_000_000)  # promises a table of 2**64 bytes
+    assert fingerprint(tmp_path) not in found
 
 
 def test_a_file_of_another_origin_is_not_touched(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,13 @@ Array = npt.NDArray[Any]
 SHIFTED = "dream"
 """The model type, in lower case, whose logits are one place before their position."""
 NO_END = -1
+
+WEIGHTS = "*.safetensors"
+WORDS = ("tokenizer*.json", "chat_template*", "special_tokens_map.json", "added_tokens.json", "vocab*", "merges.txt",
+         "*.model", "*.tiktoken")  # fmt: skip
+"""Files of tokenizers: what prompts and texts become depends on them."""
+PIECES, PIECE_BYTES, MOST_TABLE = 16, 2**16, 2**24
+"""Of a file of weights: what is read to know it again."""
 
 
 @dataclass(frozen=True)
@@ -142,12 +150,34 @@ def settings(folder: Path) -> dict[str, Any]:
 
 
 def fingerprint(folder: Path) -> str:
-    """What tells checkpoints apart without reading their weights: SHA-256 of config.json and of the names and sizes of
-    the weights' files. Raises TaskError."""
+    """What tells checkpoints apart without reading all of their weights: SHA-256 of config.json, of the tokenizer's
+    files, and of a sample of each file of weights. Raises TaskError."""
     found = hashlib.sha256(json.dumps(settings(folder), sort_keys=True).encode())
-    for path in sorted(folder.glob("*.safetensors")):
-        found.update(f"\0{path.name}\0{path.stat().st_size}".encode())
+    paths = {path for pattern in (WEIGHTS, *WORDS) for path in folder.glob(pattern)}
+    for path in sorted(path for path in paths if not path.is_dir()):
+        try:
+            found.update(f"\0{path.name}\0{path.stat().st_size}\0".encode())
+            for part in _sample(path) if path.match(WEIGHTS) else [path.read_bytes()]:
+                found.update(part)
+        except OSError as error:
+            raise TaskError(
+                f"{path} cannot be read ({error.strerror or error}); expected a checkpoint downloaded as a whole"
+            ) from None
     return found.hexdigest()
+
+
+def _sample(path: Path) -> Iterator[bytes]:
+    """A small file of weights as a whole, else its table of tensors and pieces from its beginning to its end."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if size <= PIECES * PIECE_BYTES:
+            yield file.read()
+            return
+        table = int.from_bytes(file.read(8), "little")
+        yield file.read(min(table, MOST_TABLE))
+        for number in range(PIECES):
+            file.seek(number * (size - PIECE_BYTES) // (PIECES - 1))
+            yield file.read(PIECE_BYTES)
 
 
 def _transformers() -> Any:
