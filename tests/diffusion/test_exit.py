@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -9,11 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evaluators.diffusion import decoding
 from evaluators.diffusion.denoiser.shapes import SHAPES
 from evaluators.diffusion.early_exit import instances as made
+from evaluators.diffusion.early_exit import live
 from evaluators.diffusion.early_exit.referee import judge, oracle, replayed_figures, told, trajectory_of
 from evaluators.diffusion.early_exit.simulator import simulate
 from evaluators.diffusion.early_exit.trajectory import LIVE, RECORDED, Trajectory
+from evaluators.diffusion.problem import parse
 from evaluators.diffusion.texts import part
 from evaluators.registry import load
 from evaluators.task import InvalidAnswer, TaskError
@@ -49,6 +53,32 @@ def test_a_replay_shows_and_gives_what_live_decoding_does(which, last):
     assert judge(SEARCH[which], answers[0]) == judge(LIVES[which], answers[1])
 
 
+def test_policies_share_the_passes_of_a_text(monkeypatch):
+    model, prompt = parse(LIVES[5].payload[1:])
+    paid = []
+
+    def forward(name, tokens):
+        paid.append(tokens)
+        return decoding.seen(name, tokens)
+
+    monkeypatch.setattr(live, "seen", forward)
+    shared = live.Live(model, bytes(prompt.tolist()))
+    early, again, late = shared.text(3), shared.text(3), shared.text(7)
+    assert np.array_equal(early, again)
+    assert len(set(paid)) == 7, "each state is looked at, none after the last that was asked for"
+    recorded = Trajectory.from_bytes(SEARCH[5].payload)
+    assert np.array_equal(early, recorded.text(3)) and np.array_equal(late, recorded.text(7))
+
+
+def test_threads_share_the_passes_of_a_text():
+    model, prompt = parse(LIVES[6].payload[1:])
+    shared = live.Live(model, bytes(prompt.tolist()))
+    recorded = Trajectory.from_bytes(SEARCH[6].payload)
+    with ThreadPoolExecutor(8) as pool:
+        for number, text in zip(range(1, 20), pool.map(shared.text, range(1, 20)), strict=True):
+            assert np.array_equal(text, recorded.text(number))
+
+
 def test_the_search_split_is_recorded_and_the_others_are_live():
     assert {i.payload[0] for i in SEARCH} == {RECORDED}
     assert {i.payload[0] for split in ("screen", "gate", "final") for i in TASK.instances(split)} == {LIVE}
@@ -56,8 +86,8 @@ def test_the_search_split_is_recorded_and_the_others_are_live():
 
 
 def test_recordings_are_those_of_the_shipped_weights():
-    for recorded, live in zip(SEARCH[:24], LIVES, strict=True):
-        one, other = Trajectory.from_bytes(recorded.payload), trajectory_of(live)
+    for recorded, one_live in zip(SEARCH[:24], LIVES, strict=True):
+        one, other = Trajectory.from_bytes(recorded.payload), trajectory_of(one_live)
         assert np.array_equal(one.best, other.best) and np.array_equal(one.fixed, other.fixed)
         assert np.array_equal(one.readings, other.readings)
 

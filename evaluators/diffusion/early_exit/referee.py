@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from evaluators.diffusion import quality
-from evaluators.diffusion.decoding import Decoding
 from evaluators.diffusion.denoiser.shapes import SHAPES
+from evaluators.diffusion.early_exit.live import decoding_of
 from evaluators.diffusion.early_exit.recording import trajectories
 from evaluators.diffusion.early_exit.trajectory import LIVE, Array, Trajectory
 from evaluators.diffusion.judging import beyond, right
@@ -28,11 +28,7 @@ def judge(instance: Instance, answer: bytes) -> Judgement:
         raise InvalidAnswer(
             f"no decoding gives this event log: it tells of {passes} passes; expected 1 to {total}"
         )
-    if instance.payload[0] == LIVE:
-        wanted = stopped(Decoding(*parse(instance.payload[1:])), passes)
-    else:
-        wanted = Trajectory.from_bytes(instance.payload).text(passes)
-    if not np.array_equal(tokens, wanted):
+    if not np.array_equal(tokens, decoding_of(instance.payload).text(passes)):
         raise InvalidAnswer("no decoding gives this event log: the text is another one after these passes")
     return beyond(instance, Judgement(quality_of(instance, passes, tokens), total / passes))
 
@@ -42,16 +38,6 @@ def quality_of(instance: Instance, passes: int, tokens: Array) -> float:
     if instance.payload[0] == LIVE:
         return right(*parse(instance.payload[1:]), tokens)
     return worth(Trajectory.from_bytes(instance.payload), passes, MODELS[0])
-
-
-def stopped(text: Decoding, passes: int) -> Array:
-    """The tokens of full decoding that is stopped after so many passes."""
-    for _ in range(passes - 1):
-        text.look()
-        text.unmask(text.most_probable())
-    text.look()
-    text.unmask(text.masked.copy())
-    return text.tokens
 
 
 def worth(recorded: Trajectory, number: int, model: str) -> float:
