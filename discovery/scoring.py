@@ -174,7 +174,7 @@ def _report(
         score=aggregate(instances.instances, result.scores, mean_of(task)) if scored else None,
         baseline=baseline,
         rows=rows,
-        figures=_figures(task, instances, result) if scored else (),
+        figures=_figures(task, instances, result) if scored or len(rows) == len(instances) else (),
         isolated=executor.isolated,
         marginal=result.marginal,
         output=result.output,

@@ -314,7 +314,7 @@ def test_score(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ("score", "few.py", "--task", "glance", "-q")
     told = discover(capsys, *words, ends=1)
     assert (told["outcome"], told["reason"], told["score"]) == ("rejected", SENTENCE, None)
-    assert len(told["instances"]) == len(SEARCH) and told["figures"] == {}
+    assert len(told["instances"]) == len(SEARCH) and told["figures"]
     assert discover(capsys, *words, "--split", "screen")["outcome"] == "scored"
     assert discover(capsys, "score", "baseline:heavy", "--task", "glance", "-q")["score"] > 105
     tuned = ("score", "baseline:heavy", "--task", "glance", "--param", "share=0.3", "-q")

@@ -221,8 +221,14 @@ def _tell(report: ScoreReport, data: dict[str, object], task: Task) -> None:
         )
         against = f" ({against})" if against else ""
         say(f"{task.name}, {data['split']}: {number(value)} {task.unit}{against}")
-        for figure in report.figures:
-            say(f"  {figure.name}: {number(figure.value)} {figure.unit}".rstrip())
+    elif report.figures:
+        say(f"{task.name}, {data['split']}: no score; what it came to:")
+    for figure in report.figures:
+        say(f"  {figure.name}: {number(figure.value)} {figure.unit}".rstrip())
+    from evaluators.task import Keeping
+
+    if isinstance(task, Keeping) and data["split"] == "screen":
+        note("note: a screen is too small to say what is kept, so that nothing is asked of it there")
     kinds = data["reference_kinds"]
     if isinstance(kinds, dict) and kinds.keys() - {"proved optimum"}:
         say("references: " + ", ".join(f"{count} {kind}" for kind, count in kinds.items()))

@@ -42,6 +42,11 @@ class Retention:
     @property
     def breach(self) -> str | None:
         """What is not kept, one sentence; None where all is."""
+        if not any(self.full.values()):
+            return (
+                "full decoding answers none of these texts well, so that there is no quality to keep; of a recording "
+                "look at its metric, mask token and chat template"
+            )
         low = {f: r for f, r in self.families.items() if r < FAMILY_FLOOR and self.full[f] >= COMPETENT}
         if low:
             worst = min(low, key=lambda f: (low[f], f))
@@ -111,7 +116,9 @@ def figures(instances: Sequence[Instance], values: Sequence[float]) -> tuple[Fig
     """What is kept, for people."""
     found = kept(instances, values)
     worst = min(found.families, key=lambda f: (found.families[f], f))
+    full = np.mean([i.reference for i in instances if i.reference is not None])
     return (
+        Figure("quality of full decoding", 100 * float(full), "%"),
         Figure("quality kept", 100 * found.pooled, "%"),
         Figure("lower bound of the quality kept", 100 * found.lower, "%"),
         Figure(f"quality kept in {worst}, the worst family", 100 * found.families[worst], "%"),

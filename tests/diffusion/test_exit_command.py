@@ -71,7 +71,7 @@ def test_record_then_score(checkpoint: Path, tmp_path: Path) -> None:
     assert (told["texts"], told["asked"], told["file"]) == (12, 12, "r.npz")
     found = recordings.load(tmp_path / "r.npz")
     full = [float(r.trajectory.quality[-1]) for r in found]
-    assert told["figures"]["quality of full decoding"] == pytest.approx(sum(full) / 12)
+    assert told["figures"]["quality of full decoding"] == pytest.approx(100 * sum(full) / 12)
     (tmp_path / "late.py").write_text(STOP.format(step=4))
     code, out, err = run(
         tmp_path, "score", "late.py", "--task", "diffusion-exit", "--instances", "r.npz", "--json"

@@ -116,6 +116,12 @@ def test_power_falls_with_what_comes_out_differently():
     )
 
 
+def test_where_nothing_is_right_nothing_is_kept() -> None:
+    """Recordings with the wrong metric would otherwise praise every policy."""
+    assert "no quality to keep" in (retention(["a", "b"], [0.0, 1.0], [0.0, 0.0]).breach or "")
+    assert retention(["a"] * 400, [1.0] * 400, [1.0] * 400).breach is None
+
+
 # -- the denoisers are worth deciding about ---------------------------------------------------------------------------
 
 

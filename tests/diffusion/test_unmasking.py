@@ -185,6 +185,7 @@ def test_prompts_of_the_users_own(tmp_path):
     [
         ({"family": "songs", "prompt": "a"}, "'family' is \"songs\"; expected story"),
         ({"family": "copy"}, "'prompt' is null"),
+        ({"family": "copy", "prompt": "x", "modle": "long"}, 'there is no "modle"'),
         ({"family": "copy", "prompt": "x" * 40}, "none of the family 'copy'; an example: "),
         ({"family": "copy", "prompt": "é"}, "none of the family 'copy'"),
         ({"family": "sum", "prompt": "two"}, "none of the family 'sum'"),

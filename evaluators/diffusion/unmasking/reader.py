@@ -21,6 +21,7 @@ from evaluators.task import InstanceSet, TaskError
 MOST = 2_000
 LONGEST = 2_000
 EXPECTED = 'expected {"family": "sort", "prompt": "402718"}, with "model" and "id" if you like'
+KEYS = ("family", "prompt", "model", "id")
 BATCH = 32
 
 
@@ -32,6 +33,9 @@ def read(path: Path) -> InstanceSet:
     seen: dict[str, int] = {}
     for line, text in lines(path, LONGEST, "a prompt has a few characters"):
         values = record(line, text, EXPECTED, "a text")
+        unknown = next((key for key in values if key not in KEYS), None)
+        if unknown is not None:
+            line.refuse(f"there is no {shown(unknown)}; {EXPECTED}")
         model = _one_of(line, values, "model", list(SHAPES), "small")
         family = _one_of(line, values, "family", list(FAMILIES), None)
         prompt = _prompt(line, values, model, family)

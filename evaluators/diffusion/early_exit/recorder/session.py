@@ -142,8 +142,8 @@ class _Session:
             return Recording(None, 0, len(self._asked), ())
         quality = np.stack([r.trajectory.quality for r in self.done])
         figures = (
-            Figure("quality of full decoding", float(quality[:, -1].mean())),
-            Figure("quality after the first pass", float(quality[:, 0].mean())),
+            Figure("quality of full decoding", 100 * float(quality[:, -1].mean()), "%"),
+            Figure("quality after the first pass", 100 * float(quality[:, 0].mean()), "%"),
         )
         return Recording(self._out, len(self.done), len(self._asked), figures)
 
