@@ -125,4 +125,7 @@ def _usage(error: typer.TyperException) -> str:
         return ""
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "discover"
-    return f"{error.format_message().rstrip('.')}; see `{command} --help`"
+    said = (
+        error.format_message().rstrip(".").replace(": Value error, ", ": ")
+    )  # its parser's prefix says nothing
+    return f"{said}; see `{command} --help`"

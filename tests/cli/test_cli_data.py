@@ -11,6 +11,7 @@ import pytest
 
 from discovery.cli import checks, output, review
 from discovery.cli.checks import Check
+from discovery.cli.main import main
 from evaluators import registry
 
 
@@ -195,3 +196,10 @@ def test_details_shows_nested_objects_and_tables(capsys: pytest.CaptureFixture[s
     )
     out = capsys.readouterr().out
     assert "run  r1" in out and "1.235" in out and "\\x1b" in out and "\x1b" not in out
+
+
+def test_the_parser_speaks_plainly(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["score", "x.py", "--task", "smtt", "--split", "final"])
+    said = capsys.readouterr().err
+    assert ended.value.code == 2 and "'final' is not one of" in said and "Value error" not in said
