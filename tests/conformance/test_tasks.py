@@ -215,7 +215,11 @@ class TestDiffusion(PolicyConformance):
 
 class TestDiffusionExit(TestDiffusion):
     factory = "evaluators.diffusion.early_exit.task:DiffusionExit"
-    beside = (*DECODING, "evaluators.diffusion.early_exit.trajectory")
+    beside = (
+        *DECODING,
+        "evaluators.diffusion.early_exit.live",
+        "evaluators.diffusion.early_exit.trajectory",
+    )
 
     def file_of(self, folder: Path) -> tuple[Path, list[str]]:
         path = folder / "mine.npz"
