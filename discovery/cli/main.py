@@ -125,7 +125,6 @@ def _usage(error: typer.TyperException) -> str:
         return ""
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "discover"
-    said = (
-        error.format_message().rstrip(".").replace(": Value error, ", ": ")
-    )  # its parser's prefix says nothing
+    # The prefix is pydantic's and tells a user nothing.
+    said = error.format_message().rstrip(".").replace(": Value error, ", ": ")
     return f"{said}; see `{command} --help`"

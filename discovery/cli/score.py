@@ -214,6 +214,8 @@ def _proof(proof: Proof) -> dict[str, object]:
 
 
 def _tell(report: ScoreReport, data: dict[str, object], task: Task) -> None:
+    from evaluators.task import Keeping
+
     value, rival = data["score"], data["baseline"]
     if isinstance(value, float):
         against = (
@@ -225,8 +227,6 @@ def _tell(report: ScoreReport, data: dict[str, object], task: Task) -> None:
         say(f"{task.name}, {data['split']}: no score; what it came to:")
     for figure in report.figures:
         say(f"  {figure.name}: {number(figure.value)} {figure.unit}".rstrip())
-    from evaluators.task import Keeping
-
     if isinstance(task, Keeping) and data["split"] == "screen":
         note("note: a screen is too small to say what is kept, so that nothing is asked of it there")
     kinds = data["reference_kinds"]

@@ -65,7 +65,8 @@ class Retention:
 
 def retention(groups: Sequence[str], quality: Sequence[float], full: Sequence[float]) -> Retention:
     """What a set of texts keeps, one entry a text: its family, the quality that a policy gave it, and that of full
-    decoding, from 0 to 1. Where full decoding answers nothing well, all is kept."""
+    decoding, from 0 to 1. A family that full decoding answers nowhere keeps all; where every family is such, that is a
+    breach."""
     q, f = np.asarray(quality, dtype=np.float64), np.asarray(full, dtype=np.float64)
     cells: dict[str, list[int]] = {}
     for at, group in enumerate(groups):
