@@ -4,24 +4,21 @@ import { dots, fetched, number, rows, scale, svg, ticks, whenSized } from "./dra
 import { explorable } from "./points.js";
 
 const HEIGHT = 320;
-const AGAIN = 2000; // ms until data that could not be read are asked for once more
 const EDGE = { top: 14, right: 16, bottom: 30, left: 52 };
 
-/** Draws into `element` and returns a function that reads the data anew, and tries until there are some. */
+/** Draws into `element` and returns a function that reads the data anew. */
 export function curve(element, readout) {
   let data = null;
-  let waits = null;
+  const say = (text) => { readout.textContent = text; };
   const draw = () => data && element.clientWidth && element.replaceChildren(drawn(data, element.clientWidth, readout));
   const load = async () => {
-    clearTimeout(waits);
+    let failed = false;
     try {
-      data = await fetched(element.dataset.source);
+      data = await fetched(element.dataset.source, (why) => { failed = true; say(why); });
+      if (failed) say("");
       draw();
-      if (waits !== null) readout.textContent = "";
-      waits = null;
     } catch (error) {
-      readout.textContent = error.message;
-      waits = setTimeout(load, AGAIN);
+      say(error.message);
     }
   };
   whenSized(element, draw);

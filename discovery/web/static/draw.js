@@ -1,6 +1,8 @@
 // Small parts of all pictures: SVG elements, scales, ticks, text that cannot act.
 
 const SVG = "http://www.w3.org/2000/svg";
+const FIRST_PAUSE = 1000; // ms until data that could not be had are asked for again, doubled each time
+const LAST_PAUSE = 16000;
 
 /** An SVG element with attributes, a text and children. */
 export function svg(name, attributes = {}, text = null) {
@@ -26,12 +28,19 @@ export function visible(text) {
   });
 }
 
-/** JSON from this server. Throws with the server's sentence. */
-export async function fetched(path) {
-  const answer = await fetch(path);
-  const data = await answer.json();
-  if (!answer.ok) throw new Error(data.error);
-  return data;
+/**
+ * JSON from this server. What cannot be had at the moment (no connection, a server's failure) is asked for again, less and
+ * less often, and `waiting` is told why; then, or at once if it is not there, throws with the server's sentence.
+ */
+export async function fetched(path, waiting) {
+  for (let pause = FIRST_PAUSE; ; pause *= 2) {
+    const answer = await fetch(path).catch((error) => ({ ok: false, status: 500, json: async () => ({ error: error.message }) }));
+    const data = await answer.json();
+    if (answer.ok) return data;
+    if (answer.status < 500 || pause > LAST_PAUSE) throw new Error(data.error);
+    waiting(data.error);
+    await new Promise((resolve) => setTimeout(resolve, pause));
+  }
 }
 
 /** A number as people read it: four digits, thousands whole. */

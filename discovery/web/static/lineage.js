@@ -38,14 +38,19 @@ for (const [id, act] of Object.entries({
   "zoom-fit": () => picture?.view.fit(), "to-champion": () => choose(champion(), true),
 })) document.getElementById(id).addEventListener("click", act);
 
+function fails(why) {
+  panel.replaceChildren(html("p", "worse", why));
+}
+
 /** Reads the data; what was chosen stays chosen. */
 async function load(name = data?.nodes.entry[chosen]) {
   try {
-    data = await fetched(element.dataset.source);
+    data = await fetched(element.dataset.source, fails);
   } catch (error) {
-    panel.replaceChildren(html("p", "worse", error.message));
+    fails(error.message);
     return;
   }
+  panel.querySelector(".worse")?.replaceWith(html("p", "quiet", "Nothing is chosen."));
   const { entry } = data.nodes;
   data.size = entry.length;
   data.above = Array.from({ length: data.size }, () => []);

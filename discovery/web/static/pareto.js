@@ -8,10 +8,10 @@ const EDGE = { top: 16, right: 18, bottom: 40, left: 56 };
 const element = document.getElementById("pareto");
 const readout = document.getElementById("pareto-readout");
 
-const data = await fetched(element.dataset.source).catch((error) => {
-  readout.textContent = error.message;
-  return null;
-});
+const say = (text) => { readout.textContent = text; };
+
+const data = await fetched(element.dataset.source, say).catch((error) => say(error.message));
+if (data) say("");
 if (data) whenSized(element, (width) => element.replaceChildren(drawn(width)));
 
 function drawn(width) {

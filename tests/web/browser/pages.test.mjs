@@ -65,25 +65,37 @@ test("a live run moves by itself", async () => {
   });
 });
 
-test("a curve that could not be read at first is there a little later", async () => {
-  const context = await browser.newContext({ viewport: DESK });
-  context.setDefaultTimeout(PATIENCE);
-  try {
-    const page = await context.newPage();
-    let asked = 0;
-    await page.route("**/api/runs/*/curve", (route) => {
-      asked += 1;
-      return asked > 1 ? route.continue() : route.fulfill({ status: 503, json: { error: "it is busy" } });
-    });
-    await page.goto(`${BASE}/runs/${RUN}`);
-    await page.waitForFunction(() => document.getElementById("curve-readout").textContent === "it is busy");
-    await page.waitForSelector("#curve svg");
-    assert.equal(asked, 2);
-    assert.equal(await page.textContent("#curve-readout"), "");
-  } finally {
-    await context.close();
-  }
-});
+for (const [picture, page_, readout] of [
+  ["curve", "", "curve-readout"], ["pareto", "/pareto", "pareto-readout"], ["lineage", "/lineage", "chosen"],
+]) {
+  test(`a ${picture} that cannot be had at first is there a little later, and not asked for again if it is no more`, async () => {
+    const context = await browser.newContext({ viewport: DESK });
+    context.setDefaultTimeout(PATIENCE);
+    try {
+      const page = await context.newPage();
+      let asked = 0;
+      let status = 503;
+      await page.route(`**/api/runs/*/${picture}`, (route) => {
+        asked += 1;
+        return status < 500 && asked > 1 ? route.continue() : route.fulfill({ status, json: { error: `${status} it is` } });
+      });
+      const says = (text) => page.waitForFunction(([id, t]) => document.getElementById(id).textContent === t, [readout, text]);
+      await page.goto(`${BASE}/runs/${RUN}${page_}`);
+      await says("503 it is");
+      status = 200;
+      await page.waitForSelector(`#${picture} svg`);
+      await says(picture === "lineage" ? "Nothing is chosen." : "");
+      assert.ok(asked > 1, `asked ${asked} times`);
+      [asked, status] = [0, 404];
+      await page.goto(`${BASE}/runs/${RUN}${page_}`);
+      await says("404 it is");
+      await page.waitForTimeout(2500);
+      assert.equal(asked, 1);
+    } finally {
+      await context.close();
+    }
+  });
+}
 
 test("a browser that goes away in the middle harms nobody", async () => {
   for (let n = 0; n < 3; n += 1) await on(`/runs/${LIVE}`, (page) => page.waitForSelector("#curve svg"));
