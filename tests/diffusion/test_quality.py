@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluators.diffusion import quality
-from evaluators.diffusion.early_exit.referee import judge, worth
+from evaluators.diffusion.early_exit.referee import judge, quality_of
 from evaluators.diffusion.early_exit.simulator import simulate
 from evaluators.diffusion.early_exit.trajectory import Trajectory
 from evaluators.diffusion.families import FAMILIES
@@ -131,7 +131,7 @@ def test_eight_families_are_answered_well_and_half_of_them_not_at_once() -> None
     once = {f: [] for f in SEARCHED}
     for text, instance in zip(part("search"), EXIT.instances("search"), strict=True):
         recorded = Trajectory.from_bytes(instance.payload)
-        once[text.family].append((worth(recorded, 1, "small"), text.full))
+        once[text.family].append((quality_of(instance, 1, recorded.text(1)), text.full))
     lost = [f for f, rows in once.items() if sum(a for a, _ in rows) <= 0.7 * sum(b for _, b in rows)]
     assert len(lost) >= 4, lost
 

@@ -31,7 +31,8 @@ class Live:
     def __init__(self, model: str, prompt: bytes) -> None:
         self.span = self.passes = SHAPES[model].scale.span
         self.margins = margins(model)
-        self._model, self._prompt = model, prompt
+        self.prompt = prompt
+        self._model = model
         self._tokens = np.full(self.span, MASK, np.uint8)
         self._before: bytes | None = None
         self._said: list[bytes] = []
@@ -66,7 +67,7 @@ class Live:
 
     def _go_on(self) -> None:
         """One more pass, and the most probable masked position fixed."""
-        now = self._prompt + self._tokens.tobytes()
+        now = self.prompt + self._tokens.tobytes()
         log = None if self._before is None else read(seen(self._model, self._before), None)[1]
         found, _ = read(seen(self._model, now), log)
         probability = np.where(self._tokens == MASK, found.probability, -1.0)

@@ -9,7 +9,6 @@ import numpy as np
 from evaluators.diffusion import quality
 from evaluators.diffusion.denoiser.shapes import SHAPES
 from evaluators.diffusion.early_exit.live import decoding_of
-from evaluators.diffusion.early_exit.recording import trajectories
 from evaluators.diffusion.early_exit.trajectory import LIVE, Array, Trajectory
 from evaluators.diffusion.judging import beyond, right
 from evaluators.diffusion.problem import MODELS, parse
@@ -37,15 +36,10 @@ def quality_of(instance: Instance, passes: int, tokens: Array) -> float:
     """The quality of the text that stopping after so many passes gives."""
     if instance.payload[0] == LIVE:
         return right(*parse(instance.payload[1:]), tokens)
-    return worth(Trajectory.from_bytes(instance.payload), passes, MODELS[0])
-
-
-def worth(recorded: Trajectory, number: int, model: str) -> float:
-    """The quality of the text that stopping after pass ``number`` gives; ``model`` is the denoiser where it is one
-    of ours."""
+    recorded = Trajectory.from_bytes(instance.payload)
     if len(recorded.quality):
-        return float(recorded.quality[number - 1])
-    return right(model, recorded.prompt, recorded.text(number))
+        return float(recorded.quality[passes - 1])
+    return right(MODELS[0], recorded.prompt, tokens)
 
 
 def total_of(instance: Instance) -> int:
@@ -55,20 +49,10 @@ def total_of(instance: Instance) -> int:
     return Trajectory.from_bytes(instance.payload).passes
 
 
-def trajectory_of(instance: Instance) -> Trajectory:
-    """The recording of an instance; a live one is decoded fully."""
-    if instance.payload[0] != LIVE:
-        return Trajectory.from_bytes(instance.payload)
-    model, prompt = parse(instance.payload[1:])
-    (recorded,) = trajectories(model, prompt[None])
-    return recorded
-
-
 def oracle(instance: Instance) -> Judgement:
     """What stopping at the first pass from which on the text is never worse than that of full decoding would give."""
-    model = parse(instance.payload[1:])[0] if instance.payload[0] == LIVE else MODELS[0]
-    recorded = trajectory_of(instance)
-    worths = [worth(recorded, n, model) for n in range(1, recorded.passes + 1)]
+    text = decoding_of(instance.payload)
+    worths = [quality_of(instance, n, text.text(n)) for n in range(1, text.passes + 1)]
     worse = [n for n, w in enumerate(worths, start=1) if w < worths[-1]]
     first = worse[-1] + 1 if worse else 1
     return Judgement(worths[first - 1], len(worths) / first)
