@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -445,19 +446,19 @@ def test_failures_beside_the_forward_pass_are_told_in_one_line(
     def fail(*_: Any, **__: Any) -> Any:
         raise error
 
-    load = session.load
+    read = session.read
 
     def failing(*arguments: Any) -> Any:
-        model = load(*arguments)
+        words = read(*arguments)
         if where == "reduction":
             monkeypatch.setattr(torch, "log_softmax", fail)
         elif where == "decode":
-            monkeypatch.setattr(model.tokenizer, "decode", fail)
+            monkeypatch.setattr(words.tokenizer, "decode", fail)
         else:
-            model = replace(model, tokenizer=fail)
-        return model
+            words = replace(words, tokenizer=fail)
+        return words
 
-    monkeypatch.setattr(session, "load", failing)
+    monkeypatch.setattr(session, "read", failing)
     with pytest.raises(TaskError, match=r"text 'a': .* \(\w+: no room\)$") as raised:
         go(checkpoints["llada"], data, tmp_path / "r.npz")
     assert raised.type is kind and not (tmp_path / "r.npz").exists()
@@ -539,12 +540,38 @@ def test_checkpoints_that_cannot_be_used(checkpoints: dict[str, Path], data: Pat
     assert "cannot be loaded" in refused(pickled)
 
 
+@pytest.mark.parametrize(
+    "checkpoint, wrong, told",
+    [
+        ("silent", {}, "--mask-id"),
+        ("llada", {"mask": 999}, "--mask-id"),
+        ("llada", {"length": 60}, "positions of the model"),
+        ("llada", {"device": "abacus"}, "--device"),
+        ("llada", {"chat": True}, "--chat"),
+    ],
+)
+def test_settings_are_refused_before_the_weights_are_read(
+    checkpoint: str,
+    wrong: dict[str, Any],
+    told: str,
+    checkpoints: dict[str, Path],
+    data: Path,
+    tmp_path: Path,
+) -> None:
+    """Those of a real checkpoint take minutes."""
+    folder = tmp_path / "folder"
+    shutil.copytree(checkpoints[checkpoint], folder)
+    (folder / "model.safetensors").write_bytes(b"these are no weights")
+    with pytest.raises(TaskError, match=told):
+        go(folder, data, tmp_path / "r.npz", replace(TRUSTED, **wrong))
+
+
 def test_a_text_ends_before_the_first_end(checkpoints: dict[str, Path]) -> None:
-    model = session.load(checkpoints["llada"], TRUSTED)
+    words = session.read(checkpoints["llada"], TRUSTED)
     up, down, unknown = TOKENS.index("up"), TOKENS.index("down"), len(TOKENS) + 1
-    assert model.text(np.array([up, unknown, down, EOS, up, EOS])) == "up down"
-    assert model.text(np.array([EOS, up])) == ""
-    assert model.text(np.array([up, up])) == "up up"
+    assert words.text(np.array([up, unknown, down, EOS, up, EOS])) == "up down"
+    assert words.text(np.array([EOS, up])) == ""
+    assert words.text(np.array([up, up])) == "up up"
 
 
 def test_more_than_a_file_holds(

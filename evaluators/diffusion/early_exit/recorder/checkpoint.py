@@ -1,9 +1,8 @@
-"""A checkpoint in a local folder, loaded by transformers: the forward pass, the mask, prompts and texts.
+"""A checkpoint in a local folder, without its weights: the mask, prompts and texts.
 
 Two call shapes are known. LLaDA's model gives the logits for each position at that position, Dream's (adapted from
 an autoregressive model) one place before it. Other models that transformers knows as masked language models are
-called like LLaDA. Nothing is fetched, weights are read from safetensors files alone, and a checkpoint's own code runs
-only where the recipe trusts it.
+called like LLaDA. Nothing is fetched, and a checkpoint's own code runs only where the recipe trusts it.
 """
 
 from __future__ import annotations
@@ -39,10 +38,10 @@ PIECES, PIECE_BYTES, MOST_TABLE = 16, 2**16, 2**24
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model ready to answer. ``mask`` and ``end`` are tokens (NO_END: there is none), ``ends`` all tokens that end
-    a text, ``places`` how many positions the model has (None: unknown)."""
+    """What a folder says without its weights. ``mask`` and ``end`` are tokens (NO_END: there is none), ``ends`` all
+    tokens that end a text, ``shift`` whether logits are one place before their position, ``places`` how many positions
+    the model has (None: unknown)."""
 
-    model: Any
     tokenizer: Any
     mask: int
     end: int
@@ -50,22 +49,6 @@ class Checkpoint:
     shift: bool
     chat: bool
     places: int | None
-
-    def logits(self, tokens: Array, span: int) -> Any:
-        """One forward pass, a tensor (span, vocabulary). Raises TaskError where the model fails."""
-        torch = import_torch()
-        try:
-            with torch.no_grad():
-                asked = torch.from_numpy(tokens)[None].to(self.model.device)
-                logits = self.model(input_ids=asked).logits[0]
-        except Exception as error:  # it is the checkpoint's own code
-            raise refusal(error, f"the model fails in a forward pass of {len(tokens)} tokens") from error
-        if logits.ndim != 2 or len(logits) != len(tokens):
-            raise TaskError(
-                f"the model gives logits of shape {tuple(logits.shape)} for {len(tokens)} tokens; "
-                "expected a row for each"
-            )
-        return logits[-span - 1 : -1] if self.shift else logits[-span:]
 
     def prompt(self, text: str) -> Array:
         """The tokens of a prompt, int64. Raises TaskError where the tokenizer fails or gives none."""
@@ -95,41 +78,32 @@ class Checkpoint:
             raise refusal(error, f"the tokenizer fails on a text of {len(kept)} tokens") from error
 
 
-def load(folder: Path, recipe: Recipe) -> Checkpoint:
-    """The checkpoint of a folder. Raises TaskError with what is wrong, Missing for packages and devices that this
-    machine does not have."""
-    config = settings(folder)
-    transformers = _transformers()
-    device = _device(recipe.device)
-    kind = str(config.get("model_type"))
-    own = config.get("auto_map")
-    if own and not recipe.trust and kind not in transformers.CONFIG_MAPPING:
+def read(folder: Path, recipe: Recipe) -> Checkpoint:
+    """The checkpoint of a folder, as far as its small files tell of it. Raises TaskError with what is wrong, Missing
+    for packages that this machine does not have."""
+    said = settings(folder)
+    transformers = import_transformers()
+    kind = str(said.get("model_type"))
+    if said.get("auto_map") and not recipe.trust and kind not in transformers.CONFIG_MAPPING:
         raise TaskError(
             f"{folder} brings code of its own, without which it cannot be loaded; read it, and add --trust-remote-code "
             "to run it with your rights"
         )
-    model = _model(transformers, folder, recipe, own if recipe.trust and isinstance(own, dict) else {})
-    model = _foreign(folder, model.to, device).eval()
-    tokenizer = _foreign(
-        folder,
-        transformers.AutoTokenizer.from_pretrained,
-        str(folder),
-        local_files_only=True,
-        trust_remote_code=recipe.trust,
-    )
-    if recipe.chat and not getattr(tokenizer, "chat_template", None):
+    local = {"local_files_only": True, "trust_remote_code": recipe.trust}
+    config = foreign(folder, transformers.AutoConfig.from_pretrained, str(folder), **local)
+    tokenizer = foreign(folder, transformers.AutoTokenizer.from_pretrained, str(folder), **local)
+    template = bool(getattr(tokenizer, "chat_template", None))
+    if recipe.chat and not template:
         raise TaskError(f"the tokenizer of {folder} has no chat template; leave --chat out")
-    end, ends = _ends(model.config, tokenizer)
+    end, ends = _ends(config, tokenizer)
     return Checkpoint(
-        model=model,
         tokenizer=tokenizer,
-        mask=_mask(folder, recipe, model.config, tokenizer),
+        mask=_mask(folder, recipe, config, tokenizer),
         end=end,
         ends=ends,
         shift=kind.lower() == SHIFTED if recipe.shift is None else recipe.shift,
-        chat=bool(getattr(tokenizer, "chat_template", None)) if recipe.chat is None else recipe.chat,
-        places=_number(model.config, "max_position_embeddings")
-        or _number(model.config, "max_sequence_length"),
+        chat=template if recipe.chat is None else recipe.chat,
+        places=_number(config, "max_position_embeddings") or _number(config, "max_sequence_length"),
     )
 
 
@@ -180,7 +154,8 @@ def _sample(path: Path) -> Iterator[bytes]:
             yield file.read(PIECE_BYTES)
 
 
-def _transformers() -> Any:
+def import_transformers() -> Any:
+    """The package transformers, told to ask no one. Raises Missing."""
     import_torch()
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # the checkpoint is here: no library need ask elsewhere
     try:
@@ -192,47 +167,7 @@ def _transformers() -> Any:
     return transformers
 
 
-def _device(name: str) -> Any:
-    torch = import_torch()
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise TaskError(f"--device is {name!r}; expected auto, cpu, cuda or cuda:1") from None
-    if device.type not in ("cpu", "cuda"):
-        raise TaskError(f"--device is {name!r}; expected auto, cpu, cuda or cuda:1")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise Missing(f"--device is {name!r}, but PyTorch sees {torch.cuda.device_count()} such devices here")
-    return device
-
-
-def _model(transformers: Any, folder: Path, recipe: Recipe, own: dict[str, Any]) -> Any:
-    """The model with all its weights, of a class that it brings itself (``own``, by the name of transformers' class
-    that stands for it) or that transformers has. Raises TaskError."""
-    torch = import_torch()
-    names = ("AutoModelForMaskedLM", "AutoModelForCausalLM", "AutoModel")  # the last may be without a head
-    name = next((n for n in names if n in own), "AutoModelForMaskedLM")
-    precise = "dtype" if int(transformers.__version__.split(".")[0]) >= 5 else "torch_dtype"
-    model, told = _foreign(
-        folder,
-        getattr(transformers, name).from_pretrained,
-        str(folder),
-        local_files_only=True,
-        trust_remote_code=recipe.trust,
-        use_safetensors=True,
-        output_loading_info=True,
-        **{precise: getattr(torch, recipe.precision)},
-    )
-    missing = sorted(told["missing_keys"])
-    if missing:
-        raise TaskError(
-            f"{folder} lacks weights of the model, among them {missing[0]!r}; what they would say is chance"
-        )
-    return model
-
-
-def _foreign(folder: Path, call: Any, *args: Any, **named: Any) -> Any:
+def foreign(folder: Path, call: Any, *args: Any, **named: Any) -> Any:
     """What a function of transformers gives. Raises TaskError for whatever it raises: its families of errors are many,
     and a checkpoint's own code adds to them."""
     try:

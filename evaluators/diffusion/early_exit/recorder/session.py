@@ -12,9 +12,10 @@ import numpy as np
 
 from evaluators.diffusion.early_exit import recordings
 from evaluators.diffusion.early_exit.recorder import questions as data_file
-from evaluators.diffusion.early_exit.recorder.checkpoint import Checkpoint, fingerprint, load
+from evaluators.diffusion.early_exit.recorder.checkpoint import Checkpoint, fingerprint, read
 from evaluators.diffusion.early_exit.recorder.decoding import Decoded, Schedule, decode
 from evaluators.diffusion.early_exit.recorder.questions import Question
+from evaluators.diffusion.early_exit.recorder.weights import Weights, device_of, load
 from evaluators.diffusion.early_exit.recordings import MOST_BYTES, Recorded
 from evaluators.diffusion.early_exit.trajectory import Trajectory
 from evaluators.recordable import Recipe, Recording
@@ -50,10 +51,10 @@ def record(
         )
     session = _Session(checkpoint, out, questions, schedule, recipe)
     if len(session.done) < len(asked):
+        device, words = device_of(recipe.device), read(checkpoint, recipe)
+        prompts = [_prompt(words, question, schedule) for question in asked]
         say(f"loading {checkpoint}")
-        model = load(checkpoint, recipe)
-        prompts = [_prompt(model, question, schedule) for question in asked]
-        session.run(model, prompts, over, say)
+        session.run(words, load(checkpoint, recipe, words, device), prompts, over, say)
     return session.result()
 
 
@@ -100,7 +101,14 @@ class _Session:
             )
         return found
 
-    def run(self, model: Checkpoint, prompts: list[np.ndarray], over: Callable[[], bool], say: Say) -> None:
+    def run(
+        self,
+        words: Checkpoint,
+        model: Weights,
+        prompts: list[np.ndarray],
+        over: Callable[[], bool],
+        say: Say,
+    ) -> None:
         """Record what is not recorded yet, until it is over."""
         if self.done:
             say(f"going on after {len(self.done)} texts that are in {self._out}")
@@ -114,7 +122,7 @@ class _Session:
                     decoded = decode(model, prompts[number], self._schedule, over)
                     if decoded is None:
                         return
-                    self.done.append(_recorded(model, question, decoded))
+                    self.done.append(_recorded(words, question, decoded))
                 except TaskError as error:
                     raise type(error)(f"text {question.id!r}: {error}") from error
                 now = time.monotonic()
@@ -148,28 +156,28 @@ class _Session:
         return Recording(self._out, len(self.done), len(self._asked), figures)
 
 
-def _prompt(model: Checkpoint, question: Question, schedule: Schedule) -> np.ndarray:
+def _prompt(words: Checkpoint, question: Question, schedule: Schedule) -> np.ndarray:
     """The tokens of a question. Raises TaskError where prompt and span are longer than the model."""
     try:
-        found = model.prompt(question.prompt)
+        found = words.prompt(question.prompt)
     except TaskError as error:
         raise type(error)(f"text {question.id!r}: {error}") from error
-    if model.places is not None and len(found) + schedule.length > model.places:
+    if words.places is not None and len(found) + schedule.length > words.places:
         raise TaskError(
             f"text {question.id!r}: a prompt of {len(found)} tokens and --gen-length {schedule.length} are more than "
-            f"the {model.places} positions of the model; shorten one of them"
+            f"the {words.places} positions of the model; shorten one of them"
         )
     return found
 
 
-def _recorded(model: Checkpoint, question: Question, decoded: Decoded) -> Recorded:
+def _recorded(words: Checkpoint, question: Question, decoded: Decoded) -> Recorded:
     """The recording of a text, with the quality of what stopping after each pass gives."""
     trajectory = Trajectory(
         decoded.readings,
         decoded.best,
         decoded.fixed,
         np.empty(0, np.float16),
-        model.end,
+        words.end,
         np.empty(0, np.uint8),
         np.empty(0, np.float32),
     )
@@ -179,6 +187,6 @@ def _recorded(model: Checkpoint, question: Question, decoded: Decoded) -> Record
         tokens = trajectory.text(number)
         key = tokens.tobytes()  # the same text often comes again
         if key not in known:
-            known[key] = question.quality(model.text(tokens))
+            known[key] = question.quality(words.text(tokens))
         quality[number - 1] = known[key]
     return Recorded(question.id, question.family, replace(trajectory, quality=quality))
