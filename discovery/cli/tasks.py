@@ -165,6 +165,8 @@ def baselines(
     say(
         f"{bound.name}, {split} split, {bound.unit}: {'less' if bound.direction == 'minimize' else 'more'} is better."
     )
+    if any(r["score"] is None for r in rows):
+        say("Without a score: rejected on this split, or not run on it.")
 
 
 def leaderboard(
@@ -203,7 +205,7 @@ def _explain(task: Task) -> None:
     _explain_function(task.interface)
     for hook in task.interface.hooks:
         say("\nOptional:")
-        _explain_function(hook)
+        _explain_function(hook, told=task.interface.arguments)
         say(f"- Without it: {hook.absent}")
     if task.options:
         say("\nOptions (--option NAME=VALUE):")
@@ -213,15 +215,16 @@ def _explain(task: Task) -> None:
         )
 
 
-def _explain_function(interface: Interface) -> None:
+def _explain_function(interface: Interface, told: Sequence[Value] = ()) -> None:
+    """A function and its values, without those that were ``told`` before."""
     say(signature(interface))
     say(f"    {interface.summary}\n")
+    arguments = [a for a in interface.arguments if a not in told]
+    if len(arguments) < len(interface.arguments):
+        say("The values that are not here are those above.\n")
     table(
         ("value", "type", "range", "unit", "meaning"),
-        [
-            (v.name, _type(v), _range(v), v.unit, v.description)
-            for v in (*interface.arguments, interface.returns)
-        ],
+        [(v.name, _type(v), _range(v), v.unit, v.description) for v in (*arguments, interface.returns)],
     )
     for fact in interface.facts:
         say(f"- {fact}")
