@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command line does it, before numpy is imported
+
 from collections.abc import Callable, Iterator
 from pathlib import Path
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import traceback
 from typing import Annotated, NoReturn
@@ -16,6 +17,10 @@ from discovery.cli import explain, people, plugins, recording, review, run, scor
 from discovery.cli.output import mute, note
 from discovery.errors import DiscoverError
 from discovery.escape import plain
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+"""Read when numpy is imported, which is later: candidates share the cores already, and threads that wait for each other
+make a small product of matrices six times as dear."""
 
 app = typer.Typer(
     name="discover",

@@ -50,6 +50,23 @@ def test_help_config_and_usage_errors_import_nothing_heavy(words: list[str], tmp
     assert int(count) < 600, "the first answer of the command line has become slow"
 
 
+@pytest.mark.parametrize("own, used", [({}, 1), ({"OPENBLAS_NUM_THREADS": "2"}, 2)])
+def test_products_of_matrices_take_one_thread_unless_the_user_says_more(
+    own: dict[str, str], used: int, tmp_path: Path
+) -> None:
+    """Candidates share the cores: threads of one that wait for another's cost several times the time."""
+    script = """
+import os
+from discovery.cli.main import app
+import numpy
+numpy.ones((500, 500)) @ numpy.ones((500, 500))
+print(len(os.listdir("/proc/self/task")))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path,
+                          env={"PYTHONPATH": str(Path(__file__).parents[2]), **own})  # fmt: skip
+    assert int(done.stdout) == used
+
+
 def test_every_command_explains_itself(discover: Callable) -> None:
     commands = ("tasks", "baselines", "score", "tune", "reference", "train", "run", "resume", "runs", "show", "tree",
                 "diff", "report", "explain", "doctor", "config", "mock-llm")  # fmt: skip
