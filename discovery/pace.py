@@ -10,7 +10,8 @@ from concurrent.futures import Future
 from dataclasses import replace
 
 from discovery.execution.base import Executor, StageJob, StageResult
-from evaluators.task import InstanceSet
+from evaluators.policy import PolicyTask
+from evaluators.task import InstanceSet, Task
 
 EVERY = 5.0
 """Seconds between two messages at least."""
@@ -48,6 +49,12 @@ class Paced:
                 self._told = self._clock()
                 self._say(f"{self._what}: {self._done}/{self._total}")
         return False
+
+
+def told(task: Task, seconds: float) -> str:
+    """An estimate in words. What a task's simulator takes on the trusted side is measured by nobody before."""
+    words = f"about {max(1, round(seconds))} s of processor time"
+    return f"{words} in candidates, and the simulator's" if isinstance(task, PolicyTask) else words
 
 
 def processor_time(measured: Sequence[tuple[InstanceSet, Sequence[float]]], target: InstanceSet) -> float:

@@ -17,7 +17,7 @@ from db.ledger import Ledger
 from discovery import review
 from discovery.errors import UsageError
 from discovery.execution.base import StageJob, StageResult
-from discovery.pace import Paced, processor_time
+from discovery.pace import Paced, processor_time, told
 from discovery.review import final
 from discovery.sandbox.base import SandboxUnavailable
 from evaluators import registry
@@ -328,3 +328,11 @@ def test_paced_counts_over_all_workers_and_changes_nothing() -> None:
     assert paced.submit(watched).result() == first
     paced.close()
     assert inner.closed
+
+
+def test_an_estimate_says_what_it_leaves_out() -> None:
+    """What a simulator takes is no time of a candidate, and may be a thousand times as much."""
+    assert told(registry.load("smtt"), 0.2) == "about 1 s of processor time"
+    assert told(registry.load("cache-eviction"), 7.4).startswith(
+        "about 7 s of processor time in candidates, and the simulator"
+    )

@@ -19,6 +19,7 @@ from discovery.audit.decisions import entries_differ, looks_differ, promotions_d
 from discovery.audit.scores import REPEATABLE, Stored, compared, recomputed
 from discovery.audit.trials import trials
 from discovery.execution.base import Executor, StageJob, StageResult
+from discovery.pace import told
 from discovery.review.stored import all_of, sets_of
 from evaluators.task import InstanceSet, Task
 
@@ -79,7 +80,7 @@ def audit(
         found.left["not run"] += len(todo)
         found.rerun = found.trials = 0
     else:
-        _rerun(executor, todo, found, say)
+        _rerun(executor, task, todo, found, say)
     found.entries = sum(e.outcome == "scored" for e in entries.values())
     found.looks, found.promotions = len(looks), len(ledger.promotions(run.id))
     found.problems += [
@@ -132,13 +133,13 @@ def _trials(ledger: Ledger, task: Task, run: RunRecord, found: Audit) -> Iterato
         yield _Again(trial.job, trial.compared, 0.0)
 
 
-def _rerun(executor: Executor, todo: list[_Again], found: Audit, say: Say) -> None:
+def _rerun(executor: Executor, task: Task, todo: list[_Again], found: Audit, say: Say) -> None:
     """Run the jobs, a bounded number ahead, and collect what does not agree, in order."""
     known = [again.seconds for again in todo if again.seconds]
     expected = sum(known) * len(todo) / len(known) if known else 0.0
     say(
         f"{found.recomputed} evaluations recomputed from their answers; {len(todo)} to run again"
-        + (f", about {expected:.0f} s of processor time" if expected >= 1 else "")
+        + (f", {told(task, expected)}" if expected >= 1 else "")
     )
     running: list[tuple[_Again, Future[StageResult]]] = []
     waiting, done = iter(todo), 0

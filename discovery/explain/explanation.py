@@ -18,7 +18,7 @@ from discovery.explain.rivals import SECONDS, Rivalry, rivalry
 from discovery.explain.sensitivity import Sensitivity, evaluations, measured
 from discovery.explain.simplify import Simplification, simplify
 from discovery.explain.subject import Subject
-from discovery.pace import processor_time
+from discovery.pace import processor_time, told
 from discovery.progress import StopSignal
 from discovery.review.compare import unified
 from discovery.statistics import MARGIN
@@ -185,7 +185,7 @@ class _Explaining:
         again = ", opened before" if chosen.reused else ""
         self._bench.say(
             f"explanation {chosen.number} of this candidate opens {where} of the gate{again}: {tried} of {possible} "
-            f"ablations, up to {max(1, round(seconds))} s of processor time, {self._bench.paced.workers} at once; "
+            f"ablations, {told(self._bench.task, seconds)}, {self._bench.paced.workers} at once; "
             "Ctrl-C ends it with what is there"
         )
         if chosen.reused:

@@ -18,7 +18,7 @@ from discovery.control import control_of, versus
 from discovery.errors import UsageError
 from discovery.evaluation import Evaluation
 from discovery.execution.make import make_executor
-from discovery.pace import Paced, processor_time
+from discovery.pace import Paced, processor_time, told
 from discovery.review.figures import Side, comparisons, further, optimism, scores, times, verdict
 from discovery.review.names import SHORT, frozen, seen, task_of
 from discovery.review.overview import best_seed, promotions
@@ -73,7 +73,7 @@ def report(ledger: Ledger, run: str, *, unsafe: bool = False, progress: Say | No
         seconds = sum(s.seconds or 0.0 for s in sides)
         say(
             f"opening {opening} of the final split of {task.name} in this ledger: {len(task.instances('final'))} "
-            f"instances, about {max(1, round(seconds))} s of processor time, {executor.workers} at once"
+            f"instances, {told(task, seconds)}, {executor.workers} at once"
         )
         sides = [_final(evaluation, task, s, paced) for s in sides]
         isolated = executor.isolated
