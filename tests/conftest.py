@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command line does it, before numpy is imported
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # and PyTorch: tests share the cores already
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
