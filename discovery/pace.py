@@ -53,7 +53,7 @@ class Paced:
 
 def told(task: Task, seconds: float) -> str:
     """An estimate in words. What a task's simulator takes on the trusted side is measured by nobody before."""
-    words = f"about {max(1, round(seconds))} s of processor time"
+    words = f"{max(1, round(seconds))} s of processor time"
     return f"{words} in candidates, and the simulator's" if isinstance(task, PolicyTask) else words
 
 

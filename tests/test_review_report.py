@@ -332,7 +332,7 @@ def test_paced_counts_over_all_workers_and_changes_nothing() -> None:
 
 def test_an_estimate_says_what_it_leaves_out() -> None:
     """What a simulator takes is no time of a candidate, and may be a thousand times as much."""
-    assert told(registry.load("smtt"), 0.2) == "about 1 s of processor time"
+    assert told(registry.load("smtt"), 0.2) == "1 s of processor time"
     assert told(registry.load("cache-eviction"), 7.4).startswith(
-        "about 7 s of processor time in candidates, and the simulator"
+        "7 s of processor time in candidates, and the simulator"
     )

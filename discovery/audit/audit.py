@@ -139,7 +139,7 @@ def _rerun(executor: Executor, task: Task, todo: list[_Again], found: Audit, say
     expected = sum(known) * len(todo) / len(known) if known else 0.0
     say(
         f"{found.recomputed} evaluations recomputed from their answers; {len(todo)} to run again"
-        + (f", {told(task, expected)}" if expected >= 1 else "")
+        + (f", about {told(task, expected)}" if expected >= 1 else "")
     )
     running: list[tuple[_Again, Future[StageResult]]] = []
     waiting, done = iter(todo), 0

@@ -185,7 +185,7 @@ class _Explaining:
         again = ", opened before" if chosen.reused else ""
         self._bench.say(
             f"explanation {chosen.number} of this candidate opens {where} of the gate{again}: {tried} of {possible} "
-            f"ablations, {told(self._bench.task, seconds)}, {self._bench.paced.workers} at once; "
+            f"ablations, up to {told(self._bench.task, seconds)}, {self._bench.paced.workers} at once; "
             "Ctrl-C ends it with what is there"
         )
         if chosen.reused:

@@ -73,7 +73,7 @@ def report(ledger: Ledger, run: str, *, unsafe: bool = False, progress: Say | No
         seconds = sum(s.seconds or 0.0 for s in sides)
         say(
             f"opening {opening} of the final split of {task.name} in this ledger: {len(task.instances('final'))} "
-            f"instances, {told(task, seconds)}, {executor.workers} at once"
+            f"instances, about {told(task, seconds)}, {executor.workers} at once"
         )
         sides = [_final(evaluation, task, s, paced) for s in sides]
         isolated = executor.isolated
